@@ -1,0 +1,93 @@
+"""The one door out: queries see rows, facts and the plant only through a `Reader`.
+
+Every query takes one from the first day, so that clearances can be added at this place alone.
+Today a reader may read everything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+import apsw
+
+from asbuilt import events
+from asbuilt.events import AnyFact
+from asbuilt.plant import Plant
+from asbuilt.record import Record, Recorded
+from asbuilt.views.store import Store
+
+R = TypeVar("R", bound=tuple[Any, ...])
+PlantAt = Callable[[dt.datetime], Plant]
+
+
+class Reader:
+    """What one person may see of the plant at one moment.
+
+    `who` asks; `now` is the moment of asking; `heard` says when each source was last heard by
+    this process (empty for a reader of files). All reads of one reader see the same state.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        now: dt.datetime,
+        *,
+        rows: apsw.Connection,
+        store: Store,
+        record: Record,
+        plant_at: PlantAt,
+        heard: Mapping[str, dt.datetime],
+    ) -> None:
+        self.who = who
+        self.now = now
+        self.heard = heard
+        self._rows = rows
+        self._store = store
+        self._record = record
+        self._plant_at = plant_at
+
+    def instant(self, at: dt.datetime | None) -> dt.datetime:
+        """The moment a query is about: `at`, or now."""
+        return self.now if at is None else at
+
+    def plant(self, at: dt.datetime | None = None) -> Plant:
+        """The plant as it was defined at a moment."""
+        return self._plant_at(self.instant(at))
+
+    def rows(self, row: type[R], where: str, *bindings: object) -> list[R]:
+        """Rows of a class for which the SQL condition holds; it may go on with ORDER BY and LIMIT."""
+        table = self._store.table(row)
+        make = row._make  # type: ignore[attr-defined]
+        return [make(found) for found in self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)]
+
+    def first(self, row: type[R], where: str, *bindings: object) -> R | None:
+        """The first such row."""
+        found = self.rows(row, f"{where} LIMIT 1", *bindings)
+        return found[0] if found else None
+
+    def select(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
+        """Answer an SQL query over the views' tables (`view_row_class`), for sums and joins."""
+        return self._rows.execute(sql, bindings).fetchall()
+
+    # ----------------------------------------------------------------- the facts behind
+
+    def fact(self, fact_id: UUID | bytes) -> AnyFact | None:
+        """A recorded fact as it was first said."""
+        found = self._record.get(fact_id if isinstance(fact_id, UUID) else UUID(bytes=fact_id))
+        return events.decode(found.body) if found else None
+
+    def facts(self, subject: str, after: int = 0, limit: int = 10_000) -> list[tuple[Recorded, AnyFact]]:
+        """Facts under a subject key, in order of recording, as they were first said."""
+        return [(found, events.decode(found.body)) for found in self._record.about(subject, after, limit)]
+
+    def latest(self, subject: str) -> tuple[Recorded, AnyFact] | None:
+        """The fact recorded last under a subject key."""
+        found = self._record.latest(subject)
+        return (found, events.decode(found.body)) if found else None
+
+    def failures(self) -> list[tuple[str, bytes, str]]:
+        """Facts that a view could not fold: view, fact id, error."""
+        return self._store.failures()

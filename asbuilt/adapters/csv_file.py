@@ -1,0 +1,315 @@
+"""Files with separated values: job-shop logs, bench results, gate exports.
+
+One row is one fact. The plant file says which fact type, which column holds which field, and in
+which time zone the wall times are:
+
+    [adapter.reports]
+    kind = "csv_file"
+    fact = "operation_reported"
+    zone = "Europe/Tallinn"
+    time_format = "%Y/%m/%d %H:%M:%S.%f"
+    id = ["Case ID", "Activity", "Start Timestamp", "Complete Timestamp"]
+    skip = { Activity = ["Start", "End"] }
+
+    [adapter.reports.columns]
+    order = "Case ID"
+    operation = "Activity"
+    start_time = "Start Timestamp"
+    event_time = "Complete Timestamp"
+
+    [adapter.reports.values.kind]
+    S = "setup"
+    D = "production"
+
+Import it with `asbuilt import plant.toml reports FILE…`. The columns of `id` make the id of the
+fact (none: the whole row), so a file imported twice is all duplicates. An empty cell leaves the
+field out. A row that is not a fact becomes a recorded rejection; the rest goes on.
+
+Wall times that happened twice (clocks set back) are read as the earlier one unless `fold` says
+`later` or `reject`; those that never happened (clocks set forward) are rejected unless `gap` says
+`shift`, which reads them as if the clock had not been changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import io
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from asbuilt import events
+from asbuilt.adapters import Message, Problem, Rejection, Taken, Translate
+from asbuilt.errors import AsBuiltError, UsageError
+
+KIND = "csv_file"
+MAX_LINE_CHARS = 64 * 1024
+MAX_LINES_PER_ROW = 50
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a CSV mapping; see the adapter's page."""
+
+    fact: str
+    columns: dict[str, str]
+    zone: str | None = None
+    time_format: str = "iso"
+    fold: Literal["earlier", "later", "reject"] = "earlier"
+    gap: Literal["reject", "shift"] = "reject"
+    id: tuple[str, ...] = ()
+    values: dict[str, dict[str, Any]] = {}
+    constants: dict[str, Any] = {}
+    skip: dict[str, tuple[str, ...]] = {}
+    separator: str = ","
+    encoding: str = "utf-8-sig"
+
+
+def check(config: Config, name: str) -> Iterator[Problem]:
+    """What is wrong with the settings."""
+    fact_type = _fact_type(config.fact)
+    if fact_type is None:
+        yield Problem(("fact",), f"there is no fact type `{config.fact}`", f"Use one of: {', '.join(events.TYPES)}.")
+        return
+    fields = [*fact_type.__struct_fields__]
+    for table in ("columns", "values", "constants"):
+        for field in getattr(config, table):
+            if field not in fields:
+                yield Problem((table, field), f"{config.fact} has no field `{field}`", f"It has: {', '.join(fields)}.")
+    if "event_time" not in config.columns:
+        yield Problem(("columns",), "no column is the event_time", 'Add event_time = "name of the column".')
+    zoned = config.time_format == "iso" or "%z" in config.time_format
+    if config.zone is None and not zoned:
+        yield Problem((), "the times have no zone", 'Say where the clock on the wall was: zone = "Europe/Berlin".')
+    if config.zone is not None:
+        try:
+            ZoneInfo(config.zone)
+        except (KeyError, ValueError, OSError):
+            yield Problem(("zone",), f"`{config.zone}` is not a time zone", "Use an IANA name such as Europe/Berlin.")
+    if len(config.separator) != 1:
+        yield Problem(("separator",), "the separator must be one character", 'Use "," or ";" or "\\t".')
+    try:
+        "x".encode(config.encoding)
+    except LookupError:
+        yield Problem(
+            ("encoding",), f"there is no encoding `{config.encoding}`", 'Use "utf-8-sig", "cp1252" or another.'
+        )
+
+
+def _fact_type(name: str) -> type[events.Event] | None:
+    return events.TYPES.get(name) or events.TYPES.get(f"{name}.v1")
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def count_lines(path: Path) -> int:
+    """About how many rows a file has, for a progress bar."""
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def read(path: Path, config: Config) -> Iterator[Message]:
+    """The rows of a file, each with its line number and the file's header as context.
+
+    Raises `AsBuiltError` if the file cannot be opened or lacks a column of the mapping.
+    """
+    try:
+        binary = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 (closed by the wrapper)
+    except OSError as error:
+        raise AsBuiltError(
+            f"cannot read it: {error.strerror}", where=str(path), remedy="Check the name and rights."
+        ) from None
+    with io.TextIOWrapper(binary, encoding=config.encoding, errors="surrogateescape", newline="") as file:
+        try:
+            rows = _rows(file)
+            first = next(rows, None)
+            if first is None:
+                raise AsBuiltError(
+                    "the file is empty", where=str(path), remedy="It must begin with a line of column names."
+                )
+            header = first[1].rstrip("\r\n")
+            _refuse_missing_columns(header, config, path)
+            for line, text in rows:
+                if text.strip():
+                    yield Message(
+                        text.rstrip("\r\n").encode(config.encoding.removesuffix("-sig"), "surrogateescape"),
+                        line,
+                        header,
+                    )
+        except (UnicodeError, EOFError, OSError) as error:
+            raise AsBuiltError(
+                f"reading stopped: {error}",
+                where=str(path),
+                remedy='What came before is recorded. Check `encoding = "…"` and that the file is whole; import it again.',
+            ) from None
+
+
+def _rows(file: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
+    """Rows with the line they begin at; quoted cells may hold line breaks.
+
+    A quote that is never closed must not swallow the file: after `MAX_LINES_PER_ROW` lines or
+    `MAX_LINE_CHARS` characters the first line stands alone (and will be rejected).
+    """
+    held: list[tuple[int, str]] = []
+    for line in _lines(file):
+        held.append(line)
+        while held:
+            taken = _whole_row(held)
+            if taken == 0:
+                break
+            yield held[0][0], "".join(text for _, text in held[:taken])
+            del held[:taken]
+    while held:
+        taken = _whole_row(held) or 1
+        yield held[0][0], "".join(text for _, text in held[:taken])
+        del held[:taken]
+
+
+def _whole_row(held: list[tuple[int, str]]) -> int:
+    """How many of the held lines make one row; 0 while more must be read."""
+    quotes = size = 0
+    for index, (_, text) in enumerate(held, 1):
+        quotes += text.count('"')
+        size += len(text)
+        if quotes % 2 == 0:
+            return index
+        if index >= MAX_LINES_PER_ROW or size > MAX_LINE_CHARS:
+            return 1
+    return 0
+
+
+def _lines(file: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
+    number = 0
+    while text := file.readline(MAX_LINE_CHARS + 1):
+        number += 1
+        if len(text) > MAX_LINE_CHARS and not text.endswith("\n"):
+            while (rest := file.readline(MAX_LINE_CHARS)) and not rest.endswith("\n"):
+                pass
+        yield number, text
+
+
+def _refuse_missing_columns(header: str, config: Config, path: Path) -> None:
+    if "\0" in header or "\udcff" in header or "\udcfe" in header:
+        raise AsBuiltError("the file is not in the encoding of the mapping", where=str(path), remedy='It looks like UTF-16: set encoding = "utf-16".')  # fmt: skip
+    names = _split(header, config.separator)
+    missing = [name for name in _needed(config) if name not in names]
+    if missing:
+        raise UsageError(
+            f"the file has no column {', '.join(repr(name) for name in missing)}",
+            where=f"{path}:1",
+            remedy=f"It has: {', '.join(names)}. Check the mapping and `separator`.",
+        )
+
+
+def _needed(config: Config) -> list[str]:
+    return list(dict.fromkeys([*config.columns.values(), *config.id, *config.skip]))
+
+
+def _split(text: str, separator: str) -> list[str]:
+    return next(csv.reader([text], delimiter=separator, strict=True), [])
+
+
+# --------------------------------------------------------------------------- translating
+
+
+def translator(config: Config, name: str) -> Translate:
+    """A pure function from a row to its fact, or to a rejection that says why not."""
+    fact_type = _fact_type(config.fact)
+    assert fact_type is not None
+    read_time = _time_reader(config)
+    times = frozenset(("event_time", "start_time", "end_time", "due", "until", "last_seen")) & set(
+        fact_type.__struct_fields__
+    )
+    tag = fact_type.__struct_config__.tag
+
+    @lru_cache(maxsize=8)
+    def places(header: str) -> tuple[list[tuple[str, int]], list[int], list[tuple[int, frozenset[str]]], int]:
+        names = _split(header, config.separator)
+        columns = [(field, names.index(column)) for field, column in config.columns.items()]
+        own = [names.index(column) for column in config.id] or list(range(len(names)))
+        skipped = [(names.index(column), frozenset(values)) for column, values in config.skip.items()]
+        return columns, own, skipped, len(names)
+
+    def translate(message: Message) -> Iterator[Taken]:
+        try:
+            text = message.data.decode(config.encoding.removesuffix("-sig"))
+            if len(text) > MAX_LINE_CHARS:
+                raise ValueError(f"the row is longer than {MAX_LINE_CHARS:,} characters")
+            columns, own, skipped, width = places(message.context)
+            cells = _split(text, config.separator)
+            if len(cells) != width:
+                raise ValueError(f"the row has {len(cells)} cells, the header has {width}")
+            if any(cells[at] in values for at, values in skipped):
+                return
+            fields: dict[str, Any] = {"type": tag, "source": name, **config.constants}
+            for field, at in columns:
+                value: Any = cells[at]
+                mapped = config.values.get(field)
+                if mapped is not None and (value in mapped or value):
+                    if value not in mapped:
+                        raise ValueError(f"{value!r} is not in values.{field}; it knows {', '.join(map(repr, mapped))}")
+                    fields[field] = mapped[value]
+                elif value != "":
+                    fields[field] = read_time(value) if field in times else value
+            if "event_time" not in fields:
+                raise ValueError("the event_time is empty")
+            fields["id"] = events.derived_id(fields["event_time"], name, *(cells[at] for at in own))
+            yield msgspec.convert(fields, fact_type, strict=False)
+        except UnicodeDecodeError as error:
+            yield Rejection(
+                message.data, f"not {config.encoding} at byte {error.start}; set encoding in the mapping", message.line
+            )
+        except (ValueError, OverflowError, csv.Error, msgspec.ValidationError) as error:
+            yield Rejection(message.data, str(error), message.line)
+
+    return translate
+
+
+def _time_reader(config: Config) -> Callable[[str], dt.datetime]:
+    zone = ZoneInfo(config.zone) if config.zone else None
+
+    @lru_cache(maxsize=4096)
+    def read_time(text: str) -> dt.datetime:
+        try:
+            if config.time_format == "iso":
+                time = dt.datetime.fromisoformat(text)
+            else:
+                time = dt.datetime.strptime(text, config.time_format)  # noqa: DTZ007 (the zone is the mapping's)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a time of the form {config.time_format}") from None
+        if time.tzinfo is not None:
+            return time
+        if zone is None:
+            raise ValueError(f"{text!r} has no offset; say where the clock was with zone = …")
+        return in_zone(time, zone, config.fold, config.gap)
+
+    return read_time
+
+
+def in_zone(wall: dt.datetime, zone: ZoneInfo, fold: str, gap: str) -> dt.datetime:
+    """The instant of a wall-clock time in a zone, with the offset that held there and then.
+
+    Raises `ValueError` for a time that never was (unless `gap` is "shift") or was twice (if
+    `fold` is "reject").
+    """
+    earlier, later = (wall.replace(tzinfo=zone, fold=n) for n in (0, 1))
+    if earlier.utcoffset() != later.utcoffset():
+        exists = earlier.astimezone(dt.UTC).astimezone(zone).replace(tzinfo=None) == wall
+        if not exists and gap == "reject":
+            raise ValueError(f"{wall} never was in {zone.key}: clocks were set forward over it")
+        if exists and fold == "reject":
+            raise ValueError(f"{wall} was twice in {zone.key}: clocks were set back over it")
+        chosen = later if exists and fold == "later" else earlier
+    else:
+        chosen = earlier
+    offset = chosen.utcoffset()
+    assert offset is not None
+    instant = (chosen.replace(tzinfo=None) - offset).replace(tzinfo=dt.UTC)
+    there = instant.astimezone(zone)
+    return there.replace(tzinfo=dt.timezone(there.utcoffset() or dt.timedelta()), fold=0)

@@ -1,0 +1,190 @@
+"""Facts over HTTP: `POST /facts` with NDJSON or a JSON array, gzip allowed.
+
+    [adapter.gateway]
+    kind = "http"
+    fresh_s = 5
+
+The sender shows the adapter's token (`asbuilt token plant.toml gateway`) and gets its answer when
+the facts are durable, with one result per fact:
+
+    curl -H "Authorization: Bearer $TOKEN" --data-binary @facts.ndjson http://127.0.0.1:8000/facts
+
+    {"accepted": 2, "duplicate": 0, "conflict": 0, "rejected": 1, "results": [
+        {"line": 1, "status": "accepted", "id": "019a…"},
+        {"line": 2, "status": "accepted", "id": "019a…"},
+        {"line": 3, "status": "rejected", "reason": "Invalid value 'Runing' - at `$.state`"}]}
+
+Sending the same facts again is harmless. An empty body only says that the source is alive.
+`open = true` lets senders in without a token; use it on a network of your own only.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from asbuilt import events
+from asbuilt.adapters import Message, Problem, Rejection, Result, Sink, Taken, Translate
+from asbuilt.errors import AsBuiltError, MalformedFact, RecordFull
+
+KIND = "http"
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+MAX_FACTS = 50_000
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of an HTTP source."""
+
+    path: str = "/facts"
+    open: bool = False
+
+
+def check(config: Config, name: str) -> Iterator[Problem]:
+    """What is wrong with the settings."""
+    if not config.path.startswith("/facts"):
+        yield Problem(("path",), "the path must begin with /facts", 'Leave it out, or use "/facts/gateway".')
+
+
+def translator(config: Config, name: str) -> Translate:
+    """A pure function from a body to its facts, each line that is not one a rejection."""
+
+    def translate(message: Message) -> Iterator[Taken]:
+        for line, data in _split(message):
+            if len(data) > events.MAX_FACT_BYTES:
+                yield Rejection(
+                    data, f"the fact is {len(data):,} bytes long, the limit is {events.MAX_FACT_BYTES:,}", line
+                )
+                continue
+            try:
+                fact = events.decode(data)
+            except MalformedFact as error:
+                yield Rejection(bytes(data), error.message, line)
+                continue
+            if isinstance(fact, events.PlantDefined | events.MessageRejected):
+                yield Rejection(bytes(data), f"{events.type_name(fact)} is written by the plant itself", line)
+            else:
+                yield fact
+
+    return translate
+
+
+_raw_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _split(message: Message) -> Iterator[tuple[int, bytes]]:
+    body = message.data
+    if body[:1] == b"[" or body.lstrip()[:1] == b"[":
+        try:
+            items = _raw_array.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedFact(f"the body is not a JSON array: {error or 'nested too deeply'}") from None
+        yield from ((number, bytes(item)) for number, item in enumerate(items, 1))
+    else:
+        for number, line in enumerate(body.split(b"\n"), 1):
+            if line and not line.isspace():
+                yield number, line
+
+
+# --------------------------------------------------------------------------- answering
+
+
+async def listen(config: Config, sink: Sink) -> None:
+    """Answer `POST /facts` for this adapter's token."""
+    translate = translator(config, sink.name)
+
+    async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        status, content = await _answer(scope, receive, translate, sink)
+        body = msgspec.json.encode(content)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if status == 503:
+            headers.append((b"retry-after", b"2"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    sink.mount(config.path, answer, open_to_all=config.open)
+
+
+async def _answer(scope: dict[str, Any], receive: Any, translate: Translate, sink: Sink) -> tuple[int, dict[str, Any]]:
+    if scope["method"] != "POST":
+        return 405, _told("only POST", "Send facts with POST.")
+    body = await _body(receive)
+    if body is None:
+        return 413, _told(
+            f"the body is longer than {MAX_BODY_BYTES:,} bytes", "Send fewer facts at once; 1,000 is good."
+        )
+    packed = body
+    encoding = dict(scope["headers"]).get(b"content-encoding", b"").lower()
+    try:
+        if encoding == b"gzip":
+            body = _unpacked(body)
+        elif encoding not in (b"", b"identity"):
+            return 415, _told(f"content-encoding {encoding.decode('latin-1')} is not known", "Use gzip or none.")
+        items = list(translate(Message(body)))
+    except MalformedFact as error:
+        await sink.take_in([Rejection(packed, error.message)])
+        return 400, _told(error.message, error.remedy or "Send NDJSON (one fact a line) or a JSON array.")
+    if len(items) > MAX_FACTS:
+        return 413, _told(
+            f"{len(items):,} facts at once, the limit is {MAX_FACTS:,}", "Send fewer at once; 1,000 is good."
+        )
+    if not items:
+        sink.alive(sink.name)
+        return 200, _summary([])
+    try:
+        return 200, _summary(await sink.take_in(items))
+    except RecordFull as error:
+        return 503, _told(error.message, error.remedy)
+    except AsBuiltError as error:
+        return 500, _told(error.message, error.remedy)
+
+
+async def _body(receive: Any) -> bytes | None:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            return None
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts) if len(parts) > 1 else part
+
+
+def _unpacked(body: bytes) -> bytes:
+    gzip = zlib.decompressobj(wbits=31)
+    try:
+        data = gzip.decompress(body, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise MalformedFact(f"the body is not gzip: {error}") from None
+    if gzip.unconsumed_tail:
+        raise MalformedFact(
+            f"the body unpacks to more than {MAX_UNPACKED_BYTES:,} bytes", remedy="Send fewer facts at once."
+        )
+    if not gzip.eof:
+        raise MalformedFact("the gzip body ends too early", remedy="Send it again whole; nothing of it was recorded.")
+    return data
+
+
+def _summary(results: list[Result]) -> dict[str, Any]:
+    counts = {"accepted": 0, "duplicate": 0, "conflict": 0, "rejected": 0}
+    told = []
+    for number, (status, fact_id, reason, line) in enumerate(results, 1):
+        counts[status] += 1
+        one: dict[str, Any] = {"line": line or number, "status": status}
+        if fact_id is not None:
+            one["id"] = fact_id
+        if reason is not None:
+            one["reason"] = reason
+        told.append(one)
+    return {**counts, "results": told}
+
+
+def _told(error: str, remedy: str) -> dict[str, Any]:
+    return {"error": error, "remedy": remedy}

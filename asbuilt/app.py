@@ -1,0 +1,294 @@
+"""AsBuilt: the one file that wires everything.
+
+    with AsBuilt(memory=True, plant=plant) as app:
+        app.take_in([...])
+        app.query("line.board", line="1")
+        app.client.get("/line/1")
+
+`AsBuilt(Path("asbuilt-data"))` is the same on a data folder. Tests hold the whole product this way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from asbuilt import adapters as adapters_
+from asbuilt import events, pipeline, views
+from asbuilt.access import Reader
+from asbuilt.adapters import Result, Taken
+from asbuilt.errors import PlantError, UsageError
+from asbuilt.events import AnyFact, PlantDefined
+from asbuilt.folder import DataFolder
+from asbuilt.plant import Plant, parse
+from asbuilt.record import Clock, Record, memory, sqlite
+from asbuilt.views.store import Changed, Store
+
+if TYPE_CHECKING:
+    from asbuilt.web.client import Client
+
+OWN_SOURCE = "asbuilt"
+EMPTY_PLANT = '[plant]\nid = "plant"\nname = "No plant file yet"\nzone = "UTC"\n'
+
+
+def system_clock() -> dt.datetime:
+    """The time of this machine, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class AsBuilt:
+    """The product: record, pipeline, views, and the doors to them.
+
+    `data` is the data folder; `memory=True` keeps everything in the process instead. `plant` is
+    recorded as the plant in force if it differs from the last one. `read_only` asks questions
+    beside another process that works on the folder. `strict` makes a fold's error an error.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        memory: bool = False,
+        plant: Plant | None = None,
+        now: Clock = system_clock,
+        random: Callable[[int], bytes] = os.urandom,
+        read_only: bool = False,
+        rebuild: bool = False,
+        strict: bool = False,
+        purpose: str = "asbuilt",
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        if (data is None) != memory:
+            raise UsageError("give a data folder, or memory=True")
+        self.now = now
+        self.random = random
+        self.views = views.discover()
+        self.folder = DataFolder(data) if data else None
+        self.listeners: list[Callable[[Changed], None]] = []
+        self.heard: dict[str, dt.datetime] = {}
+        self._read_only = read_only
+        self._plants = _Plants(plant)
+        if self.folder and not read_only:
+            self.folder.lock(purpose)
+        try:
+            self.record: Record = self._open_record()
+            self.store = self._open_store(rebuild, strict, progress)
+            self.pipeline = pipeline.Pipeline(self.record, self.store, now, self._announce)
+            if not read_only:
+                self.pipeline.start()
+                self._define(plant)
+        except BaseException:
+            if self.folder:
+                self.folder.unlock()
+            raise
+
+    # ----------------------------------------------------------------- wiring
+
+    def _open_record(self) -> Record:
+        if self.folder is None:
+            return memory.Log(self.now, self.random)
+        return sqlite.Log(self.folder.record, self.now, self.random, read_only=self._read_only)
+
+    def _open_store(self, rebuild: bool, strict: bool, progress: Callable[[int, int], None]) -> Store:
+        path = self.folder.views if self.folder else None
+        if self.folder and rebuild:
+            self.folder.forget_views()
+        store = Store(path, self.views, strict=strict, read_only=self._read_only)
+        if self.folder and not self._read_only and store.outdated():
+            # Rows of another version of the folds: made anew rather than mixed.
+            store.close()
+            self.folder.forget_views()
+            store = Store(path, self.views, strict=strict)
+        if not self._read_only:
+            total = self.record.head() - store.position()
+            done = 0
+
+            def report(facts: int) -> None:
+                nonlocal done
+                done += facts
+                progress(done, total)
+
+            pipeline.fold_from(self.record, store, report)
+        return store
+
+    def _define(self, plant: Plant | None) -> None:
+        """Record the plant file as in force from now on, unless it already is."""
+        self._plants.read(self.record)
+        if plant is not None and self._plants.last_digest != plant.digest:
+            now = self.now()
+            fact = PlantDefined(
+                id=events.new_id(now, self.random),
+                event_time=now.astimezone(plant.zone),
+                source=OWN_SOURCE,
+                digest=plant.digest,
+                text=plant.text,
+            )
+            self.take_in([fact])
+
+    def _announce(self, changed: Changed) -> None:
+        for listener in self.listeners:
+            listener(changed)
+
+    def close(self) -> None:
+        """Record and fold what waits, then let go of the folder."""
+        self.pipeline.stop()
+        self.store.close()
+        self.record.close()
+        if self.folder:
+            self.folder.unlock()
+
+    def __enter__(self) -> AsBuilt:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ----------------------------------------------------------------- in
+
+    def take_in(self, items: Sequence[Taken], adapter: str = OWN_SOURCE) -> list[Result]:
+        """Record facts and wait until they are durable; one result per item, in order."""
+        return self.pipeline.take_in(adapter, items).result()
+
+    def hear(self, source: str) -> None:
+        """The source was heard just now."""
+        self.heard[source] = self.now()
+
+    # ----------------------------------------------------------------- out
+
+    @contextmanager
+    def reader(self, who: str = "local") -> Iterator[Reader]:
+        """A reader of the present state; hold it only while asking."""
+        with self.store.reading() as rows:
+            yield Reader(
+                who,
+                self.now(),
+                rows=rows,
+                store=self.store,
+                record=self.record,
+                plant_at=self.plant_at,
+                heard=dict(self.heard),
+            )
+
+    @cached_property
+    def queries(self) -> Mapping[str, views.Query]:
+        """Every question that can be asked by name."""
+        return views.queries(self.views)
+
+    def query(self, name: str, **parameters: Any) -> Any:
+        """Ask a query by name (`view.name`), once everything recorded so far is folded.
+
+        Raises `UsageError` for an unknown query or parameter.
+        """
+        query = views.find_query(self.queries, name)
+        unknown = set(parameters) - set(query.parameters)
+        missing = [n for n, p in query.parameters.items() if p.default is p.empty and n not in parameters]
+        if unknown or missing:
+            what = f"{name} has no parameter {sorted(unknown)[0]}" if unknown else f"{name} needs {missing[0]}"
+            takes = ", ".join(f"{n}=…" if p.default is p.empty else f"[{n}=…]" for n, p in query.parameters.items())
+            raise UsageError(what, remedy=f"It takes: {takes or 'nothing'}.")
+        if not self._read_only:
+            self.pipeline.settle()
+        with self.reader() as reader:
+            return query.function(reader, **parameters)
+
+    def plant_at(self, instant: dt.datetime) -> Plant:
+        """The plant in force at a moment; before the first, the first."""
+        self._plants.read(self.record)
+        return self._plants.at(instant)
+
+    @property
+    def plant(self) -> Plant:
+        """The plant in force now."""
+        return self.plant_at(self.now())
+
+    def effective(self, fact: AnyFact) -> AnyFact | None:
+        """How a recorded fact reads today, after corrections; None if it did not happen."""
+        return self.store.effective(fact, self._fact)
+
+    def _fact(self, fact_id: UUID) -> AnyFact | None:
+        found = self.record.get(fact_id)
+        return events.decode(found.body) if found else None
+
+    @cached_property
+    def client(self) -> Client:
+        """An in-process client of the web pages and the HTTP API."""
+        from asbuilt.web.client import Client
+
+        return Client(self)
+
+    # ----------------------------------------------------------------- adapters
+
+    def configured(self, name: str) -> tuple[Any, Any]:
+        """The adapter of this name: its module and its settings, checked.
+
+        Raises `PlantError` with the line of a setting that is wrong.
+        """
+        return configure(self.plant, name)
+
+
+def configure(plant: Plant, name: str) -> tuple[Any, Any]:
+    """The module and settings of an adapter of a plant. Raises `PlantError` naming the line."""
+    import msgspec
+
+    settings = plant.adapters.get(name)
+    if settings is None:
+        known = ", ".join(plant.adapters) or "none"
+        raise UsageError(f"the plant has no adapter `{name}`", where=plant.where, remedy=f"It has: {known}.")
+    try:
+        module = adapters_.of_kind(settings.kind)
+    except UsageError as error:
+        raise plant.error_at(("adapter", name, "kind"), error.message, error.remedy) from None
+    try:
+        config = msgspec.convert(settings.settings, module.Config, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        unknown = message.partition("unknown field `")[2].rstrip("`")
+        path = [part for part in place.rstrip("`").split(".") if part] + ([unknown] if unknown else [])
+        keys = ", ".join(module.Config.__struct_encode_fields__)
+        raise plant.error_at(
+            ("adapter", name, *path), message, f"An adapter of kind {settings.kind} takes: {keys}."
+        ) from None
+    for problem in module.check(config, name):
+        raise plant.error_at(("adapter", name, *problem.at), problem.what, problem.remedy)
+    return module, config
+
+
+class _Plants:
+    """The plant files of the record, in order of when they came into force."""
+
+    def __init__(self, given: Plant | None) -> None:
+        self._given = given
+        self._defined: list[tuple[dt.datetime, UUID, Plant]] = []
+        self._read_to = 0
+        self.last_digest = ""
+
+    def read(self, record: Record) -> None:
+        """Take note of plant files recorded since the last look."""
+        if record.count("type:plant_defined.v1") == len(self._defined):
+            return
+        for recorded in record.about("type:plant_defined.v1", self._read_to):
+            fact = events.decode(recorded.body)
+            assert isinstance(fact, PlantDefined)
+            self._read_to = recorded.position
+            self.last_digest = fact.digest
+            try:
+                plant = parse(fact.text, "recorded plant file")
+            except PlantError:
+                # Written by a version that allowed more; the last one that can be read stays in force.
+                continue
+            self._defined.append((fact.event_time, fact.id, plant))
+        self._defined.sort(key=lambda entry: entry[:2])
+
+    def at(self, instant: dt.datetime) -> Plant:
+        for since, _, plant in reversed(self._defined):
+            if since <= instant:
+                return plant
+        if self._defined:
+            return self._defined[0][2]
+        return self._given or parse(EMPTY_PLANT)

@@ -1,0 +1,976 @@
+"""The vocabulary: every fact a plant can record, and the bytes that stand for it.
+
+A *fact* says that something happened at `event_time`, and who says so. All facts share one
+envelope (`Event`); each type adds its own fields. In JSON a fact is one flat object whose
+`type` is an explicit, versioned name such as `state_changed.v1`.
+
+Conventions that hold for every type:
+
+- **Times** are RFC 3339 with the offset of the place where it happened, microsecond precision.
+- **Counts** are whole pieces, 0 … 1,000,000,000.
+- **Quantities and values** are decimal strings (`"36.004"`), never floats: what is sealed must
+  read the same in every language and keep the resolution it was measured with.
+- **Durations** are whole or decimal seconds and end in `_s`.
+- **Equipment** is an ISA-95 path `enterprise/site/area/line/station`.
+- A **unit** is a serialised product (`product`, `serial`); a **lot** is (`product`, `lot`).
+- An absent field is left out; `null` and a field's default mean the same and are not written.
+
+`docs/record-format.md` is the normative text; a change here needs a decision note.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, Final, Literal, NoReturn, get_args
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from asbuilt.errors import MalformedFact
+
+# --------------------------------------------------------------------------- field types
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+"""An identifier or short title: 1 to 200 characters, no control characters."""
+Text = Annotated[str, Meta(max_length=4000)]
+"""Words for people: at most 4,000 characters; may have line breaks and tabs."""
+Path = Annotated[str, Meta(min_length=1, max_length=400)]
+"""An ISA-95 equipment path, parts joined by `/`."""
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+"""Whole pieces."""
+Decimal = Annotated[str, Meta(pattern=r"\A-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?\Z")]
+"""An exact decimal number as a string; trailing zeros are kept (they say the resolution)."""
+Instant = Annotated[dt.datetime, Meta(tz=True)]
+"""A point in time with its offset from UTC."""
+Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+"""SHA-256 in lower-case hexadecimal."""
+Priority = Annotated[int, Meta(ge=1, le=4)]
+"""ISA-18.2 alarm priority, 1 is the most urgent."""
+
+State = Literal[
+    "Idle", "Starting", "Execute", "Completing", "Complete", "Resetting",
+    "Holding", "Held", "Unholding", "Suspending", "Starved", "Blocked", "Unsuspending",
+    "Stopping", "Stopped", "Aborting", "Aborted", "Clearing",
+]  # fmt: skip
+"""PackML states (ISA-TR88.00.02). `Suspended` is told apart by its cause: `Starved` waits for
+material from upstream, `Blocked` cannot pass material on."""
+
+MAX_FACT_BYTES: Final = 64 * 1024
+"""A fact from outside is at most this long in canonical bytes."""
+MAX_REJECTED_BYTES: Final = 16 * 1024
+"""How much of a rejected message is kept; its length and digest stand for the rest."""
+
+
+# --------------------------------------------------------------------------- envelope
+
+
+class Event(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False, tag_field="type"
+):
+    """The envelope every fact has.
+
+    `id` is a UUIDv7, or derived from the source row (`derived_id`) so that a re-import is a
+    duplicate. `source` is the adapter or person that says so; `by` the person who did it.
+    """
+
+    id: UUID
+    event_time: Instant
+    source: Name
+    by: Name | None = None
+
+
+# --------------------------------------------------------------------------- the plant itself
+
+
+class PlantDefined(Event, tag="plant_defined.v1", frozen=True, kw_only=True):
+    """This plant file is in force from `event_time` on; `text` is the whole file (TOML)."""
+
+    digest: Digest
+    text: Annotated[str, Meta(max_length=900_000)]
+
+
+# --------------------------------------------------------------------------- stations
+
+
+class StateChanged(Event, tag="state_changed.v1", frozen=True, kw_only=True):
+    """A station is now in this state.
+
+    `reason` is a code of the plant's reason tree; `message` the cause in plain words.
+    """
+
+    station: Path
+    state: State
+    reason: Name | None = None
+    message: Text | None = None
+
+
+class HeartbeatMissed(Event, tag="heartbeat_missed.v1", frozen=True, kw_only=True):
+    """A source that should speak every `period_s` seconds has been silent since `last_seen`."""
+
+    adapter: Name
+    last_seen: Instant
+    period_s: Decimal
+
+
+class SourceConnected(Event, tag="source_connected.v1", frozen=True, kw_only=True):
+    """A source is heard (again): observation begins."""
+
+    adapter: Name
+
+
+class SourceLost(Event, tag="source_lost.v1", frozen=True, kw_only=True):
+    """A source said goodbye or its connection broke: observation ends."""
+
+    adapter: Name
+    last_seen: Instant | None = None
+    reason: Text | None = None
+
+
+class Counted(Event, tag="counted.v1", frozen=True, kw_only=True):
+    """Pieces a station made since its last count.
+
+    `reading` is the counter's own value after the count; a reset of the counter books nothing.
+    """
+
+    station: Path
+    product: Name | None = None
+    order: Name | None = None
+    good: Count = 0
+    rejected: Count = 0
+    for_review: Count = 0
+    reading: Count | None = None
+
+
+class StopExplained(Event, tag="stop_explained.v1", frozen=True, kw_only=True):
+    """The station stood from `start_time` to `end_time` for this reason.
+
+    May come late; where explanations overlap, the one declared later (`event_time`) wins.
+    """
+
+    station: Path
+    start_time: Instant
+    end_time: Instant
+    reason: Name
+    message: Text | None = None
+
+    def __post_init__(self) -> None:
+        _in_order(self.start_time, self.end_time)
+
+
+# --------------------------------------------------------------------------- work
+
+
+class OperationStarted(Event, tag="operation_started.v1", frozen=True, kw_only=True):
+    """A unit, a lot or an order began an operation at a station."""
+
+    station: Path
+    operation: Name
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    order: Name | None = None
+    program: Name | None = None
+    program_revision: Name | None = None
+
+    def __post_init__(self) -> None:
+        _about_something(self)
+
+
+class OperationCompleted(Event, tag="operation_completed.v1", frozen=True, kw_only=True):
+    """A unit, a lot or an order left an operation at a station, with what came out.
+
+    `start_time` is given by sources that report only the end.
+    """
+
+    station: Path
+    operation: Name
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    order: Name | None = None
+    start_time: Instant | None = None
+    good: Count = 0
+    scrap: Count = 0
+    rework: Count = 0
+    reason: Name | None = None
+    program: Name | None = None
+    program_revision: Name | None = None
+
+    def __post_init__(self) -> None:
+        _about_something(self)
+        if self.start_time is not None:
+            _in_order(self.start_time, self.event_time)
+
+
+class OperationReported(Event, tag="operation_reported.v1", frozen=True, kw_only=True):
+    """Work told after the fact: from `start_time` to `event_time`, of one kind, with quantities."""
+
+    operation: Name
+    kind: Literal["setup", "production", "breakdown"]
+    start_time: Instant
+    station: Path | None = None
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    order: Name | None = None
+    good: Count = 0
+    rejected: Count = 0
+    for_review: Count = 0
+    rework: bool = False
+
+    def __post_init__(self) -> None:
+        _about_something(self)
+        _in_order(self.start_time, self.event_time)
+
+
+class OrderReleased(Event, tag="order_released.v1", frozen=True, kw_only=True):
+    """An order may be worked on: so many pieces of a product, due at a time."""
+
+    order: Name
+    product: Name
+    quantity: Count
+    line: Path | None = None
+    due: Instant | None = None
+    customer: Name | None = None
+
+
+class OrderClosed(Event, tag="order_closed.v1", frozen=True, kw_only=True):
+    """An order is finished, complete or short; a short one says why."""
+
+    order: Name
+    good: Count | None = None
+    short: bool = False
+    reason: Text | None = None
+
+
+# --------------------------------------------------------------------------- units
+
+
+class UnitStarted(Event, tag="unit_started.v1", frozen=True, kw_only=True):
+    """A serialised unit is born."""
+
+    product: Name
+    serial: Name
+    order: Name | None = None
+    station: Path | None = None
+    revision: Name | None = None
+
+
+class UnitCompleted(Event, tag="unit_completed.v1", frozen=True, kw_only=True):
+    """A unit is released: its birth certificate."""
+
+    product: Name
+    serial: Name
+    order: Name | None = None
+    station: Path | None = None
+    revision: Name | None = None
+
+
+class UnitScrapped(Event, tag="unit_scrapped.v1", frozen=True, kw_only=True):
+    """A unit's end."""
+
+    product: Name
+    serial: Name
+    station: Path | None = None
+    order: Name | None = None
+    reason: Name | None = None
+    message: Text | None = None
+
+
+Evidence = Literal["scanned", "container", "time_window"]
+"""How a link is known: read at the part, by the container it came from, by the time it was open."""
+
+
+class ComponentInstalled(Event, tag="component_installed.v1", frozen=True, kw_only=True):
+    """A component (a serial, or a quantity of a lot) now sits at a position of a unit."""
+
+    product: Name
+    serial: Name
+    position: Name
+    component_product: Name
+    component_serial: Name | None = None
+    component_lot: Name | None = None
+    container: Name | None = None
+    quantity: Decimal = "1"
+    uom: Name = "pcs"
+    evidence: Evidence = "scanned"
+    station: Path | None = None
+    operation: Name | None = None
+
+    def __post_init__(self) -> None:
+        if self.component_serial is None and self.component_lot is None and self.container is None:
+            raise ValueError("a component needs a component_serial, a component_lot or a container")
+
+
+class ComponentRemoved(Event, tag="component_removed.v1", frozen=True, kw_only=True):
+    """A component left its position of a unit."""
+
+    product: Name
+    serial: Name
+    position: Name
+    component_product: Name | None = None
+    component_serial: Name | None = None
+    component_lot: Name | None = None
+    quantity: Decimal | None = None
+    uom: Name = "pcs"
+    reason: Name | None = None
+    station: Path | None = None
+    operation: Name | None = None
+
+
+class Measured(Event, tag="measured.v1", frozen=True, kw_only=True):
+    """A characteristic had this value, with the limits in force at the time.
+
+    A station's own quantity (an oil temperature) names only the station; a unit's names the unit.
+    """
+
+    characteristic: Name
+    value: Decimal
+    uom: Name
+    station: Path | None = None
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    order: Name | None = None
+    operation: Name | None = None
+    position: Name | None = None
+    gauge: Name | None = None
+    nominal: Decimal | None = None
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+
+
+class Channel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """One channel of a test run, summarised; `lower` and `upper` are the limits in force."""
+
+    name: Name
+    uom: Name
+    minimum: Decimal
+    maximum: Decimal
+    mean: Decimal
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+
+
+class RunRecorded(Event, tag="run_recorded.v1", frozen=True, kw_only=True):
+    """A test run of a unit on a bench; `curve_digest` names the file with the whole curve."""
+
+    product: Name
+    serial: Name
+    station: Path
+    program: Name
+    verdict: Literal["pass", "fail", "aborted"]
+    start_time: Instant
+    program_revision: Name | None = None
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=200)] = ()
+    curve_digest: Digest | None = None
+
+    def __post_init__(self) -> None:
+        _in_order(self.start_time, self.event_time)
+
+
+# --------------------------------------------------------------------------- lots
+
+
+class LotReceived(Event, tag="lot_received.v1", frozen=True, kw_only=True):
+    """A lot came in from a supplier."""
+
+    product: Name
+    lot: Name
+    quantity: Decimal
+    uom: Name = "pcs"
+    supplier: Name | None = None
+    supplier_lot: Name | None = None
+    heat: Name | None = None
+    origin_country: Annotated[str, Meta(pattern=r"\A[A-Z]{2}\Z")] | None = None
+    certificate_digest: Digest | None = None
+    order: Name | None = None
+
+
+class LotPart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A quantity of a lot or container that a split made or a merge took."""
+
+    lot: Name
+    quantity: Decimal
+
+
+class LotSplit(Event, tag="lot_split.v1", frozen=True, kw_only=True):
+    """A lot was divided into others."""
+
+    product: Name
+    lot: Name
+    into: Annotated[tuple[LotPart, ...], Meta(min_length=1, max_length=1000)]
+    uom: Name = "pcs"
+
+
+class LotMerged(Event, tag="lot_merged.v1", frozen=True, kw_only=True):
+    """Lots were put together into one."""
+
+    product: Name
+    lot: Name
+    merged: Annotated[tuple[LotPart, ...], Meta(min_length=1, max_length=1000)]
+    uom: Name = "pcs"
+
+
+class LotOpened(Event, tag="lot_opened.v1", frozen=True, kw_only=True):
+    """A lot or one of its containers is in use at a station from now on."""
+
+    product: Name
+    lot: Name
+    station: Path
+    container: Name | None = None
+
+
+# --------------------------------------------------------------------------- quality
+
+
+class NonconformanceRaised(Event, tag="nonconformance_raised.v1", frozen=True, kw_only=True):
+    """Something is not as it should be: on a unit, a lot, an order or a station."""
+
+    nonconformance: Name
+    reason: Name
+    severity: Literal["minor", "major", "critical"] = "minor"
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    order: Name | None = None
+    station: Path | None = None
+    quantity: Decimal | None = None
+    message: Text | None = None
+
+
+class DispositionDecided(Event, tag="disposition_decided.v1", frozen=True, kw_only=True):
+    """What is to be done about a nonconformance."""
+
+    nonconformance: Name
+    decision: Literal["use_as_is", "rework", "repair", "return", "scrap"]
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    order: Name | None = None
+    quantity: Decimal | None = None
+    message: Text | None = None
+
+
+class HoldPlaced(Event, tag="hold_placed.v1", frozen=True, kw_only=True):
+    """Nothing may be packed or shipped of this unit, lot, product, or from this station."""
+
+    hold: Name
+    reason: Text
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    station: Path | None = None
+
+
+class HoldReleased(Event, tag="hold_released.v1", frozen=True, kw_only=True):
+    """A hold no longer stands for this unit, lot, product or station."""
+
+    hold: Name
+    product: Name | None = None
+    serial: Name | None = None
+    lot: Name | None = None
+    station: Path | None = None
+    reason: Text | None = None
+
+
+# --------------------------------------------------------------------------- alarms (ISA-18.2)
+
+
+class AlarmRaised(Event, tag="alarm_raised.v1", frozen=True, kw_only=True):
+    """An alarm condition is present and asks for a response."""
+
+    alarm: Name
+    priority: Priority
+    text: Text
+    response: Text
+    station: Path | None = None
+    adapter: Name | None = None
+    detail: Text | None = None
+
+
+class AlarmCleared(Event, tag="alarm_cleared.v1", frozen=True, kw_only=True):
+    """The alarm condition is gone."""
+
+    alarm: Name
+    station: Path | None = None
+
+
+class AlarmAcknowledged(Event, tag="alarm_acknowledged.v1", frozen=True, kw_only=True):
+    """A person has seen the alarm."""
+
+    alarm: Name
+    station: Path | None = None
+
+
+class AlarmShelved(Event, tag="alarm_shelved.v1", frozen=True, kw_only=True):
+    """A person put the alarm aside until a time, with a reason."""
+
+    alarm: Name
+    until: Instant
+    station: Path | None = None
+    reason: Text | None = None
+
+
+# --------------------------------------------------------------------------- shift
+
+
+class NoteWritten(Event, tag="note_written.v1", frozen=True, kw_only=True):
+    """A person's note for the next shift, on a line, a station, a unit or an order."""
+
+    text: Text
+    line: Path | None = None
+    station: Path | None = None
+    product: Name | None = None
+    serial: Name | None = None
+    order: Name | None = None
+
+
+class ShiftClosed(Event, tag="shift_closed.v1", frozen=True, kw_only=True):
+    """A shift was handed over and signed; `day` is the date on which the shift began."""
+
+    line: Path
+    day: dt.date
+    shift: Name
+
+
+# --------------------------------------------------------------------------- ramp
+
+
+class GateDecided(Event, tag="gate_decided.v1", frozen=True, kw_only=True):
+    """A product passed, failed or waits at a gate (experimental → pilot → serial)."""
+
+    product: Name
+    gate: Name
+    decision: Literal["passed", "failed", "deferred"]
+    evidence: Annotated[tuple[Digest, ...], Meta(max_length=1000)] = ()
+    message: Text | None = None
+
+
+# --------------------------------------------------------------------------- out of the plant
+
+
+class Packed(Event, tag="packed.v1", frozen=True, kw_only=True):
+    """A unit was put into a container."""
+
+    product: Name
+    serial: Name
+    container: Name
+    station: Path | None = None
+
+
+class UnitShipped(Event, tag="unit_shipped.v1", frozen=True, kw_only=True):
+    """A unit left for a consignee, for a stated end use."""
+
+    product: Name
+    serial: Name
+    consignee: Name
+    end_use: Text | None = None
+    screened_on: dt.date | None = None
+    container: Name | None = None
+    order: Name | None = None
+
+
+class UnitFitted(Event, tag="unit_fitted.v1", frozen=True, kw_only=True):
+    """A unit was built into something: an aircraft, a generator set, a pump."""
+
+    product: Name
+    serial: Name
+    fitted_in: Name
+    message: Text | None = None
+
+
+class UnitReturned(Event, tag="unit_returned.v1", frozen=True, kw_only=True):
+    """A unit came back."""
+
+    product: Name
+    serial: Name
+    reason: Text
+    returned_by: Name | None = None
+
+
+# --------------------------------------------------------------------------- site
+
+
+class SiteObserved(Event, tag="site_observed.v1", frozen=True, kw_only=True):
+    """A camera, door or detector saw something in a zone; no personal data."""
+
+    device: Name
+    zone: Name
+    category: Name
+    severity: Literal["info", "detection", "alert"] = "info"
+    start_time: Instant | None = None
+    external_id: Name | None = None
+    message: Text | None = None
+
+
+class RoundChecked(Event, tag="round_checked.v1", frozen=True, kw_only=True):
+    """A guard passed a checkpoint of a round."""
+
+    round: Name
+    checkpoint: Name
+    message: Text | None = None
+
+
+# --------------------------------------------------------------------------- disclosure
+
+
+class StatementChecked(Event, tag="statement_checked.v1", frozen=True, kw_only=True):
+    """A public claim was held against the record, and what the record says."""
+
+    statement: Text
+    verdict: Literal["supported", "contradicted", "not_decidable"]
+    finding: Text | None = None
+
+
+class DisclosureIssued(Event, tag="disclosure_issued.v1", frozen=True, kw_only=True):
+    """Something was told to someone: what, to whom, for what, until when."""
+
+    disclosure: Name
+    recipient: Name
+    purpose: Text
+    product: Name | None = None
+    serial: Name | None = None
+    fields: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
+    expires: Instant | None = None
+    file_digest: Digest | None = None
+
+
+class DisclosureRevoked(Event, tag="disclosure_revoked.v1", frozen=True, kw_only=True):
+    """What was told no longer stands."""
+
+    disclosure: Name
+    reason: Text | None = None
+
+
+# --------------------------------------------------------------------------- about facts
+
+
+class CorrectionMade(Event, tag="correction_made.v1", frozen=True, kw_only=True):
+    """A recorded fact did not happen, or reads as `replacement` (EPCIS error declaration).
+
+    `event_time` is when the correction was declared. Of two corrections of one fact the later
+    declared wins, the greater id breaks a tie. The replacement keeps the id of what it replaces.
+    """
+
+    corrects: UUID
+    reason: Literal["did_not_occur", "incorrect_data"]
+    replacement: Fact | None = None
+    message: Text | None = None
+
+    def __post_init__(self) -> None:
+        if self.replacement is not None:
+            if self.replacement.id != self.corrects:
+                raise ValueError("the replacement must carry the id of the fact it corrects")
+            if self.reason == "did_not_occur":
+                raise ValueError("what did not occur has no replacement; use reason incorrect_data")
+            if isinstance(self.replacement, CorrectionMade | MessageRejected | PlantDefined):
+                raise ValueError("a correction, a rejection or a plant file cannot be a replacement")
+
+
+class MessageRejected(Event, tag="message_rejected.v1", frozen=True, kw_only=True):
+    """A message could not be taken in: who sent it, why not, and its bytes.
+
+    `message` holds the first 16 KiB (base64 in JSON); `size` and `digest` are of the whole.
+    `conflict` tells that the id is recorded already with other content.
+    """
+
+    adapter: Name
+    reason: Text
+    message: Annotated[bytes, Meta(max_length=MAX_REJECTED_BYTES)]
+    size: Annotated[int, Meta(ge=0)]
+    digest: Digest
+    conflict: bool = False
+
+
+Fact = (
+    PlantDefined
+    | StateChanged | HeartbeatMissed | SourceConnected | SourceLost | Counted | StopExplained
+    | OperationStarted | OperationCompleted | OperationReported | OrderReleased | OrderClosed
+    | UnitStarted | UnitCompleted | UnitScrapped | ComponentInstalled | ComponentRemoved
+    | Measured | RunRecorded
+    | LotReceived | LotSplit | LotMerged | LotOpened
+    | NonconformanceRaised | DispositionDecided | HoldPlaced | HoldReleased
+    | AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmShelved
+    | NoteWritten | ShiftClosed | GateDecided
+    | Packed | UnitShipped | UnitFitted | UnitReturned
+    | SiteObserved | RoundChecked
+    | StatementChecked | DisclosureIssued | DisclosureRevoked
+    | CorrectionMade | MessageRejected
+)  # fmt: skip
+"""Any fact whose type this version knows."""
+
+TYPES: Final[dict[str, type[Event]]] = {cls.__struct_config__.tag: cls for cls in get_args(Fact)}
+"""Stored type name → class."""
+
+
+class Unknown(Struct, frozen=True, gc=False):
+    """A fact of a type this version does not know: kept, sealed, ignored by folds (law 6)."""
+
+    id: UUID
+    type: str
+    event_time: dt.datetime
+    source: str
+    by: str | None
+    content: dict[str, Any]
+
+
+AnyFact = Event | Unknown
+
+
+# --------------------------------------------------------------------------- bytes
+
+
+_decoder = msgspec.json.Decoder(Fact)
+_encoder = msgspec.json.Encoder(order="sorted")
+_TYPE_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,79}\.v[1-9][0-9]{0,3}\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_SUSPECT = re.compile(rb"\\[a-z]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\x7f")
+_TEXT_FIELDS = frozenset(
+    {"text", "message", "reason", "response", "detail", "statement", "finding", "end_use", "purpose"}
+)
+
+
+class _Envelope(Struct, frozen=True):
+    id: UUID
+    type: Annotated[str, Meta(max_length=100)]
+    event_time: Instant
+    source: Name
+    by: Name | None = None
+
+
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def decode(data: bytes | memoryview) -> AnyFact:
+    """Read one fact from JSON, strictly: unknown fields, wrong types and bad values are refused.
+
+    A well-formed envelope of an unknown type becomes `Unknown`.
+    Raises `MalformedFact` with the place and the remedy.
+    """
+    try:
+        fact: Event = _decoder.decode(data)
+        return fact
+    except msgspec.ValidationError as error:
+        if "$.type" in str(error):
+            return _decode_unknown(data, error)
+        _malformed(error)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        _malformed(error)
+
+
+def _decode_unknown(data: bytes | memoryview, error: Exception) -> Unknown:
+    try:
+        envelope = _envelope_decoder.decode(data)
+        content = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError) as inner:
+        _malformed(inner)
+    if envelope.type in TYPES or not _TYPE_NAME.match(envelope.type):
+        _malformed(error)
+    return Unknown(envelope.id, envelope.type, envelope.event_time, envelope.source, envelope.by, content)
+
+
+def _malformed(error: Exception) -> NoReturn:
+    what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    raise MalformedFact(what) from None
+
+
+def encode(fact: AnyFact) -> bytes:
+    """Canonical bytes: one JSON object, keys sorted, no white space, defaults left out, UTF-8.
+
+    Raises `MalformedFact` for control or direction-changing characters in identifiers, and for
+    facts above `MAX_FACT_BYTES` (a plant file may be longer).
+    """
+    data = unchecked_bytes(fact)
+    if len(data) > MAX_FACT_BYTES and not isinstance(fact, PlantDefined):
+        raise MalformedFact(f"the fact is {len(data):,} bytes long, the limit is {MAX_FACT_BYTES:,}")
+    # One cheap search over the bytes; only a hit pays for looking at each field.
+    if _SUSPECT.search(data):
+        _refuse_control_characters(msgspec.json.decode(data), "$")
+    return data
+
+
+def unchecked_bytes(fact: AnyFact) -> bytes:
+    """The canonical form of what may turn out not to be recordable."""
+    return _encoder.encode(fact.content if isinstance(fact, Unknown) else fact)
+
+
+def _refuse_control_characters(value: object, where: str, free_text: bool = False) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_control_characters(key, where)
+            _refuse_control_characters(item, f"{where}.{key}", key in _TEXT_FIELDS)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_control_characters(item, f"{where}[…]")
+    elif isinstance(value, str):
+        found = _CONTROL.search(value.replace("\n", "").replace("\t", "").replace("\r", "") if free_text else value)
+        if found:
+            raise MalformedFact(f"character U+{ord(found[0]):04X} is not allowed - at `{where}`")
+
+
+def type_name(fact: AnyFact) -> str:
+    """The stored, versioned name of the fact's type."""
+    if isinstance(fact, Unknown):
+        return fact.type
+    tag = fact.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag
+
+
+# --------------------------------------------------------------------------- time and identity
+
+
+def microseconds(instant: dt.datetime) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z; the number all views count time in."""
+    return round(instant.timestamp() * 1_000_000)
+
+
+def new_id(now: dt.datetime, random: Callable[[int], bytes]) -> UUID:
+    """A UUIDv7 (RFC 9562, 5.7): milliseconds of `now`, then 74 random bits."""
+    return _uuid(7, int(now.timestamp() * 1000), random(10))
+
+
+def derived_id(event_time: dt.datetime | None, *parts: str | bytes) -> UUID:
+    """The id that these parts always give, so that the same source row is the same fact.
+
+    With an event time it has the layout of UUIDv7 with hash bits in place of random ones (it
+    sorts by time like the others); without one it is a UUIDv8 (RFC 9562, 5.8).
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    if event_time is None:
+        return _uuid(8, int.from_bytes(digest.digest()[10:16], "big"), digest.digest())
+    return _uuid(7, int(event_time.timestamp() * 1000), digest.digest())
+
+
+def _uuid(version: int, first_48_bits: int, rest: bytes) -> UUID:
+    low = int.from_bytes(rest[:10], "big")
+    value = (first_48_bits & (1 << 48) - 1) << 80
+    value |= version << 76 | (low >> 62 & 0xFFF) << 64
+    value |= 0b10 << 62 | low & (1 << 62) - 1
+    return UUID(int=value)
+
+
+def rejection(
+    adapter: str, message: bytes, reason: str, now: dt.datetime, *, source: str = "asbuilt", conflict: bool = False
+) -> MessageRejected:
+    """The fact that a message was rejected; its id depends only on adapter and message."""
+    digest = hashlib.sha256(message).hexdigest()
+    return MessageRejected(
+        id=derived_id(None, "message_rejected", adapter, digest),
+        event_time=now,
+        source=source,
+        adapter=adapter,
+        reason=reason[:4000],
+        message=message[:MAX_REJECTED_BYTES],
+        size=len(message),
+        digest=digest,
+        conflict=conflict,
+    )
+
+
+# --------------------------------------------------------------------------- subjects
+
+
+def unit_key(product: str | None, serial: str) -> str:
+    """The subject key of a unit."""
+    return f"unit:{_escaped(product)}/{serial}"
+
+
+def lot_key(product: str | None, lot: str) -> str:
+    """The subject key of a lot."""
+    return f"lot:{_escaped(product)}/{lot}"
+
+
+def _escaped(product: str | None) -> str:
+    # The first slash ends the product, so that ("A/B", "C") and ("A", "B/C") stay two keys.
+    return product.replace("%", "%25").replace("/", "%2F") if product else ""
+
+
+def subjects(fact: AnyFact) -> Iterator[str]:
+    """The keys under which a fact is found: `unit:P/S`, `lot:P/L`, `order:O`, `station:PATH`, …
+
+    Every fact is at least under its source (`source:NAME`) and its type (`type:NAME`).
+    """
+    yield f"type:{type_name(fact)}"
+    yield f"source:{fact.source}"
+    if fact.by is not None:
+        yield f"person:{fact.by}"
+    for rule in _SUBJECT_RULES.get(type(fact), ()):
+        yield from rule(fact)
+
+
+_SubjectRule = Callable[[Any], Iterable[str]]
+
+
+def _one(field: str, kind: str) -> _SubjectRule:
+    def rule(fact: Any) -> Iterable[str]:
+        value = getattr(fact, field)
+        return (f"{kind}:{value}",) if value is not None else ()
+
+    return rule
+
+
+def _of_product(product: str, field: str, key: Callable[[str | None, str], str]) -> _SubjectRule:
+    def rule(fact: Any) -> Iterable[str]:
+        value = getattr(fact, field)
+        return (key(getattr(fact, product), value),) if value is not None else ()
+
+    return rule
+
+
+def _parts(field: str) -> _SubjectRule:
+    return lambda fact: [lot_key(fact.product, part.lot) for part in getattr(fact, field)]
+
+
+def _corrected(fact: CorrectionMade) -> Iterable[str]:
+    # A correction is found wherever the fact it corrects is found, once that is replaced.
+    yield f"fact:{fact.corrects}"
+    if fact.replacement is not None:
+        yield from (key for key in subjects(fact.replacement) if not key.startswith(("type:", "source:")))
+
+
+def _rules_for(cls: type[Event]) -> tuple[_SubjectRule, ...]:
+    fields = set(cls.__struct_fields__)
+    rules: list[_SubjectRule] = []
+    if "serial" in fields:
+        rules.append(_of_product("product", "serial", unit_key))
+    if "lot" in fields:
+        rules.append(_of_product("product", "lot", lot_key))
+    if "component_serial" in fields:
+        rules.append(_of_product("component_product", "component_serial", unit_key))
+        rules.append(_of_product("component_product", "component_lot", lot_key))
+    for field in ("into", "merged"):
+        if field in fields:
+            rules.append(_parts(field))
+    for field in ("order", "station", "line", "adapter", "container", "nonconformance", "hold", "disclosure"):
+        if field in fields:
+            rules.append(_one(field, field))
+    if cls is CorrectionMade:
+        rules.append(_corrected)
+    return tuple(rules)
+
+
+_SUBJECT_RULES: dict[type, tuple[_SubjectRule, ...]] = {cls: _rules_for(cls) for cls in TYPES.values()}
+
+
+# --------------------------------------------------------------------------- checks
+
+
+def _in_order(start: dt.datetime, end: dt.datetime) -> None:
+    if end < start:
+        raise ValueError(f"it ends ({end.isoformat()}) before it starts ({start.isoformat()})")
+
+
+def _about_something(fact: OperationStarted | OperationCompleted | OperationReported) -> None:
+    if fact.serial is None and fact.lot is None and fact.order is None:
+        raise ValueError("say what was worked on: serial, lot or order")
+    if (fact.serial is not None or fact.lot is not None) and fact.product is None:
+        raise ValueError("a serial or lot needs its product")

@@ -1,0 +1,90 @@
+"""The data folder: what lies where, who may write, and what is secret.
+
+`record.db` the record (back this up) · `views.db` disposable · `traces/` curves by digest ·
+`proof/` may be public · `keys/` secret, 0600 · `history/` Parquet. One process writes at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+from asbuilt.errors import AsBuiltError, RecordBusy
+
+
+class DataFolder:
+    """A data folder on disk; made if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "record.db"
+        self.views = path / "views.db"
+        self.traces = path / "traces"
+        self.proof = path / "proof"
+        self.keys = path / "keys"
+        self._lock: IO[str] | None = None
+
+    def make(self) -> None:
+        """Create the folder and its secret part with the rights they need."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.keys.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise AsBuiltError(
+                f"the data folder cannot be made: {error.strerror}",
+                where=str(self.path),
+                remedy="Name a folder this user may write to with --data.",
+            ) from error
+
+    def lock(self, what: str) -> None:
+        """Take the folder for this process; it is let go when the process ends, however it ends.
+
+        Raises `RecordBusy` naming the process that has it.
+        """
+        self.make()
+        file = (self.path / "lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise RecordBusy(
+                f"{holder} is working on this data folder",
+                where=str(self.path),
+                remedy="Stop it first, or use another folder with --data. Questions (query, facts, digest) may be asked meanwhile.",
+            ) from None
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} ({what})")
+        file.flush()
+        self._lock = file
+
+    def unlock(self) -> None:
+        """Let the folder go."""
+        if self._lock is not None:
+            self._lock.seek(0)
+            self._lock.truncate()
+            self._lock.close()
+            self._lock = None
+
+    def forget_views(self) -> None:
+        """Delete the rows of all views; they are folded again from the record."""
+        for suffix in ("", "-wal", "-shm"):
+            self.views.with_name(self.views.name + suffix).unlink(missing_ok=True)
+
+    def secret(self, name: str) -> str:
+        """The secret of this name from `keys/`; made with 256 random bits where there is none."""
+        path = self.keys / name
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            pass
+        value = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(value + "\n")
+        return value

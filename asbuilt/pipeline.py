@@ -1,0 +1,301 @@
+"""Facts in, rows out.
+
+`take_in` → record → acknowledgement, and `fold_out` → rows → announcement:
+
+- `Pipeline.take_in` checks and encodes what an adapter brings and queues it. A writer thread
+  takes all that is waiting, records it as one durable commit (group commit) and answers.
+- A folder thread hands the recorded facts to every view. It gets them from the writer while it
+  keeps up and reads them from the record when it does not; the record is its queue.
+
+What cannot be recorded as a fact is recorded as a rejection with its bytes (law 7).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+from uuid import UUID
+
+from asbuilt import events
+from asbuilt.adapters import Rejection, Result, Taken
+from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull
+from asbuilt.events import AnyFact, MessageRejected
+from asbuilt.record import Clock, Entry, Outcome, Receipt, Record
+from asbuilt.views.store import Changed, Store
+
+MAX_WAITING_FACTS = 200_000
+"""So many facts may wait for the disk; then senders are told to come again."""
+MAX_COMMIT_FACTS = 5_000
+MAX_HANDED_FACTS = 50_000
+FOLD_BATCH = 20_000
+MAX_AHEAD = dt.timedelta(days=1)
+"""A fact may be this far ahead of the plant's clock; further, the sender's clock is wrong."""
+EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+Announce = Callable[[Changed], None]
+
+
+class _Waiting(NamedTuple):
+    """What one call of `take_in` brought: entries to record, and where each item's result comes from."""
+
+    adapter: str
+    entries: list[Entry]
+    results: list[Result | None]
+    future: Future[list[Result]]
+
+
+class Pipeline:
+    """The way of facts from adapters to the record and on to the views. `start` before use, `stop` after."""
+
+    def __init__(self, record: Record, store: Store, now: Clock, announce: Announce = lambda changed: None) -> None:
+        self._record = record
+        self._store = store
+        self._now = now
+        self._announce = announce
+        self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
+        self._waiting_facts = 0
+        self._count_lock = threading.Lock()
+        self._handed: deque[list[tuple[int, AnyFact]]] = deque()
+        self._handed_facts = 0
+        self._fold_wanted = threading.Condition()
+        self._folded = store.position()
+        self._recorded = record.head()
+        self._stopping = False
+        self._broken: AsBuiltError | None = None
+        self._writer = threading.Thread(target=self._write, name="record-writer", daemon=True)
+        self._folder = threading.Thread(target=self._fold, name="view-folder", daemon=True)
+        if self._folded > self._recorded:
+            raise RecordError(
+                f"the record ends at fact {self._recorded:,}, but the views have seen {self._folded:,}: facts are missing",
+                remedy="The record was replaced by an older copy or lost its -wal file. Restore it; if this is "
+                "what you want, delete views.db and start again.",
+            )
+
+    def start(self) -> None:
+        """Begin to record and to fold."""
+        self._writer.start()
+        self._folder.start()
+
+    def stop(self) -> None:
+        """Record what waits, fold what is recorded, and end."""
+        if self._writer.is_alive():
+            self._waiting.put(None)
+            self._writer.join()
+        with self._fold_wanted:
+            self._stopping = True
+            self._fold_wanted.notify_all()
+        if self._folder.is_alive():
+            self._folder.join()
+
+    # ----------------------------------------------------------------- in
+
+    def take_in(self, adapter: str, items: Sequence[Taken]) -> Future[list[Result]]:
+        """Record what an adapter brought; the result, one per item and in order, comes once it is durable.
+
+        Raises `RecordFull` when too much is waiting; then nothing was taken.
+        """
+        if self._broken is not None:
+            raise self._broken
+        waiting = self._prepared(adapter, items)
+        with self._count_lock:
+            if self._waiting_facts + len(items) > MAX_WAITING_FACTS and self._waiting_facts:
+                raise RecordFull("too many facts wait for the disk", remedy="Send them again in a few seconds.")
+            self._waiting_facts += len(items)
+        self._waiting.put(waiting)
+        return waiting.future
+
+    def _prepared(self, adapter: str, items: Sequence[Taken]) -> _Waiting:
+        now = self._now()
+        latest = now + MAX_AHEAD
+        entries: list[Entry] = []
+        results: list[Result | None] = []
+        for item in items:
+            if isinstance(item, Rejection):
+                reason, message = item.reason, item.message
+            else:
+                try:
+                    body = events.encode(item)
+                    if EARLIEST <= item.event_time <= latest:
+                        entries.append(Entry(item, body))
+                        results.append(None)
+                        continue
+                    reason, message = _impossible_time(item, now), body
+                except MalformedFact as error:
+                    reason, message = error.message, events.unchecked_bytes(item)
+            fact = events.rejection(adapter, message, reason, now)
+            entries.append(Entry(fact, events.encode(fact)))
+            given_id = None if isinstance(item, Rejection) else item.id
+            results.append(Result("rejected", given_id, reason, item.line if isinstance(item, Rejection) else None))
+        return _Waiting(adapter, entries, results, Future())
+
+    def _write(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            group, facts = [first], len(first.entries)
+            ending = False
+            while facts < MAX_COMMIT_FACTS:
+                try:
+                    more = self._waiting.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    ending = True
+                    break
+                group.append(more)
+                facts += len(more.entries)
+            self._commit(group)
+            with self._count_lock:
+                self._waiting_facts -= facts
+            if ending:
+                return
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        entries = [entry for waiting in group for entry in waiting.entries]
+        try:
+            receipts = self._append(entries)
+            conflicts = [
+                _conflict(waiting.adapter, entry, self._now())
+                for waiting, entry, receipt in _by_waiting(group, receipts)
+                if receipt.outcome is Outcome.CONFLICT and not isinstance(entry.fact, MessageRejected)
+            ]
+            if conflicts:
+                self._append(conflicts)
+        except AsBuiltError as error:
+            if not isinstance(error, RecordFull):
+                # After a failed write the state of the file is unknown: nobody may add to it now.
+                self._broken = error
+            for waiting in group:
+                waiting.future.set_exception(error)
+            return
+        except Exception as error:
+            self._broken = RecordError(f"recording failed: {error!r}", remedy="Stop asbuilt and run `asbuilt doctor`.")
+            for waiting in group:
+                waiting.future.set_exception(self._broken)
+            raise
+        at = 0
+        for waiting in group:
+            mine = receipts[at : at + len(waiting.entries)]
+            at += len(waiting.entries)
+            waiting.future.set_result(
+                [
+                    _result(entry, receipt) if result is None else result
+                    for entry, receipt, result in zip(waiting.entries, mine, waiting.results, strict=True)
+                ]
+            )
+
+    def _append(self, entries: list[Entry]) -> list[Receipt]:
+        receipts = self._record.append(entries)
+        accepted = [
+            (receipt.position, entry.fact) for entry, receipt in zip(entries, receipts, strict=True) if receipt.position
+        ]
+        if accepted:
+            with self._fold_wanted:
+                self._recorded = accepted[-1][0]
+                if self._handed_facts + len(accepted) <= MAX_HANDED_FACTS:
+                    self._handed.append(accepted)
+                    self._handed_facts += len(accepted)
+                self._fold_wanted.notify_all()
+        return receipts
+
+    # ----------------------------------------------------------------- out
+
+    def _fold(self) -> None:
+        while True:
+            with self._fold_wanted:
+                while self._folded >= self._recorded and not self._stopping:
+                    self._fold_wanted.wait()
+                if self._folded >= self._recorded:
+                    return
+                facts = self._next_handed()
+            if not facts:
+                facts = read_facts(self._record, self._folded, FOLD_BATCH)
+            try:
+                changed = self._store.fold(facts, self._find)
+            except AsBuiltError as error:
+                # The record goes on without views; everyone who asks for them is told why.
+                self.views_error = error
+                return
+            with self._fold_wanted:
+                self._folded = facts[-1][0]
+                self._fold_wanted.notify_all()
+            self._announce(changed)
+
+    views_error: AsBuiltError | None = None
+
+    def _next_handed(self) -> list[tuple[int, AnyFact]]:
+        """What the writer handed over, if it follows what was folded; else what must be read."""
+        facts: list[tuple[int, AnyFact]] = []
+        expected = self._folded + 1
+        while self._handed and len(facts) < MAX_COMMIT_FACTS:
+            if self._handed[0][0][0] > expected:
+                break
+            batch = self._handed.popleft()
+            self._handed_facts -= len(batch)
+            if batch[0][0] == expected:
+                facts.extend(batch)
+                expected = facts[-1][0] + 1
+        return facts
+
+    def _find(self, fact_id: UUID) -> AnyFact | None:
+        found = self._record.get(fact_id)
+        return events.decode(found.body) if found else None
+
+    def settle(self, timeout_s: float = 60) -> None:
+        """Wait until every recorded fact is folded. Raises `ViewsError` if folding has stopped."""
+        with self._fold_wanted:
+            self._fold_wanted.wait_for(lambda: self._folded >= self._recorded or self.views_error, timeout_s)
+        if self.views_error is not None:
+            raise self.views_error
+
+    @property
+    def behind(self) -> int:
+        """How many recorded facts the views have not folded yet."""
+        return self._recorded - self._folded
+
+
+def fold_from(record: Record, store: Store, progress: Callable[[int], None] = lambda facts: None) -> None:
+    """Fold everything the store has not seen, without threads: rebuild and first catch-up."""
+
+    def find(fact_id: UUID) -> AnyFact | None:
+        found = record.get(fact_id)
+        return events.decode(found.body) if found else None
+
+    while facts := read_facts(record, store.position(), FOLD_BATCH):
+        store.fold(facts, find)
+        progress(len(facts))
+
+
+def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFact]]:
+    """Recorded facts by position, decoded."""
+    return [(recorded.position, events.decode(recorded.body)) for recorded in record.read(after, limit)]
+
+
+def _by_waiting(group: list[_Waiting], receipts: list[Receipt]) -> list[tuple[_Waiting, Entry, Receipt]]:
+    pairs = [(waiting, entry) for waiting in group for entry in waiting.entries]
+    return [(waiting, entry, receipt) for (waiting, entry), receipt in zip(pairs, receipts, strict=True)]
+
+
+def _result(entry: Entry, receipt: Receipt) -> Result:
+    if receipt.outcome is Outcome.CONFLICT:
+        return Result("conflict", entry.fact.id, "this id is recorded already with other content")
+    return Result("accepted" if receipt.outcome is Outcome.ACCEPTED else "duplicate", entry.fact.id)
+
+
+def _conflict(adapter: str, entry: Entry, now: dt.datetime) -> Entry:
+    reason = f"id {entry.fact.id} is recorded already with other content"
+    fact = events.rejection(adapter, entry.body, reason, now, conflict=True)
+    return Entry(fact, events.encode(fact))
+
+
+def _impossible_time(fact: AnyFact, now: dt.datetime) -> str:
+    if fact.event_time < EARLIEST:
+        return f"event_time {fact.event_time.isoformat()} is before 1970"
+    ahead = fact.event_time - now
+    return f"event_time {fact.event_time.isoformat()} is {ahead.days} days ahead of the plant's clock; set the clock of {fact.source}"

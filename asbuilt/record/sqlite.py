@@ -1,0 +1,398 @@
+"""The record in one SQLite file (`record.db`), through apsw: WAL, synchronous FULL, one writer.
+
+Tables (normative in `docs/record-format.md`):
+
+- `fact`: position, id, record_time_us, seed, body.
+- `about`: subject → positions. One row per subject and commit; `more` packs the offsets of the
+  further positions (little-endian uint32), so that a batch of a thousand facts about one
+  station costs one row, not a thousand.
+- `commits`: one row per commit with a checksum chained over everything before it; that is how
+  an altered, missing or reordered fact is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import apsw
+
+from asbuilt import events
+from asbuilt.errors import RecordBusy, RecordError, RecordFull
+from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
+
+APPLICATION_ID = 0x61736274  # "asbt"
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE fact(
+    position INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    record_time_us INTEGER NOT NULL,
+    seed BLOB NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE about(
+    subject TEXT NOT NULL,
+    first_position INTEGER NOT NULL,
+    more BLOB NOT NULL,
+    PRIMARY KEY(subject, first_position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE commits(
+    first_position INTEGER PRIMARY KEY,
+    facts INTEGER NOT NULL,
+    checksum BLOB NOT NULL
+) STRICT;
+"""
+_COLUMNS = "position, record_time_us, id, seed, body"
+_RESTORE = (
+    "Stop, keep the folder as it is, and restore record.db from a backup; `asbuilt doctor` tells what is damaged."
+)
+
+
+class Log:
+    """A record in a file. `read_only` opens it beside another process that writes."""
+
+    def __init__(self, path: Path, now: Clock, random: Random = os.urandom, *, read_only: bool = False) -> None:
+        self._path = path
+        self._now = now
+        self._random = random
+        self._reading = threading.Lock()
+        is_new = not path.exists() or (path.stat().st_size == 0 and not _wal(path).exists())
+        if is_new and read_only:
+            raise RecordError("there is no record here", where=str(path), remedy="Name the data folder with --data.")
+        if not is_new:
+            _refuse_foreign_or_truncated(path)
+        with self._errors():
+            self._writer = None if read_only else _connect(path, read_only=False)
+            if is_new:
+                self._create()
+            self._reader = _connect(path, read_only=read_only)
+            self._refuse_unknown_format()
+            self._head, self._last_time_us, self._checksum = self._read_end()
+
+    def _create(self) -> None:
+        assert self._writer is not None
+        with self._writer:
+            self._writer.pragma("application_id", APPLICATION_ID)
+            self._writer.pragma("user_version", FORMAT)
+            self._writer.execute(_SCHEMA)
+
+    def _refuse_unknown_format(self) -> None:
+        application, version = self._reader.pragma("application_id"), self._reader.pragma("user_version")
+        if application != APPLICATION_ID:
+            raise RecordError(
+                "this SQLite file is not a record of asbuilt",
+                where=str(self._path),
+                remedy="Name the right data folder with --data.",
+            )
+        if version != FORMAT:
+            raise RecordError(
+                f"the record has format {version}, this version reads format {FORMAT}",
+                where=str(self._path),
+                remedy="Use the version of asbuilt that wrote it, or a newer one.",
+            )
+
+    def _read_end(self) -> tuple[int, int, bytes]:
+        """Head, last record time and checksum; the last commit is checked, the rest by `verify`."""
+        last = _rows(
+            self._reader, "SELECT first_position, facts, checksum FROM commits ORDER BY first_position DESC LIMIT 2"
+        )
+        top = _rows(self._reader, "SELECT coalesce(max(position), 0) FROM fact")[0][0]
+        if not last:
+            if top:
+                raise self._torn("facts without a commit")
+            return 0, 0, b""
+        first, count, checksum = last[0]
+        before = last[1][2] if len(last) > 1 else b""
+        facts = self.read(first - 1, count + 1)
+        if top != first + count - 1 or len(facts) != count or _chained(before, facts) != checksum:
+            raise self._torn("the last commit is not whole")
+        return top, facts[-1].record_time_us, checksum
+
+    def _torn(self, what: str) -> RecordError:
+        return RecordError(f"the record is torn: {what}", where=str(self._path), remedy=_RESTORE)
+
+    # ----------------------------------------------------------------- writing
+
+    def append(self, entries: Sequence[Entry]) -> list[Receipt]:
+        if not entries:
+            return []
+        assert self._writer is not None, "opened read-only"
+        with self._errors():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                receipts, new, checksum = self._append_in_transaction(self._writer, entries)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        if new:
+            self._head, self._last_time_us = new[-1].position, new[-1].record_time_us
+            self._checksum = checksum
+        return receipts
+
+    def _append_in_transaction(
+        self, db: apsw.Connection, entries: Sequence[Entry]
+    ) -> tuple[list[Receipt], list[Recorded], bytes]:
+        # Nearly always every id is new: try that first, look at single ids only if it fails.
+        new = self._numbered(entries)
+        receipts = [Receipt(Outcome.ACCEPTED, fact.position) for fact in new]
+        db.execute("SAVEPOINT attempt")
+        try:
+            db.executemany(_INSERT, new)
+        except apsw.ConstraintError:
+            db.execute("ROLLBACK TO attempt")
+            receipts, fresh = self._told_apart(db, entries)
+            new = self._numbered(fresh)
+            db.executemany(_INSERT, new)
+            entries = fresh
+        db.execute("RELEASE attempt")
+        checksum = _chained(self._checksum, new)
+        if new:
+            self._index(db, entries, new)
+            db.execute("INSERT INTO commits VALUES (?, ?, ?)", (new[0].position, len(new), checksum))
+        return receipts, new, checksum
+
+    def _numbered(self, entries: Sequence[Entry]) -> list[Recorded]:
+        time_us = max(self._last_time_us, events.microseconds(self._now()))
+        seeds = self._random(SEED_BYTES * len(entries))
+        first = self._head + 1
+        return [
+            Recorded(first + n, time_us, fact.id.bytes, seeds[SEED_BYTES * n : SEED_BYTES * (n + 1)], body)
+            for n, (fact, body) in enumerate(entries)
+        ]
+
+    def _told_apart(self, db: apsw.Connection, entries: Sequence[Entry]) -> tuple[list[Receipt], list[Entry]]:
+        fresh: list[Entry] = []
+        seen: dict[bytes, bytes] = {}
+        receipts: list[Receipt] = []
+        for entry in entries:
+            fact_id = entry.fact.id.bytes
+            known = seen.get(fact_id)
+            if known is None:
+                known = next((row[0] for row in _rows(db, "SELECT body FROM fact WHERE id = ?", (fact_id,))), None)
+            if known is None:
+                fresh.append(entry)
+                receipts.append(Receipt(Outcome.ACCEPTED, self._head + len(fresh)))
+                seen[fact_id] = entry.body
+            else:
+                receipts.append(Receipt(Outcome.DUPLICATE if known == entry.body else Outcome.CONFLICT, 0))
+        return receipts, fresh
+
+    @staticmethod
+    def _index(db: apsw.Connection, entries: Sequence[Entry], new: Sequence[Recorded]) -> None:
+        places: dict[str, list[int]] = {}
+        for (fact, _), recorded in zip(entries, new, strict=True):
+            position = recorded.position
+            for subject in events.subjects(fact):
+                at = places.get(subject)
+                if at is None:
+                    places[subject] = [position]
+                elif at[-1] != position:
+                    at.append(position)
+        db.executemany(
+            "INSERT INTO about VALUES (?, ?, ?)",
+            ((subject, at[0], _packed(at)) for subject, at in places.items()),
+        )
+
+    # ----------------------------------------------------------------- reading
+
+    def read(self, after: int = 0, limit: int = 10_000) -> list[Recorded]:
+        return self._select(f"SELECT {_COLUMNS} FROM fact WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
+
+    def get(self, fact_id: UUID) -> Recorded | None:
+        found = self._select(f"SELECT {_COLUMNS} FROM fact WHERE id = ?", (fact_id.bytes,))
+        return found[0] if found else None
+
+    def about(self, subject: str, after: int = 0, limit: int = 10_000) -> list[Recorded]:
+        positions: list[int] = []
+        with self._errors(), self._reading:
+            # The block that begins at or before `after` may reach beyond it.
+            rows: Any = self._reader.execute(
+                "SELECT first_position, more FROM about WHERE subject = ?1 AND first_position >= coalesce("
+                "(SELECT max(first_position) FROM about WHERE subject = ?1 AND first_position <= ?2), 0)"
+                " ORDER BY first_position",
+                (subject, after),
+            )
+            for first, more in rows:
+                positions.extend(position for position in _unpacked(first, more) if position > after)
+                if len(positions) >= limit:
+                    break
+            return [
+                Recorded(*row)
+                for position in positions[:limit]
+                for row in _rows(self._reader, f"SELECT {_COLUMNS} FROM fact WHERE position = ?", (position,))
+            ]
+
+    def latest(self, subject: str) -> Recorded | None:
+        with self._errors(), self._reading:
+            found = _rows(
+                self._reader,
+                "SELECT first_position, more FROM about WHERE subject = ? ORDER BY first_position DESC LIMIT 1",
+                (subject,),
+            )
+        return self.read(_unpacked(*found[0])[-1] - 1, 1)[0] if found else None
+
+    def count(self, subject: str) -> int:
+        with self._errors(), self._reading:
+            ((blocks, extra),) = _rows(
+                self._reader, "SELECT count(*), coalesce(sum(length(more)), 0) FROM about WHERE subject = ?", (subject,)
+            )
+        return int(blocks + extra // _OFFSET_BYTES)
+
+    def head(self) -> int:
+        if self._writer is None:
+            with self._errors(), self._reading:
+                return int(_rows(self._reader, "SELECT coalesce(max(position), 0) FROM fact")[0][0])
+        return self._head
+
+    def _select(self, sql: str, bindings: tuple[Any, ...]) -> list[Recorded]:
+        with self._errors(), self._reading:
+            return [Recorded(*row) for row in _rows(self._reader, sql, bindings)]
+
+    # ----------------------------------------------------------------- checking
+
+    def verify(self, progress: Callable[[int], None] = lambda position: None) -> Iterator[Damage]:
+        try:
+            yield from self._verify_commits(progress)
+            with self._errors(), self._reading:
+                problems = [row[0] for row in _rows(self._reader, "PRAGMA integrity_check(20)")]
+        except RecordError as error:
+            yield Damage(error.message, 0, 0)
+            return
+        for problem in problems:
+            if problem != "ok":
+                yield Damage(f"SQLite: {problem}", 0, 0)
+
+    def _verify_commits(self, progress: Callable[[int], None]) -> Iterator[Damage]:
+        checksum, expected_first = b"", 1
+        with self._errors(), self._reading:
+            commits = _rows(self._reader, "SELECT first_position, facts, checksum FROM commits ORDER BY 1")
+        for first, count, stored in commits:
+            last = first + count - 1
+            if first != expected_first:
+                yield Damage("a commit is missing", expected_first, first - 1)
+            facts = self.read(first - 1, count)
+            checksum = _chained(checksum, facts)
+            if checksum != stored:
+                yield Damage("facts are not what was committed", first, last)
+                checksum = stored
+            else:
+                yield from self._verify_index(facts)
+            expected_first = last + 1
+            progress(last)
+        top = self.read(expected_first - 1, 1)
+        if top:
+            yield Damage("facts without a commit", expected_first, top[-1].position)
+
+    def _verify_index(self, facts: Sequence[Recorded]) -> Iterator[Damage]:
+        # The last subject (the most specific one) stands for all: they are written together.
+        for recorded in facts[:: max(1, len(facts) // 8)]:
+            subject = list(events.subjects(events.decode(recorded.body)))[-1]
+            found = self.about(subject, recorded.position - 1, 1)
+            if not found or found[0].position != recorded.position:
+                yield Damage(f"the index does not find it under {subject}", recorded.position, recorded.position)
+
+    def close(self) -> None:
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn the driver's errors into ours, at this one boundary."""
+        try:
+            yield
+        except apsw.FullError as error:
+            raise RecordFull(
+                f"there is no room to record: {error}",
+                where=str(self._path),
+                remedy="Make room on the disk; nothing of this batch was recorded, it may be sent again.",
+            ) from error
+        except (apsw.BusyError, apsw.LockedError) as error:
+            raise RecordBusy(
+                "another program holds the record", where=str(self._path), remedy="Stop the other program."
+            ) from error
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise RecordError(f"the file is damaged: {error}", where=str(self._path), remedy=_RESTORE) from error
+        except apsw.Error as error:
+            raise RecordError(
+                f"the file cannot be used: {error}",
+                where=str(self._path),
+                remedy="Check that the disk is there and that this user may write to the folder.",
+            ) from error
+
+
+_INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES (?, ?, ?, ?, ?)"
+_OFFSET_BYTES = 4
+
+
+def _rows(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    return db.execute(sql, bindings).fetchall()
+
+
+def _connect(path: Path, *, read_only: bool) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    db = apsw.Connection(str(path), flags=flags)
+    db.set_busy_timeout(5_000)
+    if not read_only:
+        db.pragma("journal_mode", "wal")
+        db.pragma("synchronous", "FULL")
+        # A checkpoint every 80 MB of log: fewer pauses, and a restart still takes well under a second.
+        db.pragma("wal_autocheckpoint", 20_000)
+    return db
+
+
+def _chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
+    """SHA-256 over the checksum before and, per fact, its columns with their lengths fixed."""
+    parts = [before]
+    for position, time_us, fact_id, seed, body in facts:
+        parts += (position.to_bytes(8, "big"), time_us.to_bytes(8, "big"), fact_id, seed, len(body).to_bytes(4, "big"), body)  # fmt: skip
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _packed(positions: list[int]) -> bytes:
+    if len(positions) == 1:
+        return b""
+    offsets = array("I", [position - positions[0] for position in positions[1:]])
+    return offsets.tobytes()
+
+
+def _unpacked(first: int, more: bytes) -> list[int]:
+    offsets = array("I")
+    offsets.frombytes(more)
+    return [first, *(first + offset for offset in offsets)]
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _refuse_foreign_or_truncated(path: Path) -> None:
+    """Look at the 100-byte SQLite header before SQLite does: it would call all of this "not a database"."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    wal = _wal(path)
+    if len(header) < 100 and wal.exists() and wal.stat().st_size > 0:
+        return  # created, not yet checkpointed: everything is in the log beside it
+    if header[:16] != b"SQLite format 3\0":
+        raise RecordError("the file is not a record (not SQLite)", where=str(path), remedy="Name the right data folder with --data.")  # fmt: skip
+    if len(header) < 100:
+        raise RecordError("the file is truncated in its header", where=str(path), remedy=_RESTORE)
+    page_size = int.from_bytes(header[16:18], "big")
+    page_size = 65536 if page_size == 1 else page_size
+    expected = page_size * int.from_bytes(header[28:32], "big")
+    actual = path.stat().st_size
+    if actual < expected and not (wal.exists() and wal.stat().st_size > 0):
+        raise RecordError(
+            f"the file is truncated: {actual:,} of {expected:,} bytes are there", where=str(path), remedy=_RESTORE
+        )

@@ -1,0 +1,362 @@
+"""What happens on a line: events → rows.
+
+Most rows belong to one fact. Where a unit, lot or order stands follows from all its passages,
+so `Stay` and `Oddity` are derived per item: whatever order the passages came in, the same stays.
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from asbuilt.events import (
+    AlarmAcknowledged,
+    AlarmCleared,
+    AlarmRaised,
+    AlarmShelved,
+    Counted,
+    HeartbeatMissed,
+    Measured,
+    OperationCompleted,
+    OperationReported,
+    OperationStarted,
+    Packed,
+    SourceConnected,
+    SourceLost,
+    StateChanged,
+    UnitCompleted,
+    UnitReturned,
+    UnitScrapped,
+    UnitShipped,
+    UnitStarted,
+    lot_key,
+    microseconds,
+    unit_key,
+)
+
+VERSION = 1
+
+LONG_STAY_US = 86_400_000_000
+"""Stays longer than a day are marked, so that a look at any moment finds them without a scan."""
+
+
+class State(NamedTuple):
+    """A station entered a state."""
+
+    station: str
+    time_us: int
+    fact: bytes
+    state: str
+    reason: str
+    message: str
+
+
+class Watch(NamedTuple):
+    """A source was heard again or lost; `seen_us` is when it was last heard before."""
+
+    adapter: str
+    time_us: int
+    fact: bytes
+    lost: int
+    seen_us: int
+
+
+class Passage(NamedTuple):
+    """An item (unit, lot or order) passed a point: `what` is started, completed, reported, born,
+    released, packed, shipped, returned or scrapped. `start_us` is 0 where it is not told."""
+
+    item: str
+    time_us: int
+    fact: bytes
+    what: str
+    station: str
+    operation: str
+    order_no: str
+    start_us: int
+    good: int
+    scrap: int
+    rework: int
+    by: str
+
+
+class Output(NamedTuple):
+    """Pieces a station counted."""
+
+    station: str
+    time_us: int
+    fact: bytes
+    good: int
+    rejected: int
+    for_review: int
+
+
+class Reading(NamedTuple):
+    """A measured value at a station, with the limits then in force (empty: none)."""
+
+    station: str
+    characteristic: str
+    time_us: int
+    fact: bytes
+    value: str
+    uom: str
+    lower: str
+    upper: str
+    item: str
+
+
+class Alarm(NamedTuple):
+    """An alarm was raised, acknowledged, shelved or cleared; words only where it was raised."""
+
+    alarm: str
+    station: str
+    time_us: int
+    fact: bytes
+    what: str
+    priority: int
+    text: str
+    response: str
+    detail: str
+    by: str
+    until_us: int
+
+
+class Stay(NamedTuple):
+    """An item was at a station (`at`), or past it and waiting (`after`), for a time.
+
+    `until_us` is 0 while it still is; `long` is 1 then and for stays above `LONG_STAY_US`.
+    """
+
+    item: str
+    from_us: int
+    until_us: int
+    long: int
+    station: str
+    phase: str
+
+
+class Oddity(NamedTuple):
+    """The passages of an item contradict each other; shown, never hidden in a count."""
+
+    item: str
+    time_us: int
+    kind: str
+    station: str
+    other: str
+
+
+ROWS = {
+    State: ("station", "time_us", "fact"),
+    Watch: ("adapter", "time_us", "fact"),
+    Passage: ("item", "time_us", "fact"),
+    Output: ("station", "time_us", "fact"),
+    Reading: ("station", "characteristic", "time_us", "fact"),
+    Alarm: ("alarm", "station", "time_us", "fact"),
+    Stay: ("item", "from_us", "station", "phase"),
+    Oddity: ("item", "time_us", "kind"),
+}
+INDEXES = {
+    Passage: ["station, time_us"],
+    Alarm: ["time_us"],
+    Stay: ["station, from_us", "station WHERE long = 1"],
+    Oddity: ["station, time_us"],
+}
+
+
+# --------------------------------------------------------------------------- rows of one fact
+
+
+def _state(fact: StateChanged) -> Iterator[State]:
+    yield State(
+        fact.station,
+        microseconds(fact.event_time),
+        fact.id.bytes,
+        fact.state,
+        fact.reason or "",
+        fact.message or "",
+    )
+
+
+def _heard(fact: SourceConnected) -> Iterator[Watch]:
+    yield Watch(fact.adapter, microseconds(fact.event_time), fact.id.bytes, 0, 0)
+
+
+def _lost(fact: HeartbeatMissed | SourceLost) -> Iterator[Watch]:
+    seen = fact.last_seen or fact.event_time
+    yield Watch(fact.adapter, microseconds(fact.event_time), fact.id.bytes, 1, microseconds(seen))
+
+
+def _item(fact: Any) -> str:
+    """The narrowest thing a fact is about: the unit, else the lot, else the order."""
+    if fact.serial is not None:
+        return unit_key(fact.product, fact.serial)
+    if fact.lot is not None:
+        return lot_key(fact.product, fact.lot)
+    return f"order:{fact.order}"
+
+
+def _started(fact: OperationStarted) -> Iterator[Passage]:
+    yield Passage(
+        _item(fact), microseconds(fact.event_time), fact.id.bytes, "started", fact.station, fact.operation,
+        fact.order or "", 0, 0, 0, 0, fact.by or "",
+    )  # fmt: skip
+
+
+def _completed(fact: OperationCompleted) -> Iterator[Passage]:
+    yield Passage(
+        _item(fact), microseconds(fact.event_time), fact.id.bytes, "completed", fact.station, fact.operation,
+        fact.order or "", microseconds(fact.start_time) if fact.start_time else 0,
+        fact.good, fact.scrap, fact.rework, fact.by or "",
+    )  # fmt: skip
+
+
+def _reported(fact: OperationReported) -> Iterator[Passage]:
+    # Without a station a report says nothing about a line; the order view has it.
+    if fact.station is not None:
+        yield Passage(
+            _item(fact), microseconds(fact.event_time), fact.id.bytes, "reported", fact.station, fact.operation,
+            fact.order or "", microseconds(fact.start_time),
+            fact.good if fact.kind == "production" else 0, fact.rejected, fact.for_review, fact.by or "",
+        )  # fmt: skip
+
+
+def _milestone(what: str) -> Any:
+    def rule(fact: Any) -> Iterator[Passage]:
+        yield Passage(
+            unit_key(fact.product, fact.serial), microseconds(fact.event_time), fact.id.bytes, what,
+            getattr(fact, "station", None) or "", "", getattr(fact, "order", None) or "", 0, 0, 0, 0, fact.by or "",
+        )  # fmt: skip
+
+    return rule
+
+
+def _counted(fact: Counted) -> Iterator[Output]:
+    yield Output(fact.station, microseconds(fact.event_time), fact.id.bytes, fact.good, fact.rejected, fact.for_review)
+
+
+def _measured(fact: Measured) -> Iterator[Reading]:
+    if fact.station is not None:
+        item = _item(fact) if fact.serial or fact.lot or fact.order else ""
+        yield Reading(
+            fact.station, fact.characteristic, microseconds(fact.event_time), fact.id.bytes,
+            fact.value, fact.uom, fact.lower or "", fact.upper or "", item,
+        )  # fmt: skip
+
+
+def _raised(fact: AlarmRaised) -> Iterator[Alarm]:
+    yield Alarm(
+        fact.alarm, fact.station or "", microseconds(fact.event_time), fact.id.bytes, "raised",
+        fact.priority, fact.text, fact.response, fact.detail or "", fact.by or "", 0,
+    )  # fmt: skip
+
+
+def _alarm_step(what: str) -> Any:
+    def rule(fact: AlarmCleared | AlarmAcknowledged | AlarmShelved) -> Iterator[Alarm]:
+        until_us = microseconds(fact.until) if isinstance(fact, AlarmShelved) else 0
+        yield Alarm(
+            fact.alarm, fact.station or "", microseconds(fact.event_time), fact.id.bytes, what,
+            0, "", "", "", fact.by or "", until_us,
+        )  # fmt: skip
+
+    return rule
+
+
+RULES = {
+    StateChanged: _state,
+    SourceConnected: _heard,
+    HeartbeatMissed: _lost,
+    SourceLost: _lost,
+    OperationStarted: _started,
+    OperationCompleted: _completed,
+    OperationReported: _reported,
+    UnitStarted: _milestone("born"),
+    UnitCompleted: _milestone("released"),
+    UnitScrapped: _milestone("scrapped"),
+    Packed: _milestone("packed"),
+    UnitShipped: _milestone("shipped"),
+    UnitReturned: _milestone("returned"),
+    Counted: _counted,
+    Measured: _measured,
+    AlarmRaised: _raised,
+    AlarmCleared: _alarm_step("cleared"),
+    AlarmAcknowledged: _alarm_step("acknowledged"),
+    AlarmShelved: _alarm_step("shelved"),
+}
+
+
+# --------------------------------------------------------------------------- where an item stands
+
+
+def stays(passages: list[Passage]) -> Iterator[Stay | Oddity]:
+    """Where a unit stood, from all its passages in order of time.
+
+    A unit is at one place at a time, so a count of stays can never be negative; what does not
+    fit becomes an `Oddity`: completed twice, completed without a start, started elsewhere while
+    still at a station, seen again after it was scrapped or shipped.
+    """
+    if not passages[0:1] or not passages[0].item.startswith("unit:"):
+        return
+    item = passages[0].item
+    here, since, gone = NOWHERE, 0, ""
+    for passage in passages:
+        kind = _contradiction(passage, here, gone)
+        if kind:
+            yield Oddity(item, passage.time_us, kind, passage.station, here.station)
+        if passage.what == "completed" and passage.start_us and here != Place(passage.station, "at"):
+            # The source told only the end: the unit has been at the station since the start it gave.
+            began = max(passage.start_us, since)
+            yield from _stay(item, since, began, here)
+            here, since = Place(passage.station, "at"), began
+        place = _place(passage, here)
+        if place != here:
+            yield from _stay(item, since, passage.time_us, here)
+            here, since = place, passage.time_us
+        if passage.what in ("scrapped", "shipped"):
+            gone = passage.what
+        elif passage.what == "returned":
+            gone = ""
+    if here != NOWHERE:
+        yield Stay(item, since, 0, 1, here.station, here.phase)
+
+
+class Place(NamedTuple):
+    """At a station, or after it in the buffer; `NOWHERE` is off the line."""
+
+    station: str
+    phase: str
+
+
+NOWHERE = Place("", "")
+
+
+def _place(passage: Passage, here: Place) -> Place:
+    """Where the unit is after this passage."""
+    match passage.what:
+        case "started":
+            return Place(passage.station, "at")
+        case "completed":
+            lost = passage.scrap and not passage.good and not passage.rework
+            return NOWHERE if lost else Place(passage.station, "after")
+        case "scrapped" | "packed" | "shipped":
+            return NOWHERE
+        case "released":
+            return here if here.phase == "at" else NOWHERE
+    return here
+
+
+def _contradiction(passage: Passage, here: Place, gone: str) -> str:
+    if gone and passage.what in ("started", "completed"):
+        return f"seen after it was {gone}"
+    if passage.what == "started" and here.phase == "at":
+        return "started twice" if passage.station == here.station else "started elsewhere while still here"
+    if passage.what == "completed" and not passage.start_us and here != Place(passage.station, "at"):
+        return "completed twice" if here == Place(passage.station, "after") else "completed without a start"
+    return ""
+
+
+def _stay(item: str, from_us: int, until_us: int, place: Place) -> Iterator[Stay]:
+    if place != NOWHERE and until_us > from_us:
+        yield Stay(item, from_us, until_us, int(until_us - from_us > LONG_STAY_US), place.station, place.phase)
+
+
+DERIVED = [{"rows": (Stay, Oddity), "of": Passage, "by": "item", "rule": stays}]

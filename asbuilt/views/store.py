@@ -1,0 +1,392 @@
+"""The rows of all views in one SQLite file (`views.db`), disposable at any time.
+
+`Store.fold` takes facts in order of position and brings every view up to them; rows and position
+commit together, so a crash leaves both where they were. Which facts count is decided here, once
+for all views: a corrected fact is replaced by what its last valid correction says (law 5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import apsw
+
+from asbuilt import events
+from asbuilt.errors import ViewsError
+from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.views import Derivation, Row, Rule, Table, View
+
+APPLICATION_ID = 0x61736276  # "asbv"
+_CORE = """
+CREATE TABLE IF NOT EXISTS folded(view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS correction(
+    target BLOB NOT NULL, declared_us INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(target, declared_us, fact)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fold_failure(
+    view TEXT NOT NULL, fact BLOB NOT NULL, error TEXT NOT NULL, PRIMARY KEY(view, fact)
+) STRICT, WITHOUT ROWID;
+"""
+_CORE_NAME = "(corrections)"
+
+Lookup = Callable[[UUID], AnyFact | None]
+Changed = dict[str, set[Any]]
+"""Table name → first key columns of the rows that changed."""
+
+
+class Store:
+    """All views' rows. One thread folds; any number read through `reading`."""
+
+    def __init__(self, path: Path | None, views: Mapping[str, View], *, strict: bool = False, read_only: bool = False):
+        self.views = views
+        self._strict = strict
+        self._read_only = read_only
+        self._location = str(path) if path else f"file:/{uuid4()}?vfs=memdb"
+        self._in_memory = path is None
+        self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
+        self._folding = threading.Lock()
+        with _errors(self._location):
+            self._db = self._connect()
+            if not read_only:
+                self._prepare()
+            self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
+        self._rules = _rules_by_type(views.values())
+
+    def _connect(self) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_URI | (
+            apsw.SQLITE_OPEN_READONLY if self._read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        )
+        db = apsw.Connection(self._location, flags=flags)
+        db.set_busy_timeout(10_000)
+        if not self._in_memory and not self._read_only:
+            db.pragma("journal_mode", "wal")
+            # Views can be folded again: a power cut may cost the last rows, never the record's.
+            db.pragma("synchronous", "NORMAL")
+            db.pragma("wal_autocheckpoint", 10_000)
+        db.pragma("cache_size", -64_000)
+        return db
+
+    def _prepare(self) -> None:
+        application = self._db.pragma("application_id")
+        if application not in (0, APPLICATION_ID):
+            raise ViewsError(
+                "this SQLite file does not hold views of asbuilt", where=self._location, remedy="Move it away."
+            )
+        with self._db:
+            self._db.pragma("application_id", APPLICATION_ID)
+            self._db.execute(_CORE)
+            for view in self.views.values():
+                for table in view.tables.values():
+                    self._db.execute(_create(table))
+                self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, 0)", (view.name, view.version))
+            self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, 1, 0)", (_CORE_NAME,))
+
+    # ----------------------------------------------------------------- positions
+
+    def outdated(self) -> bool:
+        """Whether the rows were made by other folds than these, so that they must be made anew."""
+        known = {name: (version, position) for name, version, position in self._db.execute("SELECT * FROM folded")}
+        wanted = {_CORE_NAME: 1, **{view.name: view.version for view in self.views.values()}}
+        return {name: version for name, (version, _) in known.items()} != wanted or len(
+            {position for _, position in known.values()}
+        ) > 1
+
+    def position(self) -> int:
+        """Up to which position every view has been folded."""
+        with _errors(self._location):
+            return int(self._db.execute("SELECT min(position) FROM folded").get)
+
+    # ----------------------------------------------------------------- folding
+
+    def fold(self, facts: Sequence[tuple[int, AnyFact]], lookup: Lookup) -> Changed:
+        """Bring every view up to these facts, which follow each other by position from `position()`.
+
+        `lookup` finds any recorded fact by id. Returns what changed.
+        """
+        if not facts:
+            return {}
+        with self._folding, _errors(self._location):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                changed = self._fold_in_transaction(facts, lookup)
+                self._db.execute("UPDATE folded SET position = ?", (facts[-1][0],))
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
+                raise
+        return changed
+
+    def _fold_in_transaction(self, facts: Sequence[tuple[int, AnyFact]], lookup: Lookup) -> Changed:
+        batch = _Batch()
+        to_settle = self._register_corrections(facts)
+        by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrected else {}
+        corrected, rules = self._corrected, self._rules
+        for _, fact in facts:
+            if corrected and fact.id.bytes in corrected:
+                to_settle.add(fact.id)
+            else:
+                for view, rule in rules.get(type(fact), ()):
+                    self._apply(view, rule, fact, batch)
+        for fact_id in sorted(to_settle):
+            original = by_id.get(fact_id) or lookup(fact_id)
+            if original is not None and not isinstance(original, CorrectionMade):
+                self._settle(original, batch, lambda wanted: by_id.get(wanted) or lookup(wanted))
+        for view in self.views.values():
+            if view.tally is not None:
+                for _, fact in facts:
+                    for row in view.tally(fact):
+                        batch.tallies[type(row)].append(row)
+        return self._write(batch)
+
+    def _apply(self, view: View, rule: Rule, fact: AnyFact, batch: _Batch) -> None:
+        try:
+            for row in rule(fact):
+                batch.puts[type(row)].append(row)
+        except Exception as error:
+            # A fold that cannot bear a fact must not stop the line; it is named by `doctor` and the
+            # sources page, and healed by a new VERSION. In tests it is an error.
+            if self._strict:
+                raise
+            self._db.execute(
+                "INSERT OR REPLACE INTO fold_failure VALUES (?, ?, ?)",
+                (view.name, fact.id.bytes, f"{type(error).__name__}: {error}"),
+            )
+
+    # ----------------------------------------------------------------- corrections
+
+    def _register_corrections(self, facts: Sequence[tuple[int, AnyFact]]) -> set[UUID]:
+        """Note the corrections of this batch; returns the facts whose reading may have changed."""
+        touched: set[UUID] = set()
+        made = [fact for _, fact in facts if isinstance(fact, CorrectionMade)]
+        for fact in made:
+            self._db.execute(
+                "INSERT OR IGNORE INTO correction VALUES (?, ?, ?)",
+                (fact.corrects.bytes, events.microseconds(fact.event_time), fact.id.bytes),
+            )
+            self._corrected.add(fact.corrects.bytes)
+        for fact in made:
+            # A correction of a correction changes the reading of whatever that one corrected.
+            target, seen = fact.corrects.bytes, set()
+            while target not in seen:
+                seen.add(target)
+                touched.add(UUID(bytes=target))
+                above = self._db.execute("SELECT target FROM correction WHERE fact = ?", (target,)).fetchone()
+                if above:
+                    target = above[0]
+        return touched
+
+    def _corrections_of(self, target: bytes) -> list[tuple[int, bytes]]:
+        found: list[Any] = self._db.execute(
+            "SELECT declared_us, fact FROM correction WHERE target = ? ORDER BY declared_us DESC, fact DESC", (target,)
+        ).fetchall()
+        return found
+
+    def _is_void(self, declared_us: int, fact: bytes) -> bool:
+        """A correction is void if a later declared one, itself not void, corrects it."""
+        return any(
+            (later_us, later) > (declared_us, fact) and not self._is_void(later_us, later)
+            for later_us, later in self._corrections_of(fact)
+        )
+
+    def _settle(self, original: AnyFact, batch: _Batch, find: Lookup) -> None:
+        """Take back the rows of every reading of a fact, then give the rows of the one that holds."""
+        readings: list[AnyFact] = [original]
+        effective: AnyFact | None = original
+        decided = False
+        for declared_us, correction_id in self._corrections_of(original.id.bytes):
+            correction = find(UUID(bytes=correction_id))
+            assert isinstance(correction, CorrectionMade), "the record lost a correction that the views know"
+            if correction.replacement is not None:
+                readings.append(correction.replacement)
+            if not decided and not self._is_void(declared_us, correction_id):
+                effective, decided = correction.replacement, True
+        for reading in readings:
+            for view, rule in self._rules.get(type(reading), ()):
+                gone = _Batch()
+                self._apply(view, rule, reading, gone)
+                for row_class, rows in gone.puts.items():
+                    batch.deletes[row_class].extend(rows)
+        if effective is not None:
+            for view, rule in self._rules.get(type(effective), ()):
+                self._apply(view, rule, effective, batch)
+
+    def effective(self, fact: AnyFact, lookup: Lookup) -> AnyFact | None:
+        """How a fact reads today: itself, its replacement, or None if it did not happen."""
+        if fact.id.bytes not in self._corrected:
+            return fact
+        for declared_us, correction_id in self._corrections_of(fact.id.bytes):
+            if not self._is_void(declared_us, correction_id):
+                correction = lookup(UUID(bytes=correction_id))
+                return correction.replacement if isinstance(correction, CorrectionMade) else None
+        return fact
+
+    # ----------------------------------------------------------------- writing
+
+    def _write(self, batch: _Batch) -> Changed:
+        changed: defaultdict[str, set[Any]] = defaultdict(set)
+        for view in self.views.values():
+            for row_class, table in view.tables.items():
+                deletes, puts = batch.deletes.get(row_class, ()), batch.puts.get(row_class, ())
+                if deletes:
+                    self._delete(table, deletes)
+                if puts:
+                    self._db.executemany(_put(table), puts)
+                first = table.key_at[0]
+                if deletes or puts:
+                    changed[table.name].update(row[first] for row in (*deletes, *puts))
+                tallies = batch.tallies.get(row_class)
+                if tallies:
+                    self._merge(table, tallies)
+                    changed[table.name].update(row[first] for row in tallies)
+            for derivation in view.derivations:
+                self._derive(derivation, batch, changed)
+        return dict(changed)
+
+    def _delete(self, table: Table, rows: Sequence[Row]) -> None:
+        where = " AND ".join(f"{name} IS ?" for name in table.key)
+        keys = ([row[at] for at in table.key_at] for row in rows)
+        self._db.executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
+
+    def _merge(self, table: Table, rows: Sequence[Row]) -> None:
+        """Merge in Python first: one statement per key, however many facts there were."""
+        names = [column.name for column in table.columns]
+        merges = [(at, _MERGES[table.merge[name]]) for at, name in enumerate(names) if name in table.merge]
+        merged: dict[Row, list[Any]] = {}
+        for row in rows:
+            key = tuple(row[at] for at in table.key_at)
+            known = merged.get(key)
+            if known is None:
+                merged[key] = list(row)
+            else:
+                for at, function in merges:
+                    known[at] = function(known[at], row[at])
+        updates = ", ".join(
+            f"{name} = {name} + excluded.{name}" if how == "sum" else f"{name} = {how}({name}, excluded.{name})"
+            for name, how in table.merge.items()
+        )
+        marks = ", ".join("?" * len(names))
+        self._db.executemany(
+            f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO UPDATE SET {updates}", merged.values()
+        )
+
+    def _derive(self, derivation: Derivation, batch: _Batch, changed: defaultdict[str, set[Any]]) -> None:
+        source = derivation.of
+        at = [column.name for column in source.columns].index(derivation.by)
+        touched = {row[at] for row in (*batch.deletes.get(source.row, ()), *batch.puts.get(source.row, ()))}
+        make = source.row._make  # type: ignore[attr-defined]
+        select = f"SELECT * FROM {source.name} WHERE {derivation.by} = ? ORDER BY {', '.join(source.key)}"
+        for subject in sorted(touched):
+            rows = [make(row) for row in self._db.execute(select, (subject,))]
+            wanted: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
+            for row in derivation.rule(rows):
+                wanted[type(row)].add(row)
+            for table in derivation.into:
+                new = wanted[table.row]
+                old = set(self._db.execute(f"SELECT * FROM {table.name} WHERE {derivation.by} = ?", (subject,)))
+                gone, come = old - new, new - old
+                if gone:
+                    self._delete(table, list(gone))
+                if come:
+                    self._db.executemany(_put(table), come)
+                if gone or come:
+                    changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
+
+    # ----------------------------------------------------------------- reading
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection that sees one state of all views for as long as it is held."""
+        with _errors(self._location):
+            try:
+                db = self._readers.get_nowait()
+            except queue.Empty:
+                db = self._connect()
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                db.execute("ROLLBACK")
+                self._readers.put(db)
+
+    def table(self, row_class: type[Row]) -> Table:
+        """Where rows of this class are kept."""
+        return next(view.tables[row_class] for view in self.views.values() if row_class in view.tables)
+
+    def failures(self) -> list[tuple[str, bytes, str]]:
+        """Facts a fold could not bear: view, fact id, error."""
+        with self.reading() as db:
+            found: list[Any] = db.execute("SELECT view, fact, error FROM fold_failure ORDER BY view, fact").fetchall()
+        return found
+
+    def digest(self) -> str:
+        """SHA-256 over every row of every view, in order of keys; equal facts give equal digests."""
+        whole = hashlib.sha256()
+        with self.reading() as db:
+            for view in self.views.values():
+                whole.update(f"{view.name} {view.version}\n".encode())
+                for table in sorted(view.tables.values(), key=lambda table: table.name):
+                    whole.update(f"{table.name}\n".encode())
+                    for row in db.execute(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}"):
+                        whole.update(repr(row).encode() + b"\n")
+        return whole.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        while not self._readers.empty():
+            self._readers.get_nowait().close()
+        self._db.close()
+
+
+class _Batch:
+    """What one batch of facts writes."""
+
+    def __init__(self) -> None:
+        self.puts: defaultdict[type[Row], list[Row]] = defaultdict(list)
+        self.deletes: defaultdict[type[Row], list[Row]] = defaultdict(list)
+        self.tallies: defaultdict[type[Row], list[Row]] = defaultdict(list)
+
+
+_MERGES: dict[str, Callable[[Any, Any], Any]] = {"sum": lambda a, b: a + b, "min": min, "max": max}
+
+
+def _rules_by_type(views: Iterable[View]) -> dict[type, tuple[tuple[View, Rule], ...]]:
+    rules: defaultdict[type, list[tuple[View, Rule]]] = defaultdict(list)
+    for view in views:
+        for event_type, rule in view.rules.items():
+            rules[event_type].append((view, rule))
+    return {event_type: tuple(found) for event_type, found in rules.items()}
+
+
+def _create(table: Table) -> str:
+    columns = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in table.columns)
+    sql = f"CREATE TABLE IF NOT EXISTS {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
+    for number, index in enumerate(table.indexes, 1):
+        names, _, where = index.partition(" WHERE ")
+        sql += f"CREATE INDEX IF NOT EXISTS {table.name}_{number} ON {table.name}({names})"
+        sql += f" WHERE {where};" if where else ";"
+    return sql
+
+
+def _put(table: Table) -> str:
+    return f"INSERT OR REPLACE INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"
+
+
+@contextmanager
+def _errors(location: str) -> Iterator[None]:
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise ViewsError(f"the views are damaged: {error}", where=location, remedy="Run `asbuilt rebuild`; nothing recorded is lost.") from error  # fmt: skip
+    except apsw.FullError as error:
+        raise ViewsError(f"there is no room for the views: {error}", where=location, remedy="Make room on the disk; the record goes on and the views catch up.") from error  # fmt: skip
+    except apsw.Error as error:
+        raise ViewsError(f"the views cannot be used: {error}", where=location, remedy="Check the folder; `asbuilt rebuild` makes them anew.") from error  # fmt: skip

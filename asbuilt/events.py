@@ -498,6 +498,7 @@ class AlarmCleared(Event, tag="alarm_cleared.v1", frozen=True, kw_only=True):
 
     alarm: Name
     station: Path | None = None
+    adapter: Name | None = None
 
 
 class AlarmAcknowledged(Event, tag="alarm_acknowledged.v1", frozen=True, kw_only=True):
@@ -505,6 +506,7 @@ class AlarmAcknowledged(Event, tag="alarm_acknowledged.v1", frozen=True, kw_only
 
     alarm: Name
     station: Path | None = None
+    adapter: Name | None = None
 
 
 class AlarmShelved(Event, tag="alarm_shelved.v1", frozen=True, kw_only=True):
@@ -513,6 +515,7 @@ class AlarmShelved(Event, tag="alarm_shelved.v1", frozen=True, kw_only=True):
     alarm: Name
     until: Instant
     station: Path | None = None
+    adapter: Name | None = None
     reason: Text | None = None
 
 

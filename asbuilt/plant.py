@@ -182,11 +182,17 @@ class Reason(_Table, frozen=True, kw_only=True):
 
 
 class AdapterSettings(Struct, frozen=True, kw_only=True):
-    """An adapter of the plant file: its kind, how often it should speak, and its own settings."""
+    """An adapter of the plant file: its kind, what every adapter has, and its own settings.
+
+    `title` is its name for people, `fresh_s` how often it should be heard, `response` what to do
+    when it is silent.
+    """
 
     name: str
     kind: str
+    title: str
     fresh_s: float | None
+    response: str
     settings: dict[str, Any]
 
 
@@ -205,6 +211,9 @@ class _File(_Table, frozen=True, kw_only=True):
     adapter: dict[Id, dict[str, Any]] = {}
 
 
+_FOR_EVERY_ADAPTER = ("kind", "title", "fresh_s", "response")
+
+
 class Plant:
     """A plant file that holds together. Look things up by id or by path."""
 
@@ -221,8 +230,10 @@ class Plant:
             name: AdapterSettings(
                 name=name,
                 kind=str(settings.get("kind")),
+                title=str(settings.get("title", name)),
                 fresh_s=float(settings["fresh_s"]) if "fresh_s" in settings else None,
-                settings={key: value for key, value in settings.items() if key not in ("kind", "fresh_s")},
+                response=str(settings.get("response", "")),
+                settings={key: value for key, value in settings.items() if key not in _FOR_EVERY_ADAPTER},
             )
             for name, settings in file.adapter.items()
         }

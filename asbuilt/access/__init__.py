@@ -88,6 +88,15 @@ class Reader:
         found = self._record.latest(subject)
         return (found, events.decode(found.body)) if found else None
 
+    def recorded_at(self, fact_id: bytes) -> dt.datetime | None:
+        """When a fact was recorded."""
+        found = self._record.get(UUID(bytes=fact_id))
+        return dt.datetime.fromtimestamp(found.record_time_us / 1_000_000, dt.UTC) if found else None
+
+    def subjects(self, kind: str) -> list[str]:
+        """Every subject of a kind that facts speak of (`station` → paths), in order."""
+        return self._record.subjects(kind)
+
     def failures(self) -> list[tuple[str, bytes, str]]:
         """Facts that a view could not fold: view, fact id, error."""
         return self._store.failures()

@@ -99,6 +99,10 @@ class Record(Protocol):
         """How many facts are recorded under a subject key."""
         ...
 
+    def subjects(self, kind: str) -> list[str]:
+        """Every name after `kind:` that facts are found under, sorted."""
+        ...
+
     def head(self) -> int:
         """The highest position; 0 for an empty record."""
         ...

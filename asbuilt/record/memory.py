@@ -71,6 +71,10 @@ class Log:
     def count(self, subject: str) -> int:
         return len(self._by_subject.get(subject, ()))
 
+    def subjects(self, kind: str) -> list[str]:
+        prefix = f"{kind}:"
+        return sorted(subject.removeprefix(prefix) for subject in self._by_subject if subject.startswith(prefix))
+
     def head(self) -> int:
         return len(self._facts)
 

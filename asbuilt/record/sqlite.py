@@ -249,6 +249,20 @@ class Log:
             )
         return int(blocks + extra // _OFFSET_BYTES)
 
+    def subjects(self, kind: str) -> list[str]:
+        # From one subject to the next along the index: as many steps as subjects, not as rows.
+        found: list[str] = []
+        after, end = f"{kind}:", f"{kind};"
+        with self._errors(), self._reading:
+            while True:
+                rows = _rows(
+                    self._reader, "SELECT min(subject) FROM about WHERE subject > ? AND subject < ?", (after, end)
+                )
+                if rows[0][0] is None:
+                    return found
+                after = rows[0][0]
+                found.append(after.partition(":")[2])
+
     def head(self) -> int:
         if self._writer is None:
             with self._errors(), self._reading:

@@ -181,9 +181,9 @@ def queries(views: Mapping[str, View]) -> dict[str, Query]:
             signature = inspect.signature(function, eval_str=True)
             parameters = list(signature.parameters.values())
             if parameters and parameters[0].name == "reader":
-                found[f"{view.name}.{name}"] = Query(
-                    f"{view.name}.{name}", function, {p.name: p for p in parameters[1:]}
-                )
+                # A trailing underscore keeps Python's own words free: list_ is asked as `list`.
+                asked = f"{view.name}.{name.rstrip('_')}"
+                found[asked] = Query(asked, function, {p.name: p for p in parameters[1:]})
     return found
 
 

@@ -1,7 +1,8 @@
 """What happens on a line: events → rows.
 
-Most rows belong to one fact. Where a unit, lot or order stands follows from all its passages,
-so `Stay` and `Oddity` are derived per item: whatever order the passages came in, the same stays.
+Most rows belong to one fact. Where a unit stands follows from all its passages, and how long an
+alarm stood from all its steps: these are derived per unit and per alarm, so whatever order the
+facts came in, the same rows.
 All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
 """
 
@@ -106,10 +107,13 @@ class Reading(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """An alarm was raised, acknowledged, shelved or cleared; words only where it was raised."""
+    """An alarm was raised, acknowledged, shelved or cleared; words only where it was raised.
+
+    `place` is the station, or `source:NAME` for an alarm about a source.
+    """
 
     alarm: str
-    station: str
+    place: str
     time_us: int
     fact: bytes
     what: str
@@ -119,6 +123,25 @@ class Alarm(NamedTuple):
     detail: str
     by: str
     until_us: int
+
+
+class Spell(NamedTuple):
+    """An alarm stood for a time: from raised to cleared (`until_us` is 0 while it stands).
+
+    `seen_us`, `seen_by`: acknowledged when and by whom; `shelved_us`: shelved until when.
+    """
+
+    alarm: str
+    place: str
+    from_us: int
+    until_us: int
+    priority: int
+    text: str
+    response: str
+    detail: str
+    seen_us: int
+    seen_by: str
+    shelved_us: int
 
 
 class Stay(NamedTuple):
@@ -151,13 +174,14 @@ ROWS = {
     Passage: ("item", "time_us", "fact"),
     Output: ("station", "time_us", "fact"),
     Reading: ("station", "characteristic", "time_us", "fact"),
-    Alarm: ("alarm", "station", "time_us", "fact"),
+    Alarm: ("alarm", "place", "time_us", "fact"),
+    Spell: ("alarm", "place", "from_us"),
     Stay: ("item", "from_us", "station", "phase"),
     Oddity: ("item", "time_us", "kind"),
 }
 INDEXES = {
     Passage: ["station, time_us"],
-    Alarm: ["time_us"],
+    Spell: ["from_us", "place WHERE until_us = 0"],
     Stay: ["station, from_us", "station WHERE long = 1"],
     Oddity: ["station, time_us"],
 }
@@ -203,10 +227,13 @@ def _started(fact: OperationStarted) -> Iterator[Passage]:
 
 
 def _completed(fact: OperationCompleted) -> Iterator[Passage]:
+    # A unit that completed with no quantities told is one good piece.
+    told = fact.good or fact.scrap or fact.rework
+    good = 1 if fact.serial is not None and not told else fact.good
     yield Passage(
         _item(fact), microseconds(fact.event_time), fact.id.bytes, "completed", fact.station, fact.operation,
         fact.order or "", microseconds(fact.start_time) if fact.start_time else 0,
-        fact.good, fact.scrap, fact.rework, fact.by or "",
+        good, fact.scrap, fact.rework, fact.by or "",
     )  # fmt: skip
 
 
@@ -243,9 +270,15 @@ def _measured(fact: Measured) -> Iterator[Reading]:
         )  # fmt: skip
 
 
+def _place_of(fact: AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmShelved) -> str:
+    if fact.station is not None:
+        return fact.station
+    return f"source:{fact.adapter}" if fact.adapter is not None else ""
+
+
 def _raised(fact: AlarmRaised) -> Iterator[Alarm]:
     yield Alarm(
-        fact.alarm, fact.station or "", microseconds(fact.event_time), fact.id.bytes, "raised",
+        fact.alarm, _place_of(fact), microseconds(fact.event_time), fact.id.bytes, "raised",
         fact.priority, fact.text, fact.response, fact.detail or "", fact.by or "", 0,
     )  # fmt: skip
 
@@ -254,7 +287,7 @@ def _alarm_step(what: str) -> Any:
     def rule(fact: AlarmCleared | AlarmAcknowledged | AlarmShelved) -> Iterator[Alarm]:
         until_us = microseconds(fact.until) if isinstance(fact, AlarmShelved) else 0
         yield Alarm(
-            fact.alarm, fact.station or "", microseconds(fact.event_time), fact.id.bytes, what,
+            fact.alarm, _place_of(fact), microseconds(fact.event_time), fact.id.bytes, what,
             0, "", "", "", fact.by or "", until_us,
         )  # fmt: skip
 
@@ -359,4 +392,34 @@ def _stay(item: str, from_us: int, until_us: int, place: Place) -> Iterator[Stay
         yield Stay(item, from_us, until_us, int(until_us - from_us > LONG_STAY_US), place.station, place.phase)
 
 
-DERIVED = [{"rows": (Stay, Oddity), "of": Passage, "by": "item", "rule": stays}]
+def spells(alarms: list[Alarm]) -> Iterator[Spell]:
+    """From when to when an alarm stood at each place, from all that was said about it.
+
+    Raised again while it stands is the same spell: never a second one for the same cause.
+    """
+    standing: dict[str, Spell] = {}
+    for step in alarms:
+        spell = standing.get(step.place)
+        if step.what == "raised":
+            if spell is None:
+                spell = Spell(
+                    step.alarm, step.place, step.time_us, 0, step.priority, step.text, step.response, step.detail,
+                    0, "", 0,
+                )  # fmt: skip
+            standing[step.place] = spell._replace(priority=step.priority, text=step.text, detail=step.detail)
+        elif spell is None:
+            continue
+        elif step.what == "cleared":
+            del standing[step.place]
+            yield spell._replace(until_us=max(step.time_us, spell.from_us + 1))
+        elif step.what == "acknowledged" and not spell.seen_us:
+            standing[step.place] = spell._replace(seen_us=step.time_us, seen_by=step.by)
+        elif step.what == "shelved":
+            standing[step.place] = spell._replace(shelved_us=step.until_us)
+    yield from standing.values()
+
+
+DERIVED = [
+    {"rows": (Stay, Oddity), "of": Passage, "by": "item", "rule": stays},
+    {"rows": (Spell,), "of": Alarm, "by": "alarm", "rule": spells},
+]

@@ -1,0 +1,36 @@
+"""Questions about lines. Every query takes `at`; without it the answer is about now."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from asbuilt.access import Reader
+from asbuilt.errors import UsageError
+from asbuilt.views.line.answers import Board, Buffer, LineRow, Tile
+from asbuilt.views.line.look import Look
+
+
+def lines(reader: Reader, at: dt.datetime | None = None) -> list[LineRow]:
+    """The lines of the plant."""
+    plant = reader.plant(at)
+    return [LineRow(line.path, line.name, plant.address(line), len(line.station)) for line in plant.lines.values()]
+
+
+def states(reader: Reader, line: str, at: dt.datetime | None = None) -> list[Tile]:
+    """The stations of a line: state, reason, duration, cycle, key value, output."""
+    return list(board(reader, line, at).tiles)
+
+
+def buffers(reader: Reader, line: str, at: dt.datetime | None = None) -> list[Buffer]:
+    """What waits between the stations of a line."""
+    return list(board(reader, line, at).buffers)
+
+
+def board(reader: Reader, line: str, at: dt.datetime | None = None) -> Board:
+    """The whole line board at one moment."""
+    plant = reader.plant(at)
+    found = plant.line(line)
+    if found is None:
+        known = ", ".join(plant.address(known) for known in plant.lines.values()) or "none yet"
+        raise UsageError(f"there is no line `{line}`", remedy=f"The plant has: {known}.")
+    return Look(reader, plant, found, at).board()

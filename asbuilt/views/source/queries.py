@@ -1,0 +1,173 @@
+"""Questions about sources: what each delivers, whether it is heard, what was rejected."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from msgspec import Struct
+
+from asbuilt.access import Reader
+from asbuilt.views.source.fold import Rejected
+
+SECOND_US = 1_000_000
+SILENT_PERIODS = 5
+
+
+class SourceRow(Struct, frozen=True):
+    """A source at a glance.
+
+    `heard` is when this process heard it last; `recorded` when its last fact was recorded, and
+    `lag_s` how long after the event that was. `state` is `silent` when it has not been heard for
+    five of its periods, `unwatched` when the plant file gives no period.
+    """
+
+    source: str
+    title: str
+    kind: str
+    state: Literal["heard", "silent", "never heard", "unwatched"]
+    facts: int
+    types: int
+    first: dt.datetime | None
+    last: dt.datetime | None
+    heard: dt.datetime | None
+    recorded: dt.datetime | None
+    lag_s: float | None
+    period_s: float | None
+    rejected: int
+    conflicts: int
+
+
+class TypeRow(Struct, frozen=True):
+    """How many facts of a type a source delivered, and about what time."""
+
+    source: str
+    type: str
+    facts: int
+    first: dt.datetime
+    last: dt.datetime
+
+
+class RejectionRow(Struct, frozen=True):
+    """A message that could not be taken in."""
+
+    source: str
+    reason: str
+    conflict: bool
+    size: int
+    text: str
+    recorded: dt.datetime | None
+    fact: str
+
+
+class FailureRow(Struct, frozen=True):
+    """A fact that a view could not fold: a fault of the product, healed by a newer version."""
+
+    view: str
+    fact: str
+    error: str
+
+
+def list_(reader: Reader) -> list[SourceRow]:
+    """Every source of the plant file or the record: deliveries, last seen, lag, rejections."""
+    plant = reader.plant()
+    delivered = {
+        name: (facts, types, first, last)
+        for name, facts, types, first, last in reader.select(
+            "SELECT source, sum(facts), count(DISTINCT type), min(first_us), max(last_us)"
+            " FROM source_delivered GROUP BY source"
+        )
+    }
+    rejected = {
+        name: (count, conflicts)
+        for name, count, conflicts in reader.select(
+            "SELECT adapter, count(*), sum(conflict) FROM source_rejected GROUP BY adapter"
+        )
+    }
+    names = sorted({*plant.adapters, *delivered, *rejected})
+    return [_row(reader, name, delivered.get(name), rejected.get(name, (0, 0))) for name in names]
+
+
+def types(reader: Reader, source: str | None = None) -> list[TypeRow]:
+    """What a source delivers, by type of fact."""
+    zone = reader.plant().zone
+    rows = reader.select(
+        "SELECT source, type, sum(facts), min(first_us), max(last_us) FROM source_delivered"
+        " WHERE ?1 IS NULL OR source = ?1 GROUP BY source, type ORDER BY source, type",
+        source,
+    )
+    return [
+        TypeRow(name, kind, facts, _time(first, zone), _time(last, zone)) for name, kind, facts, first, last in rows
+    ]
+
+
+def rejections(reader: Reader, source: str | None = None, limit: int = 100) -> list[RejectionRow]:
+    """Messages that could not be taken in, with reason and beginning; the latest recorded first."""
+    zone = reader.plant().zone
+    found = []
+    for row in reader.rows(Rejected, "?1 IS NULL OR adapter = ?1", source):
+        recorded = reader.recorded_at(row.fact)
+        found.append(
+            RejectionRow(
+                row.adapter, row.reason, bool(row.conflict), row.size, row.text,
+                recorded.astimezone(zone) if recorded else None, row.fact.hex(),
+            )
+        )  # fmt: skip
+    found.sort(key=lambda row: (row.recorded is not None, row.recorded, row.fact), reverse=True)
+    return found[:limit]
+
+
+def failures(reader: Reader) -> list[FailureRow]:
+    """Facts that a view could not fold."""
+    return [FailureRow(view, fact.hex(), error) for view, fact, error in reader.failures()]
+
+
+def unknown_stations(reader: Reader) -> list[str]:
+    """Stations that facts speak of and the plant file does not have."""
+    known = set(reader.plant().stations)
+    return [path for path in reader.subjects("station") if path not in known]
+
+
+def _row(
+    reader: Reader, name: str, delivered: tuple[int, int, int, int] | None, rejected: tuple[int, int]
+) -> SourceRow:
+    plant = reader.plant()
+    settings = plant.adapters.get(name)
+    heard = reader.heard.get(name)
+    latest = reader.latest(f"source:{name}")
+    recorded = lag = None
+    if latest is not None:
+        recorded = _time(latest[0].record_time_us, plant.zone)
+        lag = round((recorded - latest[1].event_time).total_seconds(), 3)
+    period = settings.fresh_s if settings else None
+    return SourceRow(
+        source=name,
+        title=settings.title if settings else name,
+        kind=settings.kind if settings else "",
+        state=_state(reader.now, heard, recorded, period),
+        facts=delivered[0] if delivered else 0,
+        types=delivered[1] if delivered else 0,
+        first=_time(delivered[2], plant.zone) if delivered else None,
+        last=_time(delivered[3], plant.zone) if delivered else None,
+        heard=heard.astimezone(plant.zone) if heard else None,
+        recorded=recorded,
+        lag_s=lag,
+        period_s=period,
+        rejected=rejected[0],
+        conflicts=rejected[1],
+    )
+
+
+def _state(
+    now: dt.datetime, heard: dt.datetime | None, recorded: dt.datetime | None, period_s: float | None
+) -> Literal["heard", "silent", "never heard", "unwatched"]:
+    last = max((time for time in (heard, recorded) if time is not None), default=None)
+    if last is None:
+        return "never heard"
+    if period_s is None:
+        return "unwatched"
+    return "silent" if (now - last).total_seconds() > SILENT_PERIODS * period_s else "heard"
+
+
+def _time(time_us: int, zone: dt.tzinfo) -> dt.datetime:
+    return dt.datetime.fromtimestamp(time_us / SECOND_US, zone)

@@ -1,0 +1,115 @@
+"""When a line works: shifts and breaks of the plant file as instants.
+
+A shift is half-open, [start, end), and is filed under the day it begins (in the plant's zone); a
+night shift belongs to the evening. Wall times become instants with the offset that holds there
+and then, so a shift over a clock change is an hour shorter or longer, as it is in the plant.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from asbuilt.plant import DAYS, Line, Plant, Shift, minutes, shift_minutes
+
+
+class Pause(Struct, frozen=True):
+    """A break: instants in the plant's zone."""
+
+    start: dt.datetime
+    end: dt.datetime
+    name: str
+
+
+class ShiftWindow(Struct, frozen=True):
+    """One shift of one day: instants in the plant's zone, breaks in order."""
+
+    day: dt.date
+    id: str
+    lead: str | None
+    start: dt.datetime
+    end: dt.datetime
+    breaks: tuple[Pause, ...]
+
+    def working_s(self, until: dt.datetime) -> float:
+        """Seconds of work from the start to `until`, breaks taken out; never negative."""
+        until = min(max(until, self.start), self.end)
+        worked = (until - self.start).total_seconds()
+        for pause in self.breaks:
+            worked -= max(0.0, (min(until, pause.end) - pause.start).total_seconds())
+        return worked
+
+    def pause_at(self, instant: dt.datetime) -> Pause | None:
+        """The break an instant falls into."""
+        return next((pause for pause in self.breaks if pause.start <= instant < pause.end), None)
+
+    def after_work(self, since: dt.datetime, seconds: float) -> dt.datetime:
+        """The instant by which `seconds` of work have been done from `since` on; may lie beyond the end."""
+        at = since
+        for pause in self.breaks:
+            if pause.end <= at:
+                continue
+            before = max(0.0, (pause.start - at).total_seconds())
+            if seconds <= before:
+                break
+            seconds -= before
+            at = pause.end
+        return at + dt.timedelta(seconds=seconds)
+
+
+def shift_at(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | None:
+    """The shift of a line that an instant falls into."""
+    day = instant.astimezone(plant.zone).date()
+    for window in shifts_of(plant, line, day - dt.timedelta(days=1), day):
+        if window.start <= instant < window.end:
+            return window
+    return None
+
+
+def next_shift(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | None:
+    """The first shift that begins after an instant, within the next week."""
+    day = instant.astimezone(plant.zone).date()
+    for window in shifts_of(plant, line, day, day + dt.timedelta(days=7)):
+        if window.start > instant:
+            return window
+    return None
+
+
+def shifts_of(plant: Plant, line: Line, first: dt.date, last: dt.date) -> Iterator[ShiftWindow]:
+    """Shifts that begin on the days from `first` to `last`, in order of their start."""
+    pattern = plant.shift_patterns.get(line.shifts or "")
+    if pattern is None:
+        return
+    day = first
+    while day <= last:
+        name = DAYS[day.weekday()]
+        for shift in sorted(pattern.shift, key=lambda shift: minutes(shift.start)):
+            if name in shift.days:
+                yield _window(shift, day, plant.zone)
+        day += dt.timedelta(days=1)
+
+
+def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:
+    begin = minutes(shift.start)
+    breaks = sorted(((minutes(p.start) - begin) % 1440, (minutes(p.end) - begin) % 1440, p.name) for p in shift.breaks)
+    return ShiftWindow(
+        day=day,
+        id=shift.id,
+        lead=shift.lead,
+        start=_instant(day, begin, zone),
+        end=_instant(day, begin + shift_minutes(shift), zone),
+        breaks=tuple(
+            Pause(_instant(day, begin + start, zone), _instant(day, begin + end, zone), name)
+            for start, end, name in breaks
+        ),
+    )
+
+
+def _instant(day: dt.date, wall_minutes: int, zone: ZoneInfo) -> dt.datetime:
+    """The instant of a wall-clock time; one that never was is read as if the clock had not been changed."""
+    wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=wall_minutes)
+    # Through UTC, so that instants compare and subtract as instants, not as wall times.
+    return wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)

@@ -1,0 +1,181 @@
+"""The answers about a line: what `queries` returns, the page shows and the API tells.
+
+Durations end in `_s` (seconds); instants are in the plant's zone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from msgspec import Struct
+
+from asbuilt.shifts import ShiftWindow
+
+OWN_CAUSES = ("Held", "Aborted", "Stopped", "Holding", "Aborting", "Stopping", "Clearing", "Unholding")
+"""States whose cause lies at the station itself."""
+FROM_OUTSIDE = ("Starved", "Blocked")
+"""States whose cause lies up or down the line."""
+
+
+class Cycle(Struct, frozen=True):
+    """The present cycle: since when, and how long it should take (seconds)."""
+
+    since: dt.datetime | None
+    unit: str
+    target_s: float | None
+
+
+class Indicator(Struct, frozen=True):
+    """A value in its range; limits as in force when it was measured."""
+
+    name: str
+    value: str
+    uom: str
+    lower: str | None
+    upper: str | None
+    nominal: str | None
+    time: dt.datetime
+    verdict: Literal["inside", "near", "outside"]
+
+
+class AlarmRow(Struct, frozen=True):
+    """An alarm that stands or stood; `seen_by` is empty until a person acknowledged it."""
+
+    alarm: str
+    priority: int
+    text: str
+    response: str
+    detail: str
+    station: str
+    place: str
+    since: dt.datetime
+    until: dt.datetime | None
+    seen_at: dt.datetime | None
+    seen_by: str
+    shelved_until: dt.datetime | None
+
+
+class Tile(Struct, frozen=True):
+    """One station: what it does, since when and why, its cycles, its key value, its output.
+
+    `observed` is `yes`, `no` (its source is silent: everything else is last known) or `never`.
+    """
+
+    id: str
+    path: str
+    name: str
+    label: str
+    state: str
+    since: dt.datetime | None
+    cause: str
+    observed: Literal["yes", "no", "never"]
+    source: str
+    fresh_s: float | None
+    seen: dt.datetime | None
+    units: tuple[str, ...]
+    cycle: Cycle
+    cycles_s: tuple[float, ...]
+    takt_s: float | None
+    key: Indicator | None
+    alarm: AlarmRow | None
+    first_pass: float | None
+    output: int
+    order: str
+    jobs: int
+
+
+class Buffer(Struct, frozen=True):
+    """What waits between two stations; never negative, because it counts units, not differences."""
+
+    after: str
+    count: int
+    capacity: int | None
+    empty_at: dt.datetime | None
+    full_at: dt.datetime | None
+
+
+class Hour(Struct, frozen=True):
+    """One hour of the shift: planned and made pieces, and what cost most."""
+
+    start: dt.datetime
+    end: dt.datetime
+    planned: int
+    made: int | None
+    reason: str
+
+
+class Curve(Struct, frozen=True):
+    """Output against plan over the shift: instants of good pieces, and the forecast for the end."""
+
+    made: tuple[dt.datetime, ...]
+    planned_total: int
+    forecast: int | None
+    forecast_low: int | None
+    forecast_high: int | None
+
+
+class Ribbon(Struct, frozen=True):
+    """A station's states over the shift."""
+
+    station: str
+    parts: tuple[RibbonPart, ...]
+
+
+class RibbonPart(Struct, frozen=True):
+    """From when to when in which state; `No data` where nobody observed it."""
+
+    start: dt.datetime
+    end: dt.datetime
+    state: str
+    cause: str
+
+
+class Contradiction(Struct, frozen=True):
+    """Facts that do not fit together, named instead of hidden in a number."""
+
+    time: dt.datetime
+    kind: str
+    unit: str
+    station: str
+    other: str
+
+
+class Board(Struct, frozen=True):
+    """Everything the line page shows, for one line and one moment."""
+
+    line: str
+    name: str
+    address: str
+    flow: str
+    product: str
+    at: dt.datetime
+    live: bool
+    headline: str
+    shift: ShiftWindow | None
+    next_shift: ShiftWindow | None
+    takt_s: float | None
+    cadence_s: float | None
+    output: int
+    planned: int | None
+    rolled_yield: float | None
+    on_line: int
+    order: str
+    tiles: tuple[Tile, ...]
+    buffers: tuple[Buffer, ...]
+    curve: Curve | None
+    hours: tuple[Hour, ...]
+    ribbons: tuple[Ribbon, ...]
+    alarms: tuple[AlarmRow, ...]
+    cleared: tuple[AlarmRow, ...]
+    contradictions: tuple[Contradiction, ...]
+    unknown_stations: tuple[str, ...]
+
+
+class LineRow(Struct, frozen=True):
+    """A line of the plant, for lists."""
+
+    line: str
+    name: str
+    address: str
+    stations: int

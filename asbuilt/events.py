@@ -63,6 +63,8 @@ MAX_FACT_BYTES: Final = 64 * 1024
 """A fact from outside is at most this long in canonical bytes."""
 MAX_REJECTED_BYTES: Final = 16 * 1024
 """How much of a rejected message is kept; its length and digest stand for the rest."""
+MAX_NESTING: Final = 50
+"""How deep the content of a fact of unknown type may nest."""
 
 
 # --------------------------------------------------------------------------- envelope
@@ -770,11 +772,18 @@ def _decode_unknown(data: bytes | memoryview, error: Exception) -> Unknown:
     try:
         envelope = _envelope_decoder.decode(data)
         content = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as inner:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as inner:
         _malformed(inner)
     if envelope.type in TYPES or not _TYPE_NAME.match(envelope.type):
         _malformed(error)
+    if _nests_deeper(content, MAX_NESTING):
+        raise MalformedFact(f"nested too deeply, the limit is {MAX_NESTING}")
     return Unknown(envelope.id, envelope.type, envelope.event_time, envelope.source, envelope.by, content)
+
+
+def _nests_deeper(value: object, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(inside) and (levels == 0 or any(_nests_deeper(item, levels - 1) for item in inside))
 
 
 def _malformed(error: Exception) -> NoReturn:
@@ -785,10 +794,13 @@ def _malformed(error: Exception) -> NoReturn:
 def encode(fact: AnyFact) -> bytes:
     """Canonical bytes: one JSON object, keys sorted, no white space, defaults left out, UTF-8.
 
-    Raises `MalformedFact` for control or direction-changing characters in identifiers, and for
-    facts above `MAX_FACT_BYTES` (a plant file may be longer).
+    Raises `MalformedFact` for control or direction-changing characters in identifiers, for lone
+    surrogates, and for facts above `MAX_FACT_BYTES` (a plant file may be longer).
     """
-    data = unchecked_bytes(fact)
+    try:
+        data = _encoder.encode(fact.content if isinstance(fact, Unknown) else fact)
+    except UnicodeEncodeError as error:
+        raise MalformedFact(f"it cannot be written as UTF-8: {error.reason}") from None
     if len(data) > MAX_FACT_BYTES and not isinstance(fact, PlantDefined):
         raise MalformedFact(f"the fact is {len(data):,} bytes long, the limit is {MAX_FACT_BYTES:,}")
     # One cheap search over the bytes; only a hit pays for looking at each field.
@@ -798,8 +810,11 @@ def encode(fact: AnyFact) -> bytes:
 
 
 def unchecked_bytes(fact: AnyFact) -> bytes:
-    """The canonical form of what may turn out not to be recordable."""
-    return _encoder.encode(fact.content if isinstance(fact, Unknown) else fact)
+    """The canonical form of what is not recordable, or the nearest to it."""
+    try:
+        return _encoder.encode(fact.content if isinstance(fact, Unknown) else fact)
+    except UnicodeEncodeError:
+        return repr(fact).encode(errors="backslashreplace")
 
 
 def _refuse_control_characters(value: object, where: str, free_text: bool = False) -> None:
@@ -830,7 +845,11 @@ def type_name(fact: AnyFact) -> str:
 
 def microseconds(instant: dt.datetime) -> int:
     """Microseconds since 1970-01-01T00:00:00Z; the number all views count time in."""
-    return round(instant.timestamp() * 1_000_000)
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def new_id(now: dt.datetime, random: Callable[[int], bytes]) -> UUID:
@@ -871,12 +890,18 @@ def rejection(
         event_time=now,
         source=source,
         adapter=adapter,
-        reason=reason[:4000],
+        reason=_writable(reason)[:4000],
         message=message[:MAX_REJECTED_BYTES],
         size=len(message),
         digest=digest,
         conflict=conflict,
     )
+
+
+def _writable(reason: str) -> str:
+    """The reason without what may not be recorded; reasons quote the message they are about."""
+    replaced = _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t\r" else "\ufffd", reason)
+    return replaced.encode(errors="replace").decode()
 
 
 # --------------------------------------------------------------------------- subjects

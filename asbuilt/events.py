@@ -748,7 +748,16 @@ class _Envelope(Struct, frozen=True):
     by: Name | None = None
 
 
+class _KeptEnvelope(Struct, frozen=True):
+    id: UUID
+    type: str
+    event_time: dt.datetime
+    source: str
+    by: str | None = None
+
+
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
+_kept_decoder = msgspec.json.Decoder(_KeptEnvelope)
 
 
 def decode(data: bytes | memoryview) -> AnyFact:
@@ -779,6 +788,16 @@ def _decode_unknown(data: bytes | memoryview, error: Exception) -> Unknown:
     if _nests_deeper(content, MAX_NESTING):
         raise MalformedFact(f"nested too deeply, the limit is {MAX_NESTING}")
     return Unknown(envelope.id, envelope.type, envelope.event_time, envelope.source, envelope.by, content)
+
+
+def recall(body: bytes) -> AnyFact:
+    """A fact from the record. What this version cannot read as its type (written by a newer one) is `Unknown`."""
+    try:
+        return decode(body)
+    except MalformedFact:
+        kept = _kept_decoder.decode(body)
+        time = kept.event_time if kept.event_time.tzinfo else kept.event_time.replace(tzinfo=dt.UTC)
+        return Unknown(kept.id, kept.type, time, kept.source, kept.by, msgspec.json.decode(body))
 
 
 def _nests_deeper(value: object, levels: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
@@ -27,12 +28,14 @@ class Log:
         self._by_id: dict[bytes, int] = {}
         self._by_subject: defaultdict[str, list[int]] = defaultdict(list)
         self._last_time_us = 0
+        self._lock = threading.Lock()
 
     def append(self, entries: Sequence[Entry]) -> list[Receipt]:
-        self._last_time_us = max(self._last_time_us, events.microseconds(self._now()))
-        return [self._append_one(entry) for entry in entries]
+        with self._lock:
+            time_us = max(self._last_time_us, events.microseconds(self._now()))
+            return [self._append_one(entry, time_us) for entry in entries]
 
-    def _append_one(self, entry: Entry) -> Receipt:
+    def _append_one(self, entry: Entry, time_us: int) -> Receipt:
         assert entry.body == events.encode(entry.fact), "an entry's body must be the canonical bytes of its fact"
         fact_id = entry.fact.id.bytes
         known = self._by_id.get(fact_id)
@@ -40,7 +43,8 @@ class Log:
             same = self._checked(known).body == entry.body
             return Receipt(Outcome.DUPLICATE if same else Outcome.CONFLICT, 0)
         position = len(self._facts) + 1
-        recorded = Recorded(position, self._last_time_us, fact_id, self._random(SEED_BYTES), entry.body)
+        recorded = Recorded(position, time_us, fact_id, self._random(SEED_BYTES), entry.body)
+        self._last_time_us = time_us
         self._facts.append(recorded)
         self._hashes.append(_hash(recorded))
         self._by_id[fact_id] = position
@@ -54,29 +58,35 @@ class Log:
         return recorded
 
     def read(self, after: int = 0, limit: int = 10_000) -> list[Recorded]:
-        return [self._checked(position) for position in range(after + 1, min(after + limit, len(self._facts)) + 1)]
+        with self._lock:
+            return [self._checked(position) for position in range(after + 1, min(after + limit, len(self._facts)) + 1)]
 
     def get(self, fact_id: UUID) -> Recorded | None:
-        position = self._by_id.get(fact_id.bytes)
-        return None if position is None else self._checked(position)
+        with self._lock:
+            position = self._by_id.get(fact_id.bytes)
+            return None if position is None else self._checked(position)
 
     def about(self, subject: str, after: int = 0, limit: int = 10_000) -> list[Recorded]:
-        positions = [position for position in self._by_subject.get(subject, ()) if position > after]
-        return [self._checked(position) for position in positions[:limit]]
+        with self._lock:
+            positions = [position for position in self._by_subject.get(subject, ()) if position > after]
+            return [self._checked(position) for position in positions[:limit]]
 
     def latest(self, subject: str) -> Recorded | None:
-        positions = self._by_subject.get(subject)
-        return self._checked(positions[-1]) if positions else None
+        with self._lock:
+            positions = self._by_subject.get(subject)
+            return self._checked(positions[-1]) if positions else None
 
     def count(self, subject: str) -> int:
-        return len(self._by_subject.get(subject, ()))
+        with self._lock:
+            return len(self._by_subject.get(subject, ()))
 
     def subjects(self, kind: str) -> list[str]:
         prefix = f"{kind}:"
         return sorted(subject.removeprefix(prefix) for subject in self._by_subject if subject.startswith(prefix))
 
     def head(self) -> int:
-        return len(self._facts)
+        with self._lock:
+            return len(self._facts)
 
     def verify(self, progress: Callable[[int], None] = lambda position: None) -> Iterator[Damage]:
         for position, (recorded, expected) in enumerate(zip(self._facts, self._hashes, strict=True), 1):

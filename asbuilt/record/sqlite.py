@@ -16,7 +16,7 @@ import hashlib
 import os
 import threading
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import apsw
 
 from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
+from asbuilt.events import AnyFact
 from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
 
 APPLICATION_ID = 0x61736274  # "asbt"
@@ -68,22 +69,19 @@ class Log:
         is_new = not path.exists() or (path.stat().st_size == 0 and not _wal(path).exists())
         if is_new and read_only:
             raise RecordError("there is no record here", where=str(path), remedy="Name the data folder with --data.")
+        self._writer: apsw.Connection | None = None
         if not is_new:
             _refuse_foreign_or_truncated(path)
         with self._errors():
-            self._writer = None if read_only else _connect(path, read_only=False)
             if is_new:
-                self._create()
-            self._reader = _connect(path, read_only=read_only)
+                self._writer = _connect(path, read_only=False)
+                _create(self._writer)
+            # Looked at before a writer is opened: that would change a file which is not ours.
+            self._reader = _connect(path, read_only=True)
             self._refuse_unknown_format()
             self._head, self._last_time_us, self._checksum = self._read_end()
-
-    def _create(self) -> None:
-        assert self._writer is not None
-        with self._writer:
-            self._writer.pragma("application_id", APPLICATION_ID)
-            self._writer.pragma("user_version", FORMAT)
-            self._writer.execute(_SCHEMA)
+            if self._writer is None and not read_only:
+                self._writer = _connect(path, read_only=False)
 
     def _refuse_unknown_format(self) -> None:
         application, version = self._reader.pragma("application_id"), self._reader.pragma("user_version")
@@ -102,17 +100,18 @@ class Log:
 
     def _read_end(self) -> tuple[int, int, bytes]:
         """Head, last record time and checksum; the last commit is checked, the rest by `verify`."""
-        last = _rows(
-            self._reader, "SELECT first_position, facts, checksum FROM commits ORDER BY first_position DESC LIMIT 2"
-        )
-        top = _rows(self._reader, "SELECT coalesce(max(position), 0) FROM fact")[0][0]
+        with self._reader:  # one state of the file, whatever another process writes meanwhile
+            last = _rows(
+                self._reader, "SELECT first_position, facts, checksum FROM commits ORDER BY first_position DESC LIMIT 2"
+            )
+            top = _rows(self._reader, "SELECT coalesce(max(position), 0) FROM fact")[0][0]
+            first, count, checksum = last[0] if last else (1, 0, b"")
+            before = last[1][2] if len(last) > 1 else b""
+            facts = self.read(first - 1, count + 1)
         if not last:
             if top:
                 raise self._torn("facts without a commit")
             return 0, 0, b""
-        first, count, checksum = last[0]
-        before = last[1][2] if len(last) > 1 else b""
-        facts = self.read(first - 1, count + 1)
         if top != first + count - 1 or len(facts) != count or _chained(before, facts) != checksum:
             raise self._torn("the last commit is not whole")
         return top, facts[-1].record_time_us, checksum
@@ -125,7 +124,8 @@ class Log:
     def append(self, entries: Sequence[Entry]) -> list[Receipt]:
         if not entries:
             return []
-        assert self._writer is not None, "opened read-only"
+        if self._writer is None:
+            raise RecordError("the record was opened read-only", where=str(self._path))
         with self._errors():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -190,15 +190,7 @@ class Log:
 
     @staticmethod
     def _index(db: apsw.Connection, entries: Sequence[Entry], new: Sequence[Recorded]) -> None:
-        places: dict[str, list[int]] = {}
-        for (fact, _), recorded in zip(entries, new, strict=True):
-            position = recorded.position
-            for subject in events.subjects(fact):
-                at = places.get(subject)
-                if at is None:
-                    places[subject] = [position]
-                elif at[-1] != position:
-                    at.append(position)
+        places = _places((entry.fact, recorded.position) for entry, recorded in zip(entries, new, strict=True))
         db.executemany(
             "INSERT INTO about VALUES (?, ?, ?)",
             ((subject, at[0], _packed(at)) for subject, at in places.items()),
@@ -295,6 +287,7 @@ class Log:
             last = first + count - 1
             if first != expected_first:
                 yield Damage("a commit is missing", expected_first, first - 1)
+                checksum = _chained(checksum, self.read(expected_first - 1, first - expected_first))
             facts = self.read(first - 1, count)
             checksum = _chained(checksum, facts)
             if checksum != stored:
@@ -304,17 +297,23 @@ class Log:
                 yield from self._verify_index(facts)
             expected_first = last + 1
             progress(last)
-        top = self.read(expected_first - 1, 1)
-        if top:
-            yield Damage("facts without a commit", expected_first, top[-1].position)
+        with self._errors(), self._reading:  # one statement, so that a commit of this moment is seen whole
+            ((first, last),) = _rows(
+                self._reader,
+                "SELECT min(position), max(position) FROM fact"
+                " WHERE position > coalesce((SELECT max(first_position + facts - 1) FROM commits), 0)",
+            )
+        if first is not None:
+            yield Damage("facts without a commit", first, last)
 
     def _verify_index(self, facts: Sequence[Recorded]) -> Iterator[Damage]:
-        # The last subject (the most specific one) stands for all: they are written together.
-        for recorded in facts[:: max(1, len(facts) // 8)]:
-            subject = list(events.subjects(events.decode(recorded.body)))[-1]
-            found = self.about(subject, recorded.position - 1, 1)
-            if not found or found[0].position != recorded.position:
-                yield Damage(f"the index does not find it under {subject}", recorded.position, recorded.position)
+        for subject, at in _places((events.recall(fact.body), fact.position) for fact in facts).items():
+            with self._errors(), self._reading:
+                found = _rows(
+                    self._reader, "SELECT more FROM about WHERE subject = ? AND first_position = ?", (subject, at[0])
+                )
+            if found != [(_packed(at),)]:
+                yield Damage(f"the index does not find every fact under {subject}", at[0], at[-1])
 
     def close(self) -> None:
         self._reader.close()
@@ -350,6 +349,13 @@ _INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES (?,
 _OFFSET_BYTES = 4
 
 
+def _create(db: apsw.Connection) -> None:
+    with db:
+        db.pragma("application_id", APPLICATION_ID)
+        db.pragma("user_version", FORMAT)
+        db.execute(_SCHEMA)
+
+
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return db.execute(sql, bindings).fetchall()
 
@@ -372,6 +378,19 @@ def _chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
     for position, time_us, fact_id, seed, body in facts:
         parts += (position.to_bytes(8, "big"), time_us.to_bytes(8, "big"), fact_id, seed, len(body).to_bytes(4, "big"), body)  # fmt: skip
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _places(facts: Iterable[tuple[AnyFact, int]]) -> dict[str, list[int]]:
+    """Subject → positions of one commit."""
+    places: dict[str, list[int]] = {}
+    for fact, position in facts:
+        for subject in events.subjects(fact):
+            at = places.get(subject)
+            if at is None:
+                places[subject] = [position]
+            elif at[-1] != position:
+                at.append(position)
+    return places
 
 
 def _packed(positions: list[int]) -> bytes:

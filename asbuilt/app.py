@@ -72,7 +72,8 @@ class AsBuilt:
         self.folder = DataFolder(data) if data else None
         self.listeners: list[Callable[[Changed], None]] = []
         self.heard: dict[str, dt.datetime] = {}
-        self._read_only = read_only
+        self._memory_tokens: dict[str, str] = {}
+        self.read_only = read_only
         self._plants = _Plants(plant)
         if self.folder and not read_only:
             self.folder.lock(purpose)
@@ -93,19 +94,19 @@ class AsBuilt:
     def _open_record(self) -> Record:
         if self.folder is None:
             return memory.Log(self.now, self.random)
-        return sqlite.Log(self.folder.record, self.now, self.random, read_only=self._read_only)
+        return sqlite.Log(self.folder.record, self.now, self.random, read_only=self.read_only)
 
     def _open_store(self, rebuild: bool, strict: bool, progress: Callable[[int, int], None]) -> Store:
         path = self.folder.views if self.folder else None
         if self.folder and rebuild:
             self.folder.forget_views()
-        store = Store(path, self.views, strict=strict, read_only=self._read_only)
-        if self.folder and not self._read_only and store.outdated():
+        store = Store(path, self.views, strict=strict, read_only=self.read_only)
+        if self.folder and not self.read_only and store.outdated():
             # Rows of another version of the folds: made anew rather than mixed.
             store.close()
             self.folder.forget_views()
             store = Store(path, self.views, strict=strict)
-        if not self._read_only:
+        if not self.read_only:
             total = self.record.head() - store.position()
             done = 0
 
@@ -135,8 +136,16 @@ class AsBuilt:
         for listener in self.listeners:
             listener(changed)
 
+    def token(self, adapter: str) -> str:
+        """The token by which a sender shows that it may speak as this adapter."""
+        if self.folder is None:
+            return self._memory_tokens.setdefault(adapter, self.random(16).hex())
+        return self.folder.secret(f"adapter-{adapter}.token")
+
     def close(self) -> None:
         """Record and fold what waits, then let go of the folder."""
+        if "client" in self.__dict__:
+            self.client.close()
         self.pipeline.stop()
         self.store.close()
         self.record.close()
@@ -192,7 +201,7 @@ class AsBuilt:
             what = f"{name} has no parameter {sorted(unknown)[0]}" if unknown else f"{name} needs {missing[0]}"
             takes = ", ".join(f"{n}=…" if p.default is p.empty else f"[{n}=…]" for n, p in query.parameters.items())
             raise UsageError(what, remedy=f"It takes: {takes or 'nothing'}.")
-        if not self._read_only:
+        if not self.read_only:
             self.pipeline.settle()
         with self.reader() as reader:
             return query.function(reader, **parameters)

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS folded(view TEXT PRIMARY KEY, version INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS correction(
     target BLOB NOT NULL, declared_us INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(target, declared_us, fact)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS correction_fact ON correction(fact);
 CREATE TABLE IF NOT EXISTS fold_failure(
     view TEXT NOT NULL, fact BLOB NOT NULL, error TEXT NOT NULL, PRIMARY KEY(view, fact)
 ) STRICT, WITHOUT ROWID;
@@ -173,42 +174,60 @@ class Store:
                 (fact.corrects.bytes, events.microseconds(fact.event_time), fact.id.bytes),
             )
             self._corrected.add(fact.corrects.bytes)
+        walked: set[bytes] = set()
         for fact in made:
             # A correction of a correction changes the reading of whatever that one corrected.
-            target, seen = fact.corrects.bytes, set()
-            while target not in seen:
-                seen.add(target)
-                touched.add(UUID(bytes=target))
+            target = fact.corrects.bytes
+            while target not in walked:
+                walked.add(target)
                 above = self._db.execute("SELECT target FROM correction WHERE fact = ?", (target,)).fetchone()
-                if above:
+                if above is None:
+                    touched.add(UUID(bytes=target))
+                else:
                     target = above[0]
         return touched
 
     def _corrections_of(self, target: bytes) -> list[tuple[int, bytes]]:
         found: list[Any] = self._db.execute(
-            "SELECT declared_us, fact FROM correction WHERE target = ? ORDER BY declared_us DESC, fact DESC", (target,)
+            "SELECT declared_us, fact FROM correction WHERE target = ?", (target,)
         ).fetchall()
         return found
 
-    def _is_void(self, declared_us: int, fact: bytes) -> bool:
-        """A correction is void if a later declared one, itself not void, corrects it."""
-        return any(
-            (later_us, later) > (declared_us, fact) and not self._is_void(later_us, later)
-            for later_us, later in self._corrections_of(fact)
-        )
+    def _deciding(self, target: bytes) -> bytes | None:
+        """The correction that says how a fact reads: the last declared one that is not void.
+
+        A correction is void if a later declared one, itself not void, corrects it. So the last
+        declared of all is valid, and going back from it each valid one makes its target void.
+        """
+        found: list[tuple[int, bytes, bytes]] = []
+        known, waiting = {target}, [target]
+        while waiting:
+            corrected = waiting.pop()
+            for declared_us, fact in self._corrections_of(corrected):
+                found.append((declared_us, fact, corrected))
+                if fact not in known:
+                    known.add(fact)
+                    waiting.append(fact)
+        void: set[bytes] = set()
+        for _, fact, corrected in sorted(found, reverse=True):
+            if fact not in void:
+                if corrected == target:
+                    return fact
+                void.add(corrected)
+        return None
 
     def _settle(self, original: AnyFact, batch: _Batch, find: Lookup) -> None:
         """Take back the rows of every reading of a fact, then give the rows of the one that holds."""
         readings: list[AnyFact] = [original]
         effective: AnyFact | None = original
-        decided = False
-        for declared_us, correction_id in self._corrections_of(original.id.bytes):
+        deciding = self._deciding(original.id.bytes)
+        for _, correction_id in self._corrections_of(original.id.bytes):
             correction = find(UUID(bytes=correction_id))
             assert isinstance(correction, CorrectionMade), "the record lost a correction that the views know"
             if correction.replacement is not None:
                 readings.append(correction.replacement)
-            if not decided and not self._is_void(declared_us, correction_id):
-                effective, decided = correction.replacement, True
+            if correction_id == deciding:
+                effective = correction.replacement
         for reading in readings:
             for view, rule in self._rules.get(type(reading), ()):
                 gone = _Batch()
@@ -223,11 +242,11 @@ class Store:
         """How a fact reads today: itself, its replacement, or None if it did not happen."""
         if fact.id.bytes not in self._corrected:
             return fact
-        for declared_us, correction_id in self._corrections_of(fact.id.bytes):
-            if not self._is_void(declared_us, correction_id):
-                correction = lookup(UUID(bytes=correction_id))
-                return correction.replacement if isinstance(correction, CorrectionMade) else None
-        return fact
+        deciding = self._deciding(fact.id.bytes)
+        if deciding is None:
+            return fact
+        correction = lookup(UUID(bytes=deciding))
+        return correction.replacement if isinstance(correction, CorrectionMade) else None
 
     # ----------------------------------------------------------------- writing
 
@@ -283,14 +302,16 @@ class Store:
         at = [column.name for column in source.columns].index(derivation.by)
         touched = {row[at] for row in (*batch.deletes.get(source.row, ()), *batch.puts.get(source.row, ()))}
         make = source.row._make  # type: ignore[attr-defined]
+        keys = {table.row: table.key_at for table in derivation.into}
         select = f"SELECT * FROM {source.name} WHERE {derivation.by} = ? ORDER BY {', '.join(source.key)}"
         for subject in sorted(touched):
             rows = [make(row) for row in self._db.execute(select, (subject,))]
-            wanted: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
+            # By key, as the table has it: of two rows of one key the rule's later one stays, always.
+            wanted: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
             for row in derivation.rule(rows):
-                wanted[type(row)].add(row)
+                wanted[type(row)][tuple(row[n] for n in keys[type(row)])] = row
             for table in derivation.into:
-                new = wanted[table.row]
+                new = set(wanted[table.row].values())
                 old = set(self._db.execute(f"SELECT * FROM {table.name} WHERE {derivation.by} = ?", (subject,)))
                 gone, come = old - new, new - old
                 if gone:

@@ -172,6 +172,14 @@ class Board(Struct, frozen=True):
     unknown_stations: tuple[str, ...]
 
 
+class Silence(Struct, frozen=True):
+    """A source that is silent: last heard when, noticed when."""
+
+    source: str
+    seen: dt.datetime
+    noticed: dt.datetime
+
+
 class LineRow(Struct, frozen=True):
     """A line of the plant, for lists."""
 

@@ -34,6 +34,11 @@ SECOND_US = 1_000_000
 LAST_CYCLES = 12
 
 
+def time_at(time_us: int, zone: dt.tzinfo) -> dt.datetime:
+    """Microseconds since 1970 UTC as an instant in a zone."""
+    return dt.datetime.fromtimestamp(time_us / SECOND_US, zone)
+
+
 class Look:
     """One look at one line at one moment; gathers rows once and derives the rest from them."""
 
@@ -54,7 +59,7 @@ class Look:
 
     def time(self, time_us: int) -> dt.datetime:
         """Microseconds as an instant at the plant."""
-        return dt.datetime.fromtimestamp(time_us / SECOND_US, self.plant.zone)
+        return time_at(time_us, self.plant.zone)
 
     def board(self) -> Board:
         """The answer."""
@@ -154,7 +159,7 @@ class Look:
             state=word,
             since=since,
             cause=cause,
-            observed="no" if lost else ("yes" if state or jobs or passages else "never"),
+            observed=self._observed(station, bool(lost), bool(state or passages)),
             source=station.source or "",
             fresh_s=adapter.fresh_s if adapter else None,
             seen=self._seen(station, lost),
@@ -173,6 +178,12 @@ class Look:
             order=next((p.order_no for p in reversed(passages) if p.order_no), ""),
             jobs=len(jobs),
         )
+
+    def _observed(self, station: Station, lost: bool, heard: bool) -> Literal["yes", "no", "never"]:
+        if lost:
+            return "no"
+        # People report after the fact: no report is no sign of silence.
+        return "yes" if heard or self.line.flow == "job_shop" else "never"
 
     def _word(
         self, state: State | None, jobs: list[Passage], lost: Watch | None, station: Station

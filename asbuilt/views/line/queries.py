@@ -6,8 +6,9 @@ import datetime as dt
 
 from asbuilt.access import Reader
 from asbuilt.errors import UsageError
-from asbuilt.views.line.answers import Board, Buffer, LineRow, Tile
-from asbuilt.views.line.look import Look
+from asbuilt.events import microseconds
+from asbuilt.views.line.answers import Board, Buffer, LineRow, Silence, Tile
+from asbuilt.views.line.look import Look, time_at
 
 
 def lines(reader: Reader, at: dt.datetime | None = None) -> list[LineRow]:
@@ -24,6 +25,16 @@ def states(reader: Reader, line: str, at: dt.datetime | None = None) -> list[Til
 def buffers(reader: Reader, line: str, at: dt.datetime | None = None) -> list[Buffer]:
     """What waits between the stations of a line."""
     return list(board(reader, line, at).buffers)
+
+
+def silences(reader: Reader, at: dt.datetime | None = None) -> list[Silence]:
+    """Sources that are silent: since when, and when that was noticed."""
+    zone = reader.plant(at).zone
+    rows = reader.select(
+        "SELECT adapter, seen_us, max(time_us), lost FROM line_watch WHERE time_us <= ? GROUP BY adapter",
+        microseconds(reader.instant(at)),
+    )
+    return [Silence(name, time_at(seen, zone), time_at(noticed, zone)) for name, seen, noticed, lost in rows if lost]
 
 
 def board(reader: Reader, line: str, at: dt.datetime | None = None) -> Board:

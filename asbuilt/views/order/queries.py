@@ -107,7 +107,10 @@ def totals(
 
 
 def list_(reader: Reader, state: str | None = None, limit: int = 500, at: dt.datetime | None = None) -> list[OrderRow]:
-    """Orders, the one worked on last first; `state` is open, completed or closed short."""
+    """Orders, the one worked on last first.
+
+    `state` is open, completed, closed short, or reported: worked on, but never released.
+    """
     at_us = microseconds(reader.instant(at))
     names = reader.select(
         "SELECT order_no, max(t) FROM (SELECT order_no, max(time_us) AS t FROM order_report WHERE time_us <= ?1"
@@ -123,6 +126,17 @@ def list_(reader: Reader, state: str | None = None, limit: int = 500, at: dt.dat
         if len(found) >= limit:
             break
     return found
+
+
+def count(reader: Reader, at: dt.datetime | None = None) -> int:
+    """How many orders have been released or reported."""
+    at_us = microseconds(reader.instant(at))
+    ((orders,),) = reader.select(
+        "SELECT count(*) FROM (SELECT order_no FROM order_report WHERE time_us <= ?1"
+        " UNION SELECT order_no FROM order_release WHERE time_us <= ?1)",
+        at_us,
+    )
+    return int(orders)
 
 
 def show(reader: Reader, order: str, at: dt.datetime | None = None) -> OrderRow:
@@ -201,7 +215,7 @@ def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
     return OrderRow(
         order=name,
         product=release.product if release else "",
-        state=_state(close),
+        state=_state(release, close),
         quantity=quantity,
         made=made,
         progress=round(made / quantity, 4) if quantity else None,
@@ -235,9 +249,9 @@ def _made(reader: Reader, name: str, last: Report | None, at_us: int) -> int:
     return int(good or 0)
 
 
-def _state(close: Close | None) -> str:
+def _state(release: Release | None, close: Close | None) -> str:
     if close is None:
-        return "open"
+        return "open" if release is not None else "reported"
     return "closed short" if close.short else "completed"
 
 

@@ -1,0 +1,41 @@
+"""Query parameters given as text (command line, address) as the types that queries take."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import types
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+from asbuilt.errors import UsageError
+
+
+def parameter(known: inspect.Parameter, text: str, zone: ZoneInfo) -> Any:
+    """A parameter's value from its text.
+
+    Times are ISO 8601; one without an offset is read in the plant's zone. Raises `UsageError`.
+    """
+    wanted = known.annotation
+    if isinstance(wanted, types.UnionType):
+        wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
+    try:
+        if wanted is dt.datetime:
+            time = dt.datetime.fromisoformat(text)
+            return time if time.tzinfo else time.replace(tzinfo=zone)
+        if wanted is dt.date:
+            return dt.date.fromisoformat(text)
+        if wanted is bool:
+            return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+        if wanted in (int, float):
+            return wanted(text)
+    except (ValueError, KeyError):
+        raise UsageError(
+            f"{known.name}={text} is not {_FORMS.get(wanted, 'right')}",
+            remedy=f"Give {known.name} as {_EXAMPLES.get(wanted, 'text')}.",
+        ) from None
+    return text
+
+
+_FORMS = {dt.datetime: "a time", dt.date: "a date", bool: "yes or no", int: "a whole number", float: "a number"}
+_EXAMPLES = {dt.datetime: "2025-11-18T17:26", dt.date: "2025-11-18", bool: "yes or no", int: "100", float: "1.5"}

@@ -1,0 +1,89 @@
+"""Looks over a data folder and says what is not as it should be; repairs nothing."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from asbuilt import views
+from asbuilt.app import system_clock
+from asbuilt.errors import AsBuiltError
+from asbuilt.folder import DataFolder
+from asbuilt.record import sqlite
+from asbuilt.views.store import Store
+
+
+class Finding(NamedTuple):
+    """One thing looked at: whether it is bad, what was found, and the remedy."""
+
+    bad: bool
+    what: str
+    remedy: str = ""
+
+
+def examine(data: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Finding]:
+    """Everything found in a data folder, the record first. Works beside a running process."""
+    folder = DataFolder(data)
+    yield from _record(folder, progress)
+    yield from _views(folder)
+    yield from _secrets(folder)
+
+
+def _record(folder: DataFolder, progress: Callable[[int, int], None]) -> Iterator[Finding]:
+    try:
+        log = sqlite.Log(folder.record, system_clock, read_only=True)
+    except AsBuiltError as error:
+        yield Finding(True, f"{error.where}: {error.message}", error.remedy)
+        return
+    try:
+        head = log.head()
+        damages = 0
+        for damage in log.verify(lambda position: progress(position, head)):
+            damages += 1
+            where = f" (facts {damage.first_position:,} to {damage.last_position:,})" if damage.first_position else ""
+            yield Finding(
+                True, f"record: {damage.what}{where}", "Keep the folder as it is and restore record.db from a backup."
+            )
+        if not damages:
+            yield Finding(False, f"record: {head:,} facts, every commit is as it was written")
+    finally:
+        log.close()
+
+
+def _views(folder: DataFolder) -> Iterator[Finding]:
+    if not folder.views.exists():
+        yield Finding(False, "views: none yet; they are folded when the record is opened")
+        return
+    try:
+        store = Store(folder.views, views.discover(), read_only=True)
+    except AsBuiltError as error:
+        yield Finding(True, f"views: {error.message}", "Run `asbuilt rebuild`; nothing recorded is lost.")
+        return
+    try:
+        if store.outdated():
+            yield Finding(True, "views: made by another version", "They are folded anew when the record is opened.")
+        else:
+            yield Finding(False, f"views: {len(store.views)} views folded up to fact {store.position():,}")
+        failures = store.failures()
+        for view, fact, what in failures[:20]:
+            yield Finding(
+                True,
+                f"views: {view} could not fold fact {fact.hex()}: {what}",
+                "Please report it; a newer version heals it.",
+            )
+    except AsBuiltError as error:
+        yield Finding(True, f"views: {error.message}", "Run `asbuilt rebuild`; nothing recorded is lost.")
+    finally:
+        store.close()
+
+
+def _secrets(folder: DataFolder) -> Iterator[Finding]:
+    if not folder.keys.exists():
+        return
+    loose = [path for path in (folder.keys, *folder.keys.iterdir()) if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    for path in loose:
+        yield Finding(True, f"{path.name} can be read by other users", f"chmod go-rwx {path}")
+    if not loose:
+        yield Finding(False, "keys: readable by their owner only")

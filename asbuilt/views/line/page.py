@@ -1,0 +1,76 @@
+"""The line page: what holds the line now?"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from asbuilt.access import Reader
+from asbuilt.views.line import chart, queries
+from asbuilt.views.line.answers import Board, Buffer, Tile
+from asbuilt.views.order import queries as orders
+from asbuilt.web.pages import Fragment, Menu, Page, Shown
+
+MENU = Menu("Line", "/line", 10, "l")
+REFRESH_S = 5.0
+"""Plan, forecast and headline move with time even when nothing is reported."""
+
+
+def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
+    """All lines, with their headlines."""
+    boards = [queries.board(reader, row.line, at) for row in queries.lines(reader, at)]
+    return Shown("Lines", {"lines": Fragment("lines", {"boards": boards})}, layout="index", menu="/line")
+
+
+def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
+    """One line board."""
+    board = queries.board(reader, line, at)
+    fragments = {
+        "counts": Fragment("counts", {"counts": _counts(board)}),
+        "head": Fragment("head", {"board": board, "context": _context(reader, board, at)}),
+    }
+    buffers = {buffer.after: buffer for buffer in board.buffers}
+    flow = []
+    for tile in board.tiles:
+        fragments[f"st-{tile.id}"] = Fragment("tile", {"tile": tile, "board": board})
+        flow.append(f"st-{tile.id}")
+        if tile.id in buffers:
+            fragments[f"buf-{tile.id}"] = Fragment("buffer", {"buffer": buffers[tile.id], "tile": tile})
+            flow.append(f"buf-{tile.id}")
+    fragments["output"] = Fragment("output", {"board": board, "drawing": chart.output_chart(board)})
+    fragments["alarms"] = Fragment("alarms", {"board": board})
+    if board.contradictions or board.unknown_stations:
+        fragments["contradictions"] = Fragment("contradictions", {"board": board})
+    return Shown(board.name, fragments, values={"flow": flow, "board": board}, menu="/line")
+
+
+def _counts(board: Board) -> list[tuple[int, int, bool]]:
+    """Per priority: how many stand, and whether any is not acknowledged."""
+    return [
+        (
+            priority,
+            sum(1 for alarm in board.alarms if alarm.priority == priority),
+            any(alarm.priority == priority and not alarm.seen_by for alarm in board.alarms),
+        )
+        for priority in (1, 2, 3, 4)
+    ]
+
+
+def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
+    parts = [board.name]
+    if board.product:
+        parts.append(board.product)
+    if board.order:
+        order = orders.show(reader, board.order, at)
+        made = f", {order.made} of {order.quantity}" if order.quantity else ""
+        parts.append(f"order {board.order}{made}")
+    if board.shift is not None:
+        parts.append(f"shift {board.shift.id}" + (f", {board.shift.lead}" if board.shift.lead else ""))
+    return parts
+
+
+PAGES = [
+    Page("/line", index, views=("line",), refresh_s=REFRESH_S),
+    Page("/line/{line:str}", show, views=("line", "order"), refresh_s=REFRESH_S),
+]
+
+__all__ = ["MENU", "PAGES", "Buffer", "Tile", "index", "show"]

@@ -1,0 +1,391 @@
+"""The web site of one `AsBuilt`: pages of all views, the query API, live updates, adapters' doors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import hmac
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.datastructures import Cookie
+from litestar.handlers import HTTPRouteHandler
+
+from asbuilt import __version__
+from asbuilt.adapters import Answer
+from asbuilt.ask import parameter
+from asbuilt.errors import AsBuiltError, UsageError
+from asbuilt.listening import Listening
+from asbuilt.web import svg
+from asbuilt.web.guard import Guard
+from asbuilt.web.live import Live, LivePage
+from asbuilt.web.pages import Menu, Page, Rendered, Renderer
+
+if TYPE_CHECKING:
+    from asbuilt.app import AsBuilt
+
+STATIC = Path(__file__).parent / "static"
+THEMES = ("dark", "light")
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class _Door(NamedTuple):
+    """Where an adapter answers: its name, its ASGI application, and whether it asks for a token."""
+
+    adapter: str
+    answer: Answer
+    open_to_all: bool
+
+
+class Site:
+    """An ASGI application. `screen_token` closes the pages to screens that do not show it."""
+
+    def __init__(
+        self, app: AsBuilt, *, screen_token: str | None = None, any_name: bool = False, rate: float = 1.0
+    ) -> None:
+        self.app = app
+        self.rate = rate
+        self._doors: dict[str, list[_Door]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        pages = {view.name: view.page for view in app.views.values() if view.page is not None}
+        self._renderer = Renderer({name: Path(inspect.getfile(module)).parent for name, module in pages.items()})
+        self.menu: list[Menu] = sorted(
+            (module.MENU for module in pages.values() if getattr(module, "MENU", None)), key=lambda entry: entry.order
+        )
+        self._static = {file.name: file.read_bytes() for file in STATIC.iterdir()}
+        self._version = hashlib.sha256(b"".join(self._static.values())).hexdigest()[:10]
+        self.live = Live(self._beat)
+        handlers: list[HTTPRouteHandler] = []
+        self._pages: dict[str, tuple[str, Page]] = {}
+        for name, module in pages.items():
+            handlers += [self._handler(name, page) for page in module.PAGES]
+        self._litestar = Litestar(
+            [*handlers, *self._own_handlers()],
+            exception_handlers={AsBuiltError: self._explain, Exception: self._explain},
+            openapi_config=None,
+            pdb_on_exception=False,
+        )
+        self._guard = Guard(self._answer, screen_token, any_name=any_name)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._guard(scope, receive, send)
+
+    # ----------------------------------------------------------------- life
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        """Begin to listen and to send live updates."""
+        self.app.listeners.append(self.live.announce)
+        self._tasks.append(asyncio.create_task(self.live.run(), name="live"))
+        listening = Listening(self.app, self._mount)
+        self._tasks.append(asyncio.create_task(listening.run(), name="listening"))
+        # Once around, so that the doors are there before the first request.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """End the streams and the adapters."""
+        self.live.stop()
+        if self.live.announce in self.app.listeners:
+            self.app.listeners.remove(self.live.announce)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def _beat(self) -> dict[str, Any]:
+        heard = {source: round(time.timestamp(), 3) for source, time in self.app.heard.items()}
+        return {"now": round(self.app.now().timestamp(), 3), "rate": self.rate, "heard": heard}
+
+    # ----------------------------------------------------------------- dispatch
+
+    async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        path = scope["path"]
+        if path == "/live":
+            await self._stream(scope, receive, send)
+        elif path in self._doors or path == "/facts" or path.startswith("/facts/"):
+            await self._at_door(path, scope, receive, send)
+        else:
+            await self._litestar(scope, receive, send)  # type: ignore[arg-type]
+
+    def _mount(self, path: str, adapter: str, answer: Answer, open_to_all: bool) -> None:
+        self._doors.setdefault(path, []).append(_Door(adapter, answer, open_to_all))
+
+    async def _at_door(self, path: str, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        doors = self._doors.get(path, [])
+        if not doors:
+            await _json(send, 404, {"error": f"no adapter listens at {path}", "remedy": 'Add an adapter of kind "http" to the plant file.'})  # fmt: skip
+            return
+        shown = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ").strip()
+        chosen = None
+        for door in doors:
+            # Every token is compared, so that the time taken tells nothing about which was close.
+            if hmac.compare_digest(shown.encode(), self.app.token(door.adapter).encode()):
+                chosen = door
+        if chosen is None and not shown:
+            chosen = next((door for door in doors if door.open_to_all), None)
+        if chosen is None:
+            await _json(send, 401, {"error": "the token is missing or wrong", "remedy": "`asbuilt token ADAPTER` prints it; send it as Authorization: Bearer …"})  # fmt: skip
+            return
+        await chosen.answer(scope, receive, send)
+
+    # ----------------------------------------------------------------- pages
+
+    def _handler(self, view: str, page: Page) -> HTTPRouteHandler:
+        async def show(request: Request[Any, Any, Any]) -> Response[str]:
+            return await self._show(view, page, request.path_params, dict(request.query_params), request)
+
+        address = page.address
+        self._pages[address] = (view, page)
+        return get(address, media_type=MediaType.HTML, name=f"{view}:{address}")(show)
+
+    async def _show(
+        self, view: str, page: Page, path: dict[str, Any], asked: dict[str, str], request: Request[Any, Any, Any]
+    ) -> Response[str]:
+        at = self._at(asked.pop("at", ""))
+        wall = asked.pop("wall", "") not in ("", "0")
+        given = {**self._parameters(page, asked), **path}
+        is_live = page.live and at is None
+        since = ""
+        if is_live:
+            live = self._live_page(view, page, given)
+            since = self.live.since(live)
+            rendered = await live.rendered()
+        else:
+            rendered = await asyncio.to_thread(self._render, view, page, given, at)
+        now = self.app.now().astimezone(self.app.plant.zone)
+        address = _address(request.url.path, given, path)
+        theme = request.cookies.get("theme", "")
+        document = self._renderer.frame(
+            title=rendered.shown.title,
+            body=self._renderer.body(view, rendered),
+            menu=self.menu,
+            here=rendered.shown.menu or address,
+            plant=self.app.plant.name,
+            now=now,
+            at=at.astimezone(self.app.plant.zone) if at else None,
+            live=f"/live?page={quote(address, safe='')}&since={since}" if is_live else "",
+            address=address,
+            wall=wall,
+            theme=theme if theme in THEMES else "",
+            static=f"/static/{self._version}",
+            patterns=svg.PATTERNS,
+            brand=svg.BRAND,
+            rate=self.rate,
+            counts=rendered.fragments.get("counts", ""),
+        )
+        return Response(document, media_type=MediaType.HTML, headers={"cache-control": "no-store"})
+
+    def _parameters(self, page: Page, asked: dict[str, str]) -> dict[str, Any]:
+        """The query parameters that the page's `show` takes, as their types; others are ignored."""
+        known = inspect.signature(page.show, eval_str=True).parameters
+        return {
+            name: parameter(known[name], text, self.app.plant.zone)
+            for name, text in asked.items()
+            if name in known and name not in ("reader", "at")
+        }
+
+    def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None) -> Rendered:
+        with self.app.reader("screen") as reader:
+            shown = page.show(reader, **given, at=at)
+        return self._renderer.fragments(view, shown)
+
+    def _live_page(self, view: str, page: Page, given: dict[str, Any]) -> LivePage:
+        key = msgspec.json.encode([page.address, sorted(given.items())]).decode()
+        return self.live.page(key, partial(self._render_live, view, page, given), page.views or (view,), page.refresh_s)
+
+    async def _render_live(self, view: str, page: Page, given: dict[str, Any]) -> Rendered:
+        return await asyncio.to_thread(self._render, view, page, given, None)
+
+    async def _stream(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        address = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))).get("page", "")
+        path, _, query = address.partition("?")
+        found = self._find(path)
+        if found is None:
+            await _json(send, 404, {"error": "there is no live page at this address", "remedy": "Load the page anew."})
+            return
+        view, page, path_given = found
+        try:
+            given = {**self._parameters(page, dict(parse_qsl(query))), **path_given}
+            live = self._live_page(view, page, given)
+            await live.rendered()
+        except AsBuiltError as error:
+            await _json(send, 404, {"error": error.message, "remedy": error.remedy})
+            return
+        await self.live.stream(live, scope, receive, send)
+
+    def _find(self, path: str) -> tuple[str, Page, dict[str, str]] | None:
+        """The page at a path, as the router would find it."""
+        parts = path.strip("/").split("/")
+        for address, (view, page) in self._pages.items():
+            pattern = address.strip("/").split("/")
+            if len(pattern) != len(parts) or not page.live:
+                continue
+            given = {}
+            for expected, part in zip(pattern, parts, strict=True):
+                if expected.startswith("{"):
+                    given[expected.strip("{}").partition(":")[0]] = part
+                elif expected != part:
+                    break
+            else:
+                return view, page, given
+        return None
+
+    def _at(self, text: str) -> dt.datetime | None:
+        if not text:
+            return None
+        asked = inspect.Parameter("at", inspect.Parameter.KEYWORD_ONLY, annotation=dt.datetime)
+        at: dt.datetime = parameter(asked, text, self.app.plant.zone)
+        return at
+
+    # ----------------------------------------------------------------- own addresses
+
+    def _own_handlers(self) -> Iterator[HTTPRouteHandler]:
+        @get("/", media_type=MediaType.HTML)
+        async def home(request: Request[Any, Any, Any]) -> Response[str]:
+            return Response("", status_code=303, headers={"location": self._front()})
+
+        @get("/static/{version:str}/{name:str}")
+        async def static(version: str, name: str) -> Response[bytes]:
+            content = self._static.get(name)
+            if content is None:
+                return Response(b"", status_code=404)
+            # The version is part of the address, so what is cached is never stale.
+            return Response(
+                content,
+                media_type=_TYPES.get(Path(name).suffix, "application/octet-stream"),
+                headers={"cache-control": "public, max-age=31536000, immutable"},
+            )
+
+        @get("/theme/{theme:str}")
+        async def theme(request: Request[Any, Any, Any], theme: str) -> Response[str]:
+            back = request.query_params.get("back", "/")
+            if not back.startswith("/") or back.startswith("//") or "\\" in back or any(c < " " for c in back):
+                back = "/"
+            chosen = Cookie(
+                key="theme", value=theme if theme in THEMES else "", path="/", max_age=31_536_000, samesite="strict"
+            )
+            return Response("", status_code=303, headers={"location": back}, cookies=[chosen])
+
+        @get("/api/{name:str}")
+        async def api(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+            return await asyncio.to_thread(self._query, name, dict(request.query_params))
+
+        @get("/healthz")
+        async def healthz() -> dict[str, Any]:
+            return {
+                "version": __version__,
+                "recorded": self.app.record.head() > 0,
+                "behind": self.app.pipeline.behind,
+                "views": str(self.app.pipeline.views_error or "ok"),
+            }
+
+        yield from (home, static, theme, api, healthz)
+
+    def _front(self) -> str:
+        """Where a newcomer begins: the only line there is, else the list of lines."""
+        lines = self.app.plant.lines
+        if len(lines) == 1:
+            return f"/line/{quote(self.app.plant.address(next(iter(lines.values()))))}"
+        return self.menu[0].address if self.menu else "/healthz"
+
+    def _query(self, name: str, asked: dict[str, str]) -> Response[bytes]:
+        query = self.app.queries.get(name)
+        if query is None:
+            raise UsageError(f"there is no query `{name}`", remedy=f"Ask one of: {', '.join(self.app.queries)}.")
+        given = {}
+        for key, text in asked.items():
+            if key not in query.parameters:
+                raise UsageError(
+                    f"{name} has no parameter {key}", remedy=f"It takes: {', '.join(query.parameters) or 'nothing'}."
+                )
+            given[key] = parameter(query.parameters[key], text, self.app.plant.zone)
+        answer = self.app.query(name, **given)
+        return Response(msgspec.json.encode(answer), media_type=MediaType.JSON, headers={"cache-control": "no-store"})
+
+    def _explain(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        status, message, remedy = _said(error)
+        if request.url.path.startswith(("/api/", "/facts", "/live")):
+            return Response({"error": message, "remedy": remedy}, status_code=status, media_type=MediaType.JSON)
+        theme = request.cookies.get("theme", "")
+        document = self._renderer.frame(
+            title="Not found" if status == 404 else "Something is wrong",
+            body=self._renderer.problem(message, remedy),
+            menu=self.menu, here="", plant=self.app.plant.name, now=self.app.now().astimezone(self.app.plant.zone),
+            at=None, live="", address=request.url.path, wall=False, theme=theme if theme in THEMES else "",
+            static=f"/static/{self._version}", patterns=svg.PATTERNS, brand=svg.BRAND, rate=self.rate, counts="",
+        )  # fmt: skip
+        return Response(document, status_code=status, media_type=MediaType.HTML)
+
+
+def _said(error: Exception) -> tuple[int, str, str]:
+    if isinstance(error, UsageError):
+        return 404, error.message, error.remedy
+    if isinstance(error, AsBuiltError):
+        return 500, error.message, error.remedy
+    status = getattr(error, "status_code", 500)
+    if status == 404:
+        return 404, "There is no page at this address.", "Choose one from the bar above."
+    if status < 500:
+        return status, str(getattr(error, "detail", "The request cannot be answered.")), "Check the address."
+    return (
+        500,
+        f"A fault of the product: {type(error).__name__}: {error}",
+        "Nothing recorded is lost. Please report it.",
+    )
+
+
+def _address(path: str, given: dict[str, Any], path_given: dict[str, Any]) -> str:
+    asked = "&".join(
+        f"{key}={quote(str(value), safe='')}" for key, value in sorted(given.items()) if key not in path_given
+    )
+    return f"{path}?{asked}" if asked else path
+
+
+async def _json(send: Any, status: int, content: dict[str, Any]) -> None:
+    body = msgspec.json.encode(content)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def serve(app: AsBuilt, host: str, port: int, *, screen_token: str | None, any_name: bool = False, rate: float = 1.0, ready: Callable[[], None] = lambda: None) -> None:  # fmt: skip
+    """Serve until interrupted."""
+    import uvicorn
+
+    site = Site(app, screen_token=screen_token, any_name=any_name, rate=rate)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+    config = uvicorn.Config(
+        site, host=host, port=port, log_config=None, access_log=False, lifespan="on", server_header=False,
+        timeout_graceful_shutdown=3, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024,
+    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(config).run()

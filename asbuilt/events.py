@@ -832,7 +832,7 @@ def unchecked_bytes(fact: AnyFact) -> bytes:
     """The canonical form of what is not recordable, or the nearest to it."""
     try:
         return _encoder.encode(fact.content if isinstance(fact, Unknown) else fact)
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, TypeError):
         return repr(fact).encode(errors="backslashreplace")
 
 
@@ -852,11 +852,10 @@ def _refuse_control_characters(value: object, where: str, free_text: bool = Fals
 
 def type_name(fact: AnyFact) -> str:
     """The stored, versioned name of the fact's type."""
-    if isinstance(fact, Unknown):
-        return fact.type
-    tag = fact.__struct_config__.tag
-    assert isinstance(tag, str)
-    return tag
+    return _NAMES.get(type(fact)) or fact.type  # type: ignore[union-attr]
+
+
+_NAMES: dict[type, str] = {cls: name for name, cls in TYPES.items()}
 
 
 # --------------------------------------------------------------------------- time and identity
@@ -902,10 +901,10 @@ def _uuid(version: int, first_48_bits: int, rest: bytes) -> UUID:
 def rejection(
     adapter: str, message: bytes, reason: str, now: dt.datetime, *, source: str = "asbuilt", conflict: bool = False
 ) -> MessageRejected:
-    """The fact that a message was rejected; its id depends only on adapter and message."""
+    """The fact that a message was rejected; its id depends only on adapter, message and conflict."""
     digest = hashlib.sha256(message).hexdigest()
     return MessageRejected(
-        id=derived_id(None, "message_rejected", adapter, digest),
+        id=derived_id(None, "message_conflict" if conflict else "message_rejected", adapter, digest),
         event_time=now,
         source=source,
         adapter=adapter,

@@ -13,8 +13,8 @@ A view is a folder with `fold.py`, `queries.py` and, if people look at it, `page
   `rows` (the row classes it makes), `of` (the row class it is made from), `by` (a column of
   both), `rule` (all `of` rows of one subject in key order → its derived rows).
 - `TALLIES` (optional): row class → {column: "sum" | "min" | "max"}; the other columns are the
-  key. `tally(fact)` gives rows to be merged in. Tallies count what was delivered, so corrections
-  do not change them.
+  key. `tally(facts)` gives rows of a batch of facts, to be merged in. Tallies count what was
+  delivered, so corrections do not change them.
 
 Whatever a view declares this way is independent of arrival order (laws 3 and 4): rows of a fact
 depend on the fact alone, derived rows on the set of their subject's rows, tallies commute.
@@ -54,20 +54,18 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """How the rows of one class are stored. `merge` is empty unless it is a tally."""
+    """How the rows of one class are stored.
+
+    `key_at` says where the key columns stand in a row; `merge` is empty unless it is a tally.
+    """
 
     name: str
     row: type[Row]
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    key_at: tuple[int, ...]
     indexes: tuple[str, ...] = ()
     merge: Mapping[str, str] = {}
-
-    @property
-    def key_at(self) -> tuple[int, ...]:
-        """Where the key columns stand in a row."""
-        names = [column.name for column in self.columns]
-        return tuple(names.index(name) for name in self.key)
 
 
 class Derivation(NamedTuple):
@@ -87,7 +85,7 @@ class View(NamedTuple):
     tables: Mapping[type[Row], Table]
     rules: Mapping[type[Event], Rule]
     tallies: frozenset[type[Row]]
-    tally: Callable[[AnyFact], Iterable[Row]] | None
+    tally: Callable[[Iterable[AnyFact]], Iterable[Row]] | None
     derivations: tuple[Derivation, ...]
     fold: ModuleType
     queries: ModuleType
@@ -148,7 +146,8 @@ def _table(view: str, row: Any, key: tuple[str, ...], indexes: tuple[str, ...], 
             optional = True
             (hint,) = [part for part in hint.__args__ if part is not types.NoneType]
         columns.append(Column(name, _SQL_TYPES[hint], optional))
-    return Table(f"{view}_{_snake(row.__name__)}", row, tuple(columns), key, indexes, merge)
+    key_at = tuple(row._fields.index(column) for column in key)
+    return Table(f"{view}_{_snake(row.__name__)}", row, tuple(columns), key, key_at, indexes, merge)
 
 
 def _snake(name: str) -> str:

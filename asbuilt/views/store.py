@@ -130,37 +130,38 @@ class Store:
         batch = _Batch()
         to_settle = self._register_corrections(facts)
         by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrected else {}
-        corrected, rules = self._corrected, self._rules
+        corrected, rules, puts = self._corrected, self._rules, batch.puts
         for _, fact in facts:
             if corrected and fact.id.bytes in corrected:
                 to_settle.add(fact.id)
-            else:
-                for view, rule in rules.get(type(fact), ()):
-                    self._apply(view, rule, fact, batch)
+                continue
+            for view, rule in rules.get(type(fact), ()):
+                try:
+                    for row in rule(fact):
+                        puts[type(row)].append(row)
+                except Exception as error:
+                    self._failed(view, fact, error)
         for fact_id in sorted(to_settle):
             original = by_id.get(fact_id) or lookup(fact_id)
             if original is not None and not isinstance(original, CorrectionMade):
                 self._settle(original, batch, lambda wanted: by_id.get(wanted) or lookup(wanted))
         for view in self.views.values():
             if view.tally is not None:
-                for _, fact in facts:
-                    for row in view.tally(fact):
-                        batch.tallies[type(row)].append(row)
+                for row in view.tally(fact for _, fact in facts):
+                    batch.tallies[type(row)].append(row)
         return self._write(batch)
 
-    def _apply(self, view: View, rule: Rule, fact: AnyFact, batch: _Batch) -> None:
-        try:
-            for row in rule(fact):
-                batch.puts[type(row)].append(row)
-        except Exception as error:
-            # A fold that cannot bear a fact must not stop the line; it is named by `doctor` and the
-            # sources page, and healed by a new VERSION. In tests it is an error.
-            if self._strict:
-                raise
-            self._db.execute(
-                "INSERT OR REPLACE INTO fold_failure VALUES (?, ?, ?)",
-                (view.name, fact.id.bytes, f"{type(error).__name__}: {error}"),
-            )
+    def _failed(self, view: View, fact: AnyFact, error: Exception) -> None:
+        """A fold that cannot bear a fact must not stop the line.
+
+        `doctor` and the sources page name it, and a new VERSION heals it. In tests it is an error.
+        """
+        if self._strict:
+            raise error
+        self._db.execute(
+            "INSERT OR REPLACE INTO fold_failure VALUES (?, ?, ?)",
+            (view.name, fact.id.bytes, f"{type(error).__name__}: {error}"),
+        )
 
     # ----------------------------------------------------------------- corrections
 
@@ -229,14 +230,20 @@ class Store:
             if correction_id == deciding:
                 effective = correction.replacement
         for reading in readings:
-            for view, rule in self._rules.get(type(reading), ()):
-                gone = _Batch()
-                self._apply(view, rule, reading, gone)
-                for row_class, rows in gone.puts.items():
-                    batch.deletes[row_class].extend(rows)
+            for row in self._rows_of(reading):
+                batch.deletes[type(row)].append(row)
         if effective is not None:
-            for view, rule in self._rules.get(type(effective), ()):
-                self._apply(view, rule, effective, batch)
+            for row in self._rows_of(effective):
+                batch.puts[type(row)].append(row)
+
+    def _rows_of(self, fact: AnyFact) -> list[Row]:
+        found: list[Row] = []
+        for view, rule in self._rules.get(type(fact), ()):
+            try:
+                found.extend(rule(fact))
+            except Exception as error:
+                self._failed(view, fact, error)
+        return found
 
     def effective(self, fact: AnyFact, lookup: Lookup) -> AnyFact | None:
         """How a fact reads today: itself, its replacement, or None if it did not happen."""
@@ -276,26 +283,12 @@ class Store:
         self._db.executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
 
     def _merge(self, table: Table, rows: Sequence[Row]) -> None:
-        """Merge in Python first: one statement per key, however many facts there were."""
-        names = [column.name for column in table.columns]
-        merges = [(at, _MERGES[table.merge[name]]) for at, name in enumerate(names) if name in table.merge]
-        merged: dict[Row, list[Any]] = {}
-        for row in rows:
-            key = tuple(row[at] for at in table.key_at)
-            known = merged.get(key)
-            if known is None:
-                merged[key] = list(row)
-            else:
-                for at, function in merges:
-                    known[at] = function(known[at], row[at])
         updates = ", ".join(
             f"{name} = {name} + excluded.{name}" if how == "sum" else f"{name} = {how}({name}, excluded.{name})"
             for name, how in table.merge.items()
         )
-        marks = ", ".join("?" * len(names))
-        self._db.executemany(
-            f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO UPDATE SET {updates}", merged.values()
-        )
+        marks = ", ".join("?" * len(table.columns))
+        self._db.executemany(f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO UPDATE SET {updates}", rows)
 
     def _derive(self, derivation: Derivation, batch: _Batch, changed: defaultdict[str, set[Any]]) -> None:
         source = derivation.of
@@ -374,9 +367,6 @@ class _Batch:
         self.puts: defaultdict[type[Row], list[Row]] = defaultdict(list)
         self.deletes: defaultdict[type[Row], list[Row]] = defaultdict(list)
         self.tallies: defaultdict[type[Row], list[Row]] = defaultdict(list)
-
-
-_MERGES: dict[str, Callable[[Any, Any], Any]] = {"sum": lambda a, b: a + b, "min": min, "max": max}
 
 
 def _rules_by_type(views: Iterable[View]) -> dict[type, tuple[tuple[View, Rule], ...]]:

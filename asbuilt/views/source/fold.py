@@ -6,7 +6,7 @@ are kept one by one, without their time of arrival, so that the rows depend on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from asbuilt.events import AnyFact, MessageRejected, microseconds, type_name
@@ -49,11 +49,25 @@ def _rejected(fact: MessageRejected) -> Iterator[Rejected]:
     yield Rejected(fact.adapter, fact.id.bytes, int(fact.conflict), fact.reason, text, fact.size)
 
 
-def tally(fact: AnyFact) -> Iterator[Delivered]:
-    """One delivery of one fact."""
-    if fact.source != OWN:
+def tally(facts: Iterable[AnyFact]) -> Iterator[Delivered]:
+    """What a batch of facts delivered, by source, type and hour."""
+    counts: dict[tuple[str, str, int], list[int]] = {}
+    for fact in facts:
+        if fact.source == OWN:
+            continue
         time_us = microseconds(fact.event_time)
-        yield Delivered(fact.source, type_name(fact), time_us // HOUR_US, 1, time_us, time_us)
+        key = (fact.source, type_name(fact), time_us // HOUR_US)
+        count = counts.get(key)
+        if count is None:
+            counts[key] = [1, time_us, time_us]
+        else:
+            count[0] += 1
+            if time_us < count[1]:
+                count[1] = time_us
+            elif time_us > count[2]:
+                count[2] = time_us
+    for (source, name, hour), (number, first_us, last_us) in counts.items():
+        yield Delivered(source, name, hour, number, first_us, last_us)
 
 
 RULES = {MessageRejected: _rejected}

@@ -354,6 +354,8 @@ def _create(db: apsw.Connection) -> None:
         db.pragma("application_id", APPLICATION_ID)
         db.pragma("user_version", FORMAT)
         db.execute(_SCHEMA)
+    # The file is a record from now on, also without its -wal.
+    db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -412,8 +414,13 @@ def _wal(path: Path) -> Path:
 
 def _refuse_foreign_or_truncated(path: Path) -> None:
     """Look at the 100-byte SQLite header before SQLite does: it would call all of this "not a database"."""
-    with path.open("rb") as file:
-        header = file.read(100)
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError as error:
+        raise RecordError(
+            f"the file cannot be read: {error.strerror}", where=str(path), remedy="Check what it is and its rights."
+        ) from None
     wal = _wal(path)
     if len(header) < 100 and wal.exists() and wal.stat().st_size > 0:
         return  # created, not yet checkpointed: everything is in the log beside it

@@ -13,6 +13,7 @@ What cannot be recorded as a fact is recorded as a rejection with its bytes (law
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import queue
 import threading
 from collections import deque
@@ -23,8 +24,8 @@ from uuid import UUID
 
 from asbuilt import events
 from asbuilt.adapters import Rejection, Result, Taken
-from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull
-from asbuilt.events import AnyFact, MessageRejected
+from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull, ViewsError
+from asbuilt.events import AnyFact, CorrectionMade, MessageRejected
 from asbuilt.record import Clock, Entry, Outcome, Receipt, Record
 from asbuilt.views.store import Changed, Store
 
@@ -36,8 +37,11 @@ FOLD_BATCH = 20_000
 MAX_AHEAD = dt.timedelta(days=1)
 """A fact may be this far ahead of the plant's clock; further, the sender's clock is wrong."""
 EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+FOLD_AGAIN_S = 1.0
+"""So long the folder waits before it tries again what the views could not take."""
 
 Announce = Callable[[Changed], None]
+_log = logging.getLogger("asbuilt")
 
 
 class _Waiting(NamedTuple):
@@ -59,7 +63,8 @@ class Pipeline:
         self._announce = announce
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
         self._waiting_facts = 0
-        self._count_lock = threading.Lock()
+        self._running = False
+        self._queue_lock = threading.Lock()
         self._handed: deque[list[tuple[int, AnyFact]]] = deque()
         self._handed_facts = 0
         self._fold_wanted = threading.Condition()
@@ -67,6 +72,7 @@ class Pipeline:
         self._recorded = record.head()
         self._stopping = False
         self._broken: AsBuiltError | None = None
+        self._views_error: AsBuiltError | None = None
         self._writer = threading.Thread(target=self._write, name="record-writer", daemon=True)
         self._folder = threading.Thread(target=self._fold, name="view-folder", daemon=True)
         if self._folded > self._recorded:
@@ -78,13 +84,17 @@ class Pipeline:
 
     def start(self) -> None:
         """Begin to record and to fold."""
+        self._running = True
         self._writer.start()
         self._folder.start()
 
     def stop(self) -> None:
         """Record what waits, fold what is recorded, and end."""
+        with self._queue_lock:
+            if self._running:
+                self._running = False
+                self._waiting.put(None)
         if self._writer.is_alive():
-            self._waiting.put(None)
             self._writer.join()
         with self._fold_wanted:
             self._stopping = True
@@ -102,11 +112,13 @@ class Pipeline:
         if self._broken is not None:
             raise self._broken
         waiting = self._prepared(adapter, items)
-        with self._count_lock:
+        with self._queue_lock:
+            if not self._running:
+                raise RecordError("this process does not record (now)", remedy="Send it again when asbuilt runs.")
             if self._waiting_facts + len(items) > MAX_WAITING_FACTS and self._waiting_facts:
                 raise RecordFull("too many facts wait for the disk", remedy="Send them again in a few seconds.")
             self._waiting_facts += len(items)
-        self._waiting.put(waiting)
+            self._waiting.put(waiting)
         return waiting.future
 
     def _prepared(self, adapter: str, items: Sequence[Taken]) -> _Waiting:
@@ -120,18 +132,26 @@ class Pipeline:
             else:
                 try:
                     body = events.encode(item)
-                    if EARLIEST <= item.event_time <= latest:
+                    if EARLIEST <= item.event_time <= latest and (
+                        type(item) is not CorrectionMade or _is_possible(item.replacement, latest)
+                    ):
                         entries.append(Entry(item, body))
                         results.append(None)
                         continue
                     reason, message = _impossible_time(item, now), body
                 except MalformedFact as error:
                     reason, message = error.message, events.unchecked_bytes(item)
+                except (TypeError, ValueError) as error:
+                    # Made in Python with values that its type does not allow.
+                    reason, message = f"not a valid fact: {error}", events.unchecked_bytes(item)
             fact = events.rejection(adapter, message, reason, now)
             entries.append(Entry(fact, events.encode(fact)))
             given_id = None if isinstance(item, Rejection) else item.id
             results.append(Result("rejected", given_id, reason, item.line if isinstance(item, Rejection) else None))
-        return _Waiting(adapter, entries, results, Future())
+        future: Future[list[Result]] = Future()
+        # What was handed over is recorded whether the sender still waits or not: it cannot be cancelled.
+        future.set_running_or_notify_cancel()
+        return _Waiting(adapter, entries, results, future)
 
     def _write(self) -> None:
         while True:
@@ -151,7 +171,7 @@ class Pipeline:
                 group.append(more)
                 facts += len(more.entries)
             self._commit(group)
-            with self._count_lock:
+            with self._queue_lock:
                 self._waiting_facts -= facts
             if ending:
                 return
@@ -159,6 +179,8 @@ class Pipeline:
     def _commit(self, group: list[_Waiting]) -> None:
         entries = [entry for waiting in group for entry in waiting.entries]
         try:
+            if self._broken is not None:
+                raise self._broken
             receipts = self._append(entries)
             conflicts = [
                 _conflict(waiting.adapter, entry, self._now())
@@ -178,7 +200,7 @@ class Pipeline:
             self._broken = RecordError(f"recording failed: {error!r}", remedy="Stop asbuilt and run `asbuilt doctor`.")
             for waiting in group:
                 waiting.future.set_exception(self._broken)
-            raise
+            return
         at = 0
         for waiting in group:
             mine = receipts[at : at + len(waiting.entries)]
@@ -195,13 +217,13 @@ class Pipeline:
         accepted = [
             (receipt.position, entry.fact) for entry, receipt in zip(entries, receipts, strict=True) if receipt.position
         ]
-        if accepted:
-            with self._fold_wanted:
-                self._recorded = accepted[-1][0]
-                if self._handed_facts + len(accepted) <= MAX_HANDED_FACTS:
-                    self._handed.append(accepted)
-                    self._handed_facts += len(accepted)
-                self._fold_wanted.notify_all()
+        with self._fold_wanted:
+            # Also what an earlier append recorded though it reported a failure.
+            self._recorded = self._record.head()
+            if accepted and self._handed_facts + len(accepted) <= MAX_HANDED_FACTS:
+                self._handed.append(accepted)
+                self._handed_facts += len(accepted)
+            self._fold_wanted.notify_all()
         return receipts
 
     # ----------------------------------------------------------------- out
@@ -214,20 +236,33 @@ class Pipeline:
                 if self._folded >= self._recorded:
                     return
                 facts = self._next_handed()
-            if not facts:
-                facts = read_facts(self._record, self._folded, FOLD_BATCH)
             try:
+                if not facts:
+                    facts = read_facts(self._record, self._folded, FOLD_BATCH)
                 changed = self._store.fold(facts, self._find)
-            except AsBuiltError as error:
-                # The record goes on without views; everyone who asks for them is told why.
-                self.views_error = error
-                return
+            except Exception as error:
+                if not self._wait_to_fold_again(error):
+                    return
+                continue
             with self._fold_wanted:
                 self._folded = facts[-1][0]
+                self._views_error = None
                 self._fold_wanted.notify_all()
-            self._announce(changed)
+            try:
+                self._announce(changed)
+            except Exception:
+                _log.exception("a listener to changes failed; folding goes on")
 
-    views_error: AsBuiltError | None = None
+    def _wait_to_fold_again(self, error: Exception) -> bool:
+        """The record goes on without views; everyone who asks for them is told why. False at the end."""
+        with self._fold_wanted:
+            self._views_error = (
+                error
+                if isinstance(error, AsBuiltError)
+                else ViewsError(f"folding failed: {error!r}", remedy="Run `asbuilt rebuild`; nothing recorded is lost.")
+            )
+            self._fold_wanted.notify_all()
+            return not self._fold_wanted.wait_for(lambda: self._stopping, FOLD_AGAIN_S)
 
     def _next_handed(self) -> list[tuple[int, AnyFact]]:
         """What the writer handed over, if it follows what was folded; else what must be read."""
@@ -244,15 +279,23 @@ class Pipeline:
         return facts
 
     def _find(self, fact_id: UUID) -> AnyFact | None:
-        found = self._record.get(fact_id)
-        return events.decode(found.body) if found else None
+        return _found(self._record, fact_id)
 
     def settle(self, timeout_s: float = 60) -> None:
-        """Wait until every recorded fact is folded. Raises `ViewsError` if folding has stopped."""
+        """Wait until every fact recorded so far is folded. Raises `ViewsError` if that does not happen."""
         with self._fold_wanted:
-            self._fold_wanted.wait_for(lambda: self._folded >= self._recorded or self.views_error, timeout_s)
-        if self.views_error is not None:
-            raise self.views_error
+            wanted = self._recorded
+            self._fold_wanted.wait_for(lambda: self._folded >= wanted or self._views_error, timeout_s)
+            if self._folded >= wanted:
+                return
+        if self._views_error is not None:
+            raise self._views_error
+        raise ViewsError(f"the views are {self.behind:,} facts behind", remedy="Ask again in a while.")
+
+    @property
+    def views_error(self) -> AsBuiltError | None:
+        """Why the views do not follow the record at the moment, if so."""
+        return self._views_error
 
     @property
     def behind(self) -> int:
@@ -263,18 +306,19 @@ class Pipeline:
 def fold_from(record: Record, store: Store, progress: Callable[[int], None] = lambda facts: None) -> None:
     """Fold everything the store has not seen, without threads: rebuild and first catch-up."""
 
-    def find(fact_id: UUID) -> AnyFact | None:
-        found = record.get(fact_id)
-        return events.decode(found.body) if found else None
-
     while facts := read_facts(record, store.position(), FOLD_BATCH):
-        store.fold(facts, find)
+        store.fold(facts, lambda fact_id: _found(record, fact_id))
         progress(len(facts))
 
 
 def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFact]]:
     """Recorded facts by position, decoded."""
-    return [(recorded.position, events.decode(recorded.body)) for recorded in record.read(after, limit)]
+    return [(recorded.position, events.recall(recorded.body)) for recorded in record.read(after, limit)]
+
+
+def _found(record: Record, fact_id: UUID) -> AnyFact | None:
+    found = record.get(fact_id)
+    return events.recall(found.body) if found else None
 
 
 def _by_waiting(group: list[_Waiting], receipts: list[Receipt]) -> list[tuple[_Waiting, Entry, Receipt]]:
@@ -294,7 +338,13 @@ def _conflict(adapter: str, entry: Entry, now: dt.datetime) -> Entry:
     return Entry(fact, events.encode(fact))
 
 
+def _is_possible(replacement: AnyFact | None, latest: dt.datetime) -> bool:
+    return replacement is None or EARLIEST <= replacement.event_time <= latest
+
+
 def _impossible_time(fact: AnyFact, now: dt.datetime) -> str:
+    if isinstance(fact, CorrectionMade) and fact.replacement and EARLIEST <= fact.event_time <= now + MAX_AHEAD:
+        return f"in the replacement: {_impossible_time(fact.replacement, now)}"
     if fact.event_time < EARLIEST:
         return f"event_time {fact.event_time.isoformat()} is before 1970"
     ahead = fact.event_time - now

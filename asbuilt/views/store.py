@@ -54,6 +54,8 @@ class Store:
         self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         self._folding = threading.Lock()
         with _errors(self._location):
+            if path is not None and path.exists():
+                _refuse_foreign(path)
             self._db = self._connect()
             if not read_only:
                 self._prepare()
@@ -75,11 +77,6 @@ class Store:
         return db
 
     def _prepare(self) -> None:
-        application = self._db.pragma("application_id")
-        if application not in (0, APPLICATION_ID):
-            raise ViewsError(
-                "this SQLite file does not hold views of asbuilt", where=self._location, remedy="Move it away."
-            )
         with self._db:
             self._db.pragma("application_id", APPLICATION_ID)
             self._db.execute(_CORE)
@@ -375,6 +372,21 @@ def _rules_by_type(views: Iterable[View]) -> dict[type, tuple[tuple[View, Rule],
         for event_type, rule in view.rules.items():
             rules[event_type].append((view, rule))
     return {event_type: tuple(found) for event_type, found in rules.items()}
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Look before anything is opened for writing: that would change a file which is not ours."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        application, tables = db.pragma("application_id"), db.execute("SELECT count(*) FROM sqlite_schema").get
+    finally:
+        db.close()
+    if application != APPLICATION_ID and (application or tables):
+        raise ViewsError(
+            "this SQLite file does not hold views of asbuilt",
+            where=str(path),
+            remedy="Move it away; the views are then folded anew.",
+        )
 
 
 def _create(table: Table) -> str:

@@ -390,6 +390,7 @@ def _problems(file: _File) -> Iterator[_Problem]:
     yield from _equipment_problems(file)
     yield from _product_problems(file)
     yield from _shift_problems(file)
+    yield from _repeated("reason", ("reason",), (reason.id for reason in file.reason))
     for name, settings in file.adapter.items():
         if not isinstance(settings.get("kind"), str):
             yield (
@@ -457,7 +458,8 @@ def _equipment_problems(file: _File) -> Iterator[_Problem]:
                 for i, station in enumerate(line.station):
                     here = (*at, n, "station", i)
                     yield from _dangling((*here, "source"), "adapter", station.source, file.adapter)
-                    yield from _dangling((*here, "key"), "characteristic", station.key, sorted(measured))
+                    if line.product is None or line.product in of_product:
+                        yield from _dangling((*here, "key"), "characteristic", station.key, sorted(measured))
 
 
 def _product_problems(file: _File) -> Iterator[_Problem]:
@@ -574,6 +576,8 @@ def _lines(text: str) -> dict[tuple[str | int, ...], int]:
                 elif counts[table]:
                     table = (*table, counts[table] - 1)
             places.setdefault(table, number)
+            if header[1] == "[[":
+                places.setdefault(table[:-1], number)
             continue
         key = _KEY.match(raw) if depth == 0 else None
         if key:

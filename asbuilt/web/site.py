@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import hmac
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,10 +49,17 @@ class Site:
     """An ASGI application. `screen_token` closes the pages to screens that do not show it."""
 
     def __init__(
-        self, app: AsBuilt, *, screen_token: str | None = None, any_name: bool = False, rate: float = 1.0
+        self,
+        app: AsBuilt,
+        *,
+        screen_token: str | None = None,
+        any_name: bool = False,
+        rate: float = 1.0,
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.app = app
         self.rate = rate
+        self._beside = beside
         self._doors: dict[str, list[_Door]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         pages = {view.name: view.page for view in app.views.values() if view.page is not None}
@@ -101,6 +108,8 @@ class Site:
         self._tasks.append(asyncio.create_task(self.live.run(), name="live"))
         listening = Listening(self.app, self._mount)
         self._tasks.append(asyncio.create_task(listening.run(), name="listening"))
+        if self._beside is not None:
+            self._tasks.append(asyncio.create_task(self._beside(), name="beside"))
         # Once around, so that the doors are there before the first request.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -371,11 +380,21 @@ async def _json(send: Any, status: int, content: dict[str, Any]) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def serve(app: AsBuilt, host: str, port: int, *, screen_token: str | None, any_name: bool = False, rate: float = 1.0, ready: Callable[[], None] = lambda: None) -> None:  # fmt: skip
-    """Serve until interrupted."""
+def serve(
+    app: AsBuilt,
+    host: str,
+    port: int,
+    *,
+    screen_token: str | None,
+    any_name: bool = False,
+    rate: float = 1.0,
+    ready: Callable[[], None] = lambda: None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Serve until interrupted; `beside` is run in the same loop (the demo's feed)."""
     import uvicorn
 
-    site = Site(app, screen_token=screen_token, any_name=any_name, rate=rate)
+    site = Site(app, screen_token=screen_token, any_name=any_name, rate=rate, beside=beside)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
@@ -384,8 +403,15 @@ def serve(app: AsBuilt, host: str, port: int, *, screen_token: str | None, any_n
                 ready()
 
     config = uvicorn.Config(
-        site, host=host, port=port, log_config=None, access_log=False, lifespan="on", server_header=False,
-        timeout_graceful_shutdown=3, timeout_keep_alive=30, h11_max_incomplete_event_size=64 * 1024,
-    )  # fmt: skip
+        site,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=30,
+    )
     with contextlib.suppress(KeyboardInterrupt):
         Server(config).run()

@@ -163,7 +163,7 @@ def cycle_bar(
         inside += line(TILE_WIDTH * _TARGET, -1, TILE_WIDTH * _TARGET, 11, "ink1", 1.6)
     grows = f' data-grow="{since:.3f}" data-target="{target_s:.1f}"' if since is not None and target_s else ""
     drawn = element(TILE_WIDTH, 10, inside, css="wide")
-    return Markup(drawn.replace("<svg ", f"<svg{grows} ", 1)) if grows else drawn
+    return Markup(str(drawn).replace("<svg ", f"<svg{grows} ", 1)) if grows else drawn
 
 
 def cycle_columns(cycles_s: Sequence[float], takt_s: float | None, tone: str = "", *, count: int = 12) -> Markup:

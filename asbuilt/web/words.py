@@ -6,14 +6,14 @@ import datetime as dt
 
 
 def duration(seconds: float | None) -> str:
-    """`0:38`, `52:10`, `1:02:10`, `2 d 3 h`; a dash for none."""
+    """`0:38`, `52:10`, `1:13 h`, `2 d 3 h`; a dash for none."""
     if seconds is None:
         return "—"
     whole = max(0, int(seconds))
     if whole >= 2 * 86_400:
         return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{rest:02}"
 
 
 def age(seconds: float | None) -> str:
@@ -58,8 +58,10 @@ def signed(value: int | None) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as per cent without the sign; a dash for none."""
-    return "—" if share is None else f"{share * 100:.{digits}f}"
+    """A share as per cent without the sign; a dash for none, and no decimals on the whole."""
+    if share is None:
+        return "—"
+    return "100" if share == 1 else f"{share * 100:.{digits}f}"
 
 
 def spaced(value: str) -> str:

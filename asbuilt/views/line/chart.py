@@ -7,12 +7,12 @@ import datetime as dt
 from markupsafe import Markup
 
 from asbuilt.shifts import ShiftWindow
-from asbuilt.views.line.answers import Board, Curve, Hour, Ribbon, RibbonPart
+from asbuilt.views.line.answers import Board, Curve, Hour, RibbonPart
 from asbuilt.web import svg, words
 
 WIDTH, LEFT, RIGHT = 1122.0, 44.0, 1012.0
-TOP, ZERO = 24.0, 254.0
-RIBBON, RIBBON_STEP, FIRST_RIBBON = 12.0, 18.5, 276.0
+TOP, ZERO = 22.0, 244.0
+RIBBON, RIBBON_STEP, FIRST_RIBBON = 12.0, 18.5, 264.0
 
 _FILLS = {
     "Execute": "mute", "Completing": "mute", "Starting": "mute", "Starved": "#pin", "Blocked": "#pout",
@@ -39,7 +39,7 @@ def output_chart(board: Board) -> Markup | None:
     label = (
         f"Shift {board.shift.id}: {made} made of {planned} planned by now, {board.curve.planned_total} planned in all"
     )
-    return svg.element(WIDTH, below + 74, inside, label=label, css="chart")
+    return svg.element(WIDTH, below + 70, inside, label=label, css="chart")
 
 
 class _Axis:
@@ -198,6 +198,3 @@ def _now_edge(hours: tuple[Hour, ...], hour: Hour) -> dt.datetime:
 
 def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
-
-
-__all__ = ["Ribbon", "output_chart"]

@@ -104,7 +104,8 @@ class Look:
         product = self.plant.products.get(self.line.product or "")
         if product is None:
             return self.line.product or ""
-        return f"{product.id} {product.name}" + (f", rev. {product.revision}" if product.revision else "")
+        title = product.name if product.id in product.name else f"{product.id} {product.name}"
+        return f"{title}, rev. {product.revision}" if product.revision else title
 
     def _next(self) -> ShiftWindow | None:
         return None if self.shift else next_shift(self.plant, self.line, self.at)

@@ -6,7 +6,7 @@ import datetime as dt
 
 from asbuilt.access import Reader
 from asbuilt.views.line import chart, queries
-from asbuilt.views.line.answers import Board, Buffer, Tile
+from asbuilt.views.line.answers import Board
 from asbuilt.views.order import queries as orders
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
@@ -29,13 +29,13 @@ def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
         "head": Fragment("head", {"board": board, "context": _context(reader, board, at)}),
     }
     buffers = {buffer.after: buffer for buffer in board.buffers}
-    flow = []
+    flow: list[list[str]] = []
     for tile in board.tiles:
         fragments[f"st-{tile.id}"] = Fragment("tile", {"tile": tile, "board": board})
-        flow.append(f"st-{tile.id}")
+        flow.append([f"st-{tile.id}"])
         if tile.id in buffers:
             fragments[f"buf-{tile.id}"] = Fragment("buffer", {"buffer": buffers[tile.id], "tile": tile})
-            flow.append(f"buf-{tile.id}")
+            flow[-1].append(f"buf-{tile.id}")
     fragments["output"] = Fragment("output", {"board": board, "drawing": chart.output_chart(board)})
     fragments["alarms"] = Fragment("alarms", {"board": board})
     if board.contradictions or board.unknown_stations:
@@ -72,5 +72,3 @@ PAGES = [
     Page("/line", index, views=("line",), refresh_s=REFRESH_S),
     Page("/line/{line:str}", show, views=("line", "order"), refresh_s=REFRESH_S),
 ]
-
-__all__ = ["MENU", "PAGES", "Buffer", "Tile", "index", "show"]

@@ -27,8 +27,8 @@ export function durationText(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole >= 172800) return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
   const hours = Math.floor(whole / 3600), minutes = Math.floor((whole % 3600) / 60);
-  const rest = String(whole % 60).padStart(2, "0");
-  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+  const two = (n) => String(n).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)} h` : `${minutes}:${two(whole % 60)}`;
 }
 
 export function ageText(seconds) {

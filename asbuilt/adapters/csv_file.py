@@ -36,6 +36,7 @@ import csv
 import datetime as dt
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -127,7 +128,7 @@ def read(path: Path, config: Config) -> Iterator[Message]:
         ) from None
     with io.TextIOWrapper(binary, encoding=config.encoding, errors="surrogateescape", newline="") as file:
         try:
-            rows = _rows(file)
+            rows = _rows(file, config.separator)
             first = next(rows, None)
             if first is None:
                 raise AsBuiltError(
@@ -142,7 +143,7 @@ def read(path: Path, config: Config) -> Iterator[Message]:
                         line,
                         header,
                     )
-        except (UnicodeError, EOFError, OSError) as error:
+        except (UnicodeError, EOFError, OSError, zlib.error) as error:
             raise AsBuiltError(
                 f"reading stopped: {error}",
                 where=str(path),
@@ -150,38 +151,45 @@ def read(path: Path, config: Config) -> Iterator[Message]:
             ) from None
 
 
-def _rows(file: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
+def _rows(file: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, str]]:
     """Rows with the line they begin at; quoted cells may hold line breaks.
 
-    A quote that is never closed must not swallow the file: after `MAX_LINES_PER_ROW` lines or
-    `MAX_LINE_CHARS` characters the first line stands alone (and will be rejected).
+    A quote that is never closed must not swallow its neighbours: if the lines up to the next quote,
+    `MAX_LINES_PER_ROW` lines or `MAX_LINE_CHARS` characters do not make a row as wide as the
+    header, the first line stands alone (and will be rejected) and the others are read anew.
     """
-    held: list[tuple[int, str]] = []
-    for line in _lines(file):
-        held.append(line)
-        while held:
-            taken = _whole_row(held)
-            if taken == 0:
-                break
-            yield held[0][0], "".join(text for _, text in held[:taken])
-            del held[:taken]
-    while held:
-        taken = _whole_row(held) or 1
-        yield held[0][0], "".join(text for _, text in held[:taken])
-        del held[:taken]
+    lines = _lines(file)
+    again: list[tuple[int, str]] = []
+    row: list[tuple[int, str]] = []
+    width = None
+    while True:
+        line = again.pop() if again else next(lines, None)
+        if line is not None:
+            row.append(line)
+        if not row:
+            return
+        text = "".join(part for _, part in row)
+        cells = _cells(text, separator) if '"' in text or width is None else width
+        if cells == _OPEN and line is not None and len(row) < MAX_LINES_PER_ROW and len(text) <= MAX_LINE_CHARS:
+            continue
+        if len(row) > 1 and width is not None and cells != width:
+            text = row[0][1]
+            again.extend(reversed(row[1:]))
+        if width is None:
+            width = cells
+        yield row[0][0], text
+        row = []
 
 
-def _whole_row(held: list[tuple[int, str]]) -> int:
-    """How many of the held lines make one row; 0 while more must be read."""
-    quotes = size = 0
-    for index, (_, text) in enumerate(held, 1):
-        quotes += text.count('"')
-        size += len(text)
-        if quotes % 2 == 0:
-            return index
-        if index >= MAX_LINES_PER_ROW or size > MAX_LINE_CHARS:
-            return 1
-    return 0
+_OPEN = -1
+
+
+def _cells(text: str, separator: str) -> int:
+    """How many cells a row has; 0 if it is not one, `_OPEN` if a quoted cell does not end in it."""
+    try:
+        return len(_split(text, separator))
+    except csv.Error as error:
+        return _OPEN if "end of data" in str(error) else 0
 
 
 def _lines(file: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
@@ -197,8 +205,18 @@ def _lines(file: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
 def _refuse_missing_columns(header: str, config: Config, path: Path) -> None:
     if "\0" in header or "\udcff" in header or "\udcfe" in header:
         raise AsBuiltError("the file is not in the encoding of the mapping", where=str(path), remedy='It looks like UTF-16: set encoding = "utf-16".')  # fmt: skip
-    names = _split(header, config.separator)
+    try:
+        names = _split(header, config.separator)
+    except csv.Error as error:
+        raise UsageError(
+            f"the line of column names cannot be read: {error}", where=f"{path}:1", remedy="Mend its quotes."
+        ) from None
     missing = [name for name in _needed(config) if name not in names]
+    doubled = [name for name in _needed(config) if names.count(name) > 1]
+    if doubled:
+        raise UsageError(
+            f"the column {doubled[0]!r} is there twice", where=f"{path}:1", remedy="Give each column its own name."
+        )
     if missing:
         raise UsageError(
             f"the file has no column {', '.join(repr(name) for name in missing)}",

@@ -20,14 +20,17 @@ Sending the same facts again is harmless. An empty body only says that the sourc
 
 from __future__ import annotations
 
+import gzip
+import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from asbuilt import events
-from asbuilt.adapters import Message, Problem, Rejection, Result, Sink, Taken, Translate
+from asbuilt.adapters import Problem, Rejection, Result, Sink, Taken, Translate
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordFull
 
 KIND = "http"
@@ -51,42 +54,46 @@ def check(config: Config, name: str) -> Iterator[Problem]:
 
 def translator(config: Config, name: str) -> Translate:
     """A pure function from a body to its facts, each line that is not one a rejection."""
-
-    def translate(message: Message) -> Iterator[Taken]:
-        for line, data in _split(message):
-            if len(data) > events.MAX_FACT_BYTES:
-                yield Rejection(
-                    data, f"the fact is {len(data):,} bytes long, the limit is {events.MAX_FACT_BYTES:,}", line
-                )
-                continue
-            try:
-                fact = events.decode(data)
-            except MalformedFact as error:
-                yield Rejection(bytes(data), error.message, line)
-                continue
-            if isinstance(fact, events.PlantDefined | events.MessageRejected):
-                yield Rejection(bytes(data), f"{events.type_name(fact)} is written by the plant itself", line)
-            else:
-                yield fact
-
-    return translate
+    return lambda message: (item for _, item in _facts(message.data))
 
 
+def _facts(body: bytes) -> Iterator[tuple[int, Taken]]:
+    """What a body brings, each with the number of its line or element."""
+    for number, data in _split(body):
+        if len(data) > events.MAX_FACT_BYTES:
+            reason = f"the fact is {len(data):,} bytes long, the limit is {events.MAX_FACT_BYTES:,}"
+            yield number, Rejection(data, reason, number)
+            continue
+        try:
+            fact = events.decode(data)
+        except MalformedFact as error:
+            yield number, Rejection(data, error.message, number)
+            continue
+        if type(fact) in _OWN:
+            yield number, Rejection(data, f"{events.type_name(fact)} is written by the plant itself", number)
+        elif fact.id.int >> 76 & 0xF == 8:
+            # The plant derives them from messages; a sender could take the id of a rejection away.
+            yield number, Rejection(data, "ids of version 8 are the plant's own; use UUIDv7", number)
+        else:
+            yield number, fact
+
+
+_OWN = frozenset((events.PlantDefined, events.MessageRejected))
 _raw_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def _split(message: Message) -> Iterator[tuple[int, bytes]]:
-    body = message.data
+def _split(body: bytes) -> Iterator[tuple[int, bytes]]:
     if body[:1] == b"[" or body.lstrip()[:1] == b"[":
         try:
             items = _raw_array.decode(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise MalformedFact(f"the body is not a JSON array: {error or 'nested too deeply'}") from None
+            what = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise MalformedFact(f"the body is not a JSON array: {what}") from None
         yield from ((number, bytes(item)) for number, item in enumerate(items, 1))
     else:
-        for number, line in enumerate(body.split(b"\n"), 1):
-            if line and not line.isspace():
-                yield number, line
+        for number, line in enumerate(io.BytesIO(body), 1):
+            if not line.isspace():
+                yield number, line.removesuffix(b"\n")
 
 
 # --------------------------------------------------------------------------- answering
@@ -94,10 +101,9 @@ def _split(message: Message) -> Iterator[tuple[int, bytes]]:
 
 async def listen(config: Config, sink: Sink) -> None:
     """Answer `POST /facts` for this adapter's token."""
-    translate = translator(config, sink.name)
 
     async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        status, content = await _answer(scope, receive, translate, sink)
+        status, content = await _answer(scope, receive, sink)
         body = msgspec.json.encode(content)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if status == 503:
@@ -108,7 +114,7 @@ async def listen(config: Config, sink: Sink) -> None:
     sink.mount(config.path, answer, open_to_all=config.open)
 
 
-async def _answer(scope: dict[str, Any], receive: Any, translate: Translate, sink: Sink) -> tuple[int, dict[str, Any]]:
+async def _answer(scope: dict[str, Any], receive: Any, sink: Sink) -> tuple[int, dict[str, Any]]:
     if scope["method"] != "POST":
         return 405, _told("only POST", "Send facts with POST.")
     body = await _body(receive)
@@ -116,30 +122,28 @@ async def _answer(scope: dict[str, Any], receive: Any, translate: Translate, sin
         return 413, _told(
             f"the body is longer than {MAX_BODY_BYTES:,} bytes", "Send fewer facts at once; 1,000 is good."
         )
-    packed = body
     encoding = dict(scope["headers"]).get(b"content-encoding", b"").lower()
+    if encoding not in (b"gzip", b"identity", b""):
+        return 415, _told(f"content-encoding {encoding.decode('latin-1')} is not known", "Use gzip or none.")
+    refusal = None
     try:
-        if encoding == b"gzip":
-            body = _unpacked(body)
-        elif encoding not in (b"", b"identity"):
-            return 415, _told(f"content-encoding {encoding.decode('latin-1')} is not known", "Use gzip or none.")
-        items = list(translate(Message(body)))
+        found = list(islice(_facts(_unpacked(body) if encoding == b"gzip" else body), MAX_FACTS + 1))
     except MalformedFact as error:
-        await sink.take_in([Rejection(packed, error.message)])
-        return 400, _told(error.message, error.remedy or "Send NDJSON (one fact a line) or a JSON array.")
-    if len(items) > MAX_FACTS:
-        return 413, _told(
-            f"{len(items):,} facts at once, the limit is {MAX_FACTS:,}", "Send fewer at once; 1,000 is good."
-        )
-    if not items:
+        found, refusal = [(1, Rejection(body, error.message))], error
+    if len(found) > MAX_FACTS:
+        return 413, _told(f"too many facts at once, the limit is {MAX_FACTS:,}", "Send fewer at once; 1,000 is good.")
+    if not found:
         sink.alive(sink.name)
-        return 200, _summary([])
+        return 200, _summary([], [])
     try:
-        return 200, _summary(await sink.take_in(items))
+        results = await sink.take_in([item for _, item in found])
     except RecordFull as error:
         return 503, _told(error.message, error.remedy)
     except AsBuiltError as error:
         return 500, _told(error.message, error.remedy)
+    if refusal is not None:
+        return 400, _told(refusal.message, refusal.remedy or "Send NDJSON (one fact a line) or a JSON array.")
+    return 200, _summary([number for number, _ in found], results)
 
 
 async def _body(receive: Any) -> bytes | None:
@@ -158,26 +162,27 @@ async def _body(receive: Any) -> bytes | None:
 
 
 def _unpacked(body: bytes) -> bytes:
-    gzip = zlib.decompressobj(wbits=31)
     try:
-        data = gzip.decompress(body, MAX_UNPACKED_BYTES)
-    except zlib.error as error:
+        data = gzip.GzipFile(fileobj=io.BytesIO(body)).read(MAX_UNPACKED_BYTES + 1)
+    except EOFError:
+        raise MalformedFact(
+            "the gzip body ends too early", remedy="Send it again whole; nothing of it was recorded."
+        ) from None
+    except (OSError, zlib.error) as error:
         raise MalformedFact(f"the body is not gzip: {error}") from None
-    if gzip.unconsumed_tail:
+    if len(data) > MAX_UNPACKED_BYTES:
         raise MalformedFact(
             f"the body unpacks to more than {MAX_UNPACKED_BYTES:,} bytes", remedy="Send fewer facts at once."
         )
-    if not gzip.eof:
-        raise MalformedFact("the gzip body ends too early", remedy="Send it again whole; nothing of it was recorded.")
     return data
 
 
-def _summary(results: list[Result]) -> dict[str, Any]:
+def _summary(numbers: Sequence[int], results: Sequence[Result]) -> dict[str, Any]:
     counts = {"accepted": 0, "duplicate": 0, "conflict": 0, "rejected": 0}
     told = []
-    for number, (status, fact_id, reason, line) in enumerate(results, 1):
+    for number, (status, fact_id, reason, _) in zip(numbers, results, strict=True):
         counts[status] += 1
-        one: dict[str, Any] = {"line": line or number, "status": status}
+        one: dict[str, Any] = {"line": number, "status": status}
         if fact_id is not None:
             one["id"] = fact_id
         if reason is not None:

@@ -54,7 +54,6 @@ class Floor:
         self.journal = Journal(self.env, plant.zone, self.random("ids"))
         self.people = People(plant, line, start_ms)
         self.stops: list[tuple[str, int, str]] = []
-        self._has_reasons = bool(plant.reasons)
 
     def random(self, name: str) -> Random:
         """A source of chance of its own."""

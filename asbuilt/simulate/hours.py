@@ -112,8 +112,9 @@ def good_start(plant: Plant, near: dt.datetime, line: Line | None = None) -> dt.
 
 
 def start_of_history(plant: Plant, days: float, end: dt.datetime, line: Line | None = None) -> dt.datetime:
-    """The start of the first shift within `days` before `end`: a record that begins with a working day."""
+    """Half an hour before the first shift of the day that lies `days` before `end`, or of the next day with one."""
     line = line or next(iter(plant.lines.values()))
     begin = end - dt.timedelta(days=days)
-    window = next_shift(plant, line, begin)
+    midnight = begin.astimezone(plant.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    window = next_shift(plant, line, midnight - dt.timedelta(microseconds=1))
     return window.start - dt.timedelta(minutes=30) if window is not None and window.start < end else begin

@@ -352,6 +352,11 @@ class Flow:
         """The buffer after a station; none after the last."""
         return self.buffers[index] if index < len(self.buffers) else None
 
+    def waiting_around(self, index: int) -> tuple[int, int]:
+        """How many units wait before and after a station."""
+        counts = [0, *(len(buffer.units) for buffer in self.buffers), 0]
+        return counts[index], counts[index + 1]
+
     def fetch(self, index: int) -> Unit | None:
         """The next unit for a station, if there is one; the first station begins a new one."""
         if index:

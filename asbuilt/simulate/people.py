@@ -1,4 +1,4 @@
-"""Who works when. Pseudonyms only: initials for operators, invented names for those who sign."""
+"""Who works when. Pseudonyms only: initials, roles, and three invented names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _CREWS = (
     ("RK", "AB", "MO", "SV", "SN", "JL", "PD", "EN"),
     ("OT", "WE", "UH", "BK", "ZL", "TC", "NA", "VR"),
 )
-QUALITY = ("R. Amsel", "J. Lindqvist", "Y. Adeyemi")
-MAINTENANCE = ("S. Bru", "M. Okafor", "L. Perre")
-LEADS = ("K. B.", "T. Moreau", "V. Sol")
+QUALITY = ("QA-1", "J. Lindqvist", "QA-3")
+MAINTENANCE = ("MT-1", "M. Okafor", "MT-3")
+LEADS = ("K. B.", "T. Moreau", "V. S.")
 STORES = "GI-1"
 PLANNING = "PL-2"
 SHIPPING = "SH-1"

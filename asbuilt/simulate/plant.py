@@ -118,5 +118,5 @@ def plant_facts(
 
 
 def history(plant: Plant, days: float, seed: int, end: dt.datetime) -> Iterator[Event]:
-    """The facts of the working days within `days` before `end`, up to `end`."""
+    """The facts up to `end`, from the first shift of the day that lies `days` before it."""
     return SimulatedPlant(plant, seed, start_of_history(plant, days, end)).facts(end)

@@ -50,8 +50,12 @@ class Scenario:
         """Troubles of a station that come at a fixed time."""
         return []
 
-    def cycle_ms(self, station: str, cycle_ms: int, now: int, waiting: int) -> int:
-        """How long a cycle takes, given how many units wait after the station."""
+    def spares(self, station: str, now: int) -> bool:
+        """Whether chance defects keep away from a station."""
+        return False
+
+    def cycle_ms(self, station: str, cycle_ms: int, now: int, before: int, after: int) -> int:
+        """How long a cycle takes, given how many units wait before and after the station."""
         return cycle_ms
 
     def offset(self, characteristic: str, unit: Unit, now: int) -> float:
@@ -104,24 +108,39 @@ class Show(Scenario):
     def forced(self, station: str) -> list[tuple[int, Trouble]]:
         return [(self.held_at, WARM_OIL)] if station == "30" else []
 
-    # ----------------------------------------------------------------- honing
+    # ----------------------------------------------------------------- pace
 
-    def cycle_ms(self, station: str, cycle_ms: int, now: int, waiting: int) -> int:
+    def spares(self, station: str, now: int) -> bool:
+        return station == "30" and self.live_from - 25 * MINUTE < now < self.live_from
+
+    def cycle_ms(self, station: str, cycle_ms: int, now: int, before: int, after: int) -> int:
         """Honing slows down as the oil warms, so that the buffer after it is empty when it is held.
 
         The last unit leaves it five minutes before; the next one is in the machine at the hold.
+        Before it buffers fill but do not overflow; fuel and ignition keeps a few, to run dry later.
         """
-        if not self.live_from - 95 * MINUTE <= now < self.live_from or station not in ("30", "50"):
+        if not self.live_from - 95 * MINUTE <= now < self.live_from:
             return cycle_ms
-        if station == "50":
-            # A little slow, so that something waits before it and it runs dry last, not first.
-            return cycle_ms * 23 // 20
-        left = self.live_from - 5 * MINUTE - now
+        match station:
+            case "10" | "20" if after >= 5:
+                return cycle_ms * 24 // 20
+            case "50":
+                return cycle_ms * (23 if before < 2 else 18) // 20
+            case "30":
+                return self._honing_ms(cycle_ms, self.live_from - 5 * MINUTE - now, after)
+        return cycle_ms
+
+    def _honing_ms(self, cycle_ms: int, left: int, after: int) -> int:
         if left <= 0:
             return max(cycle_ms, 7 * MINUTE)
-        wanted = left / 344_000 - waiting
-        pace = min(1.7 * cycle_ms, max(1.02 * cycle_ms, left / wanted if wanted > 1 else 1.7 * cycle_ms))
-        return int(left / max(1, round(left / pace)))
+        wanted = left / 344_000 - after
+        slowest = cycle_ms * (1.7 if after < 4 else 2.2)
+        pace = min(slowest, max(1.02 * cycle_ms, left / wanted if wanted > 1 else slowest))
+        units = max(1, round(left / pace))
+        # Only the last one is timed to the second; the others keep their chance.
+        return left // units if units == 1 else left // units + (cycle_ms - 329_000) // 2
+
+    # ----------------------------------------------------------------- what is measured
 
     def quantity(self, characteristic: str, now: int) -> float | None:
         """The oil warms for 20 minutes, passes its limit at the hold and cools with the spindle parked."""

@@ -141,6 +141,8 @@ class Work:
 
     def _chance_of_defect(self, task: Task) -> Defect | None:
         draw = self.random.random()
+        if self.floor.scenario.spares(self.station.id, self.floor.now):
+            return None
         for defect in task.defects:
             draw -= defect.chance
             if draw < 0:
@@ -155,9 +157,9 @@ class Work:
         time_ms = task.cycle_ms * share
         if attempt > 1:
             time_ms *= 0.9 if task.operation == self.floor.know.bench else 0.45
-        after = place.bay.flow.after(self.index)
-        waiting = len(after.units) if after else 0
-        return self.floor.scenario.cycle_ms(self.station.id, int(time_ms), self.floor.now, waiting)
+            return int(time_ms)
+        before, after = place.bay.flow.waiting_around(self.index)
+        return self.floor.scenario.cycle_ms(self.station.id, int(time_ms), self.floor.now, before, after)
 
     def _steps(self, place: Place, time_ms: int, steps: list[Step]) -> Generator[simpy.Event, Any, None]:
         """Spread the steps over the time, a few at once."""

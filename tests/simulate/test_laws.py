@@ -229,7 +229,7 @@ def test_every_packed_engine_has_passed_its_run(days: Days) -> None:
             assert verdicts[fact.serial] == "pass"
 
 
-def test_what_leaves_was_packed_and_is_not_held(days: Days) -> None:
+def test_what_leaves_leaves_in_the_container_it_was_packed_into(days: Days) -> None:
     packed = {fact.serial: fact.container for fact in of(days.facts, Packed)}
     shipped = of(days.facts, UnitShipped)
     assert shipped

@@ -155,6 +155,21 @@ def test_a_night_shift_over_the_change_of_clocks() -> None:
     assert dt.timedelta(hours=8, minutes=55) < worked < dt.timedelta(hours=9)
 
 
+def test_the_smallest_line_works_too() -> None:
+    plant = parse(
+        '[plant]\nid = "p"\nname = "P"\nzone = "UTC"\n[[site]]\nid = "s"\nname = "S"\n[[site.area]]\nid = "a"\nname = "A"\n'
+        '[[site.area.line]]\nid = "1"\nname = "L"\n[[site.area.line.station]]\nid = "1"\nname = "Only"\n'
+        '[[site.area.line.station]]\nid = "2"\nname = "Last"\n'
+    )
+    start = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+    simulated = SimulatedPlant(plant, 1, start)
+    facts = simulated.until(start + dt.timedelta(hours=1))
+    assert sum(isinstance(fact, events.Packed) for fact in facts) > 30
+    assert {fact.source for fact in facts} == {"plant"}
+    assert simulated.on_line <= 3
+    assert simulated.now == start + dt.timedelta(hours=1)
+
+
 def test_a_job_shop_cannot_be_simulated() -> None:
     shop = parse(
         '[plant]\nid = "p"\nname = "P"\nzone = "UTC"\n[[site]]\nid = "s"\nname = "S"\n[[site.area]]\nid = "a"\nname = "A"\n'

@@ -132,20 +132,21 @@ class Pipeline:
             else:
                 try:
                     body = events.encode(item)
-                    if EARLIEST <= item.event_time <= latest and (
-                        type(item) is not CorrectionMade or _is_possible(item.replacement, latest)
+                    # Facts made in Python are not checked; what is folded now must be what is read back later.
+                    fact = events.decode(body)
+                    if EARLIEST <= fact.event_time <= latest and (
+                        type(fact) is not CorrectionMade or _is_possible(fact.replacement, latest)
                     ):
-                        entries.append(Entry(item, body))
+                        entries.append(Entry(fact, body))
                         results.append(None)
                         continue
-                    reason, message = _impossible_time(item, now), body
+                    reason, message = _impossible_time(fact, now), body
                 except MalformedFact as error:
                     reason, message = error.message, events.unchecked_bytes(item)
                 except (TypeError, ValueError) as error:
-                    # Made in Python with values that its type does not allow.
                     reason, message = f"not a valid fact: {error}", events.unchecked_bytes(item)
-            fact = events.rejection(adapter, message, reason, now)
-            entries.append(Entry(fact, events.encode(fact)))
+            rejected = events.rejection(adapter, message, reason, now)
+            entries.append(Entry(rejected, events.encode(rejected)))
             given_id = None if isinstance(item, Rejection) else item.id
             results.append(Result("rejected", given_id, reason, item.line if isinstance(item, Rejection) else None))
         future: Future[list[Result]] = Future()

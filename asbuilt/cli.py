@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_
 import datetime as dt
+import gc
 import os
 import re
 import sys
@@ -93,9 +94,17 @@ def _opened(data: Path, purpose: str, **options: Any) -> Iterator[AsBuilt]:
         def report(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
+        _collect_less()
         opened = AsBuilt(data, purpose=purpose, progress=report, **options)
     with opened:
         yield opened
+
+
+def _collect_less() -> None:
+    """Facts and rows hold no cycles: looking for cycles at the usual rate costs a quarter of the speed."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @contextmanager

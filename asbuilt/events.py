@@ -23,7 +23,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Annotated, Any, Final, Literal, NoReturn, get_args
 from uuid import UUID
 
@@ -940,71 +941,57 @@ def _escaped(product: str | None) -> str:
     return product.replace("%", "%25").replace("/", "%2F") if product else ""
 
 
-def subjects(fact: AnyFact) -> Iterator[str]:
+def subjects(fact: AnyFact) -> list[str]:
     """The keys under which a fact is found: `unit:P/S`, `lot:P/L`, `order:O`, `station:PATH`, …
 
-    Every fact is at least under its source (`source:NAME`) and its type (`type:NAME`).
+    Every fact is at least under its type (`type:NAME`) and its source (`source:NAME`).
     """
-    yield f"type:{type_name(fact)}"
-    yield f"source:{fact.source}"
-    if fact.by is not None:
-        yield f"person:{fact.by}"
-    for rule in _SUBJECT_RULES.get(type(fact), ()):
-        yield from rule(fact)
+    plan = _SUBJECT_PLANS.get(type(fact))
+    if plan is None:
+        found = [f"type:{type_name(fact)}", f"source:{fact.source}"]
+        return found if fact.by is None else [*found, f"person:{fact.by}"]
+    own_type, values_of, places = plan
+    values = values_of(fact)
+    found = [own_type]
+    for prefix, product_at, at in places:
+        value = values[at]
+        if value is not None:
+            found.append(prefix + value if product_at is None else f"{prefix}{_escaped(values[product_at])}/{value}")
+    if isinstance(fact, LotSplit):
+        found.extend(lot_key(fact.product, part.lot) for part in fact.into)
+    elif isinstance(fact, LotMerged):
+        found.extend(lot_key(fact.product, part.lot) for part in fact.merged)
+    elif isinstance(fact, CorrectionMade):
+        # A correction is found wherever the fact it corrects is found, once that is replaced.
+        found.append(f"fact:{fact.corrects}")
+        if fact.replacement is not None:
+            found.extend(key for key in subjects(fact.replacement) if not key.startswith(("type:", "source:")))
+    return found
 
 
-_SubjectRule = Callable[[Any], Iterable[str]]
+_OF_PRODUCT = (("unit", "product", "serial"), ("lot", "product", "lot"),
+               ("unit", "component_product", "component_serial"), ("lot", "component_product", "component_lot"))  # fmt: skip
+_BY_NAME = ("order", "station", "line", "adapter", "container", "nonconformance", "hold", "disclosure")
+
+_SubjectPlan = tuple[str, Callable[[Any], Any], tuple[tuple[str, int | None, int], ...]]
 
 
-def _one(field: str, kind: str) -> _SubjectRule:
-    def rule(fact: Any) -> Iterable[str]:
-        value = getattr(fact, field)
-        return (f"{kind}:{value}",) if value is not None else ()
-
-    return rule
-
-
-def _of_product(product: str, field: str, key: Callable[[str | None, str], str]) -> _SubjectRule:
-    def rule(fact: Any) -> Iterable[str]:
-        value = getattr(fact, field)
-        return (key(getattr(fact, product), value),) if value is not None else ()
-
-    return rule
-
-
-def _parts(field: str) -> _SubjectRule:
-    return lambda fact: [lot_key(fact.product, part.lot) for part in getattr(fact, field)]
+def _subject_plan(name: str, cls: type[Event]) -> _SubjectPlan:
+    """The type's own key, one getter for all fields needed, and per key: prefix, product's and value's place."""
+    fields = ["source", "by"]
+    places: list[tuple[str, int | None, int]] = [("source:", None, 0), ("person:", None, 1)]
+    for kind, product, field in _OF_PRODUCT:
+        if field in cls.__struct_fields__:
+            places.append((f"{kind}:", len(fields), len(fields) + 1))
+            fields += [product, field]
+    for field in _BY_NAME:
+        if field in cls.__struct_fields__:
+            places.append((f"{field}:", None, len(fields)))
+            fields.append(field)
+    return f"type:{name}", attrgetter(*fields), tuple(places)
 
 
-def _corrected(fact: CorrectionMade) -> Iterable[str]:
-    # A correction is found wherever the fact it corrects is found, once that is replaced.
-    yield f"fact:{fact.corrects}"
-    if fact.replacement is not None:
-        yield from (key for key in subjects(fact.replacement) if not key.startswith(("type:", "source:")))
-
-
-def _rules_for(cls: type[Event]) -> tuple[_SubjectRule, ...]:
-    fields = set(cls.__struct_fields__)
-    rules: list[_SubjectRule] = []
-    if "serial" in fields:
-        rules.append(_of_product("product", "serial", unit_key))
-    if "lot" in fields:
-        rules.append(_of_product("product", "lot", lot_key))
-    if "component_serial" in fields:
-        rules.append(_of_product("component_product", "component_serial", unit_key))
-        rules.append(_of_product("component_product", "component_lot", lot_key))
-    for field in ("into", "merged"):
-        if field in fields:
-            rules.append(_parts(field))
-    for field in ("order", "station", "line", "adapter", "container", "nonconformance", "hold", "disclosure"):
-        if field in fields:
-            rules.append(_one(field, field))
-    if cls is CorrectionMade:
-        rules.append(_corrected)
-    return tuple(rules)
-
-
-_SUBJECT_RULES: dict[type, tuple[_SubjectRule, ...]] = {cls: _rules_for(cls) for cls in TYPES.values()}
+_SUBJECT_PLANS: dict[type, _SubjectPlan] = {cls: _subject_plan(name, cls) for name, cls in TYPES.items()}
 
 
 # --------------------------------------------------------------------------- checks

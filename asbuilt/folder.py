@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -79,12 +80,13 @@ class DataFolder:
     def secret(self, name: str) -> str:
         """The secret of this name from `keys/`; made with 256 random bits where there is none."""
         path = self.keys / name
-        try:
-            return path.read_text().strip()
-        except FileNotFoundError:
-            pass
-        value = secrets.token_urlsafe(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(value + "\n")
-        return value
+        if not path.exists():
+            # Written whole under another name first: whoever comes second finds a whole one.
+            draft = path.with_name(f".{name}.{os.getpid()}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+            draft.unlink()
+        return path.read_text().strip()

@@ -183,13 +183,8 @@ class Pipeline:
             if self._broken is not None:
                 raise self._broken
             receipts = self._append(entries)
-            conflicts = [
-                _conflict(waiting.adapter, entry, self._now())
-                for waiting, entry, receipt in _by_waiting(group, receipts)
-                if receipt.outcome is Outcome.CONFLICT and not isinstance(entry.fact, MessageRejected)
-            ]
-            if conflicts:
-                self._append(conflicts)
+            if any(receipt.outcome is Outcome.CONFLICT for receipt in receipts):
+                self._record_conflicts(group, receipts)
         except AsBuiltError as error:
             if not isinstance(error, RecordFull):
                 # After a failed write the state of the file is unknown: nobody may add to it now.
@@ -212,6 +207,16 @@ class Pipeline:
                     for entry, receipt, result in zip(waiting.entries, mine, waiting.results, strict=True)
                 ]
             )
+
+    def _record_conflicts(self, group: list[_Waiting], receipts: list[Receipt]) -> None:
+        pairs = [(waiting.adapter, entry) for waiting in group for entry in waiting.entries]
+        conflicts = [
+            _conflict(adapter, entry, self._now())
+            for (adapter, entry), receipt in zip(pairs, receipts, strict=True)
+            if receipt.outcome is Outcome.CONFLICT and not isinstance(entry.fact, MessageRejected)
+        ]
+        if conflicts:
+            self._append(conflicts)
 
     def _append(self, entries: list[Entry]) -> list[Receipt]:
         receipts = self._record.append(entries)
@@ -320,11 +325,6 @@ def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFac
 def _found(record: Record, fact_id: UUID) -> AnyFact | None:
     found = record.get(fact_id)
     return events.recall(found.body) if found else None
-
-
-def _by_waiting(group: list[_Waiting], receipts: list[Receipt]) -> list[tuple[_Waiting, Entry, Receipt]]:
-    pairs = [(waiting, entry) for waiting in group for entry in waiting.entries]
-    return [(waiting, entry, receipt) for (waiting, entry), receipt in zip(pairs, receipts, strict=True)]
 
 
 def _result(entry: Entry, receipt: Receipt) -> Result:

@@ -24,6 +24,8 @@ from types import ModuleType
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from msgspec import Struct
+
 from asbuilt.errors import UsageError
 from asbuilt.events import AnyFact
 
@@ -59,8 +61,11 @@ class Problem(NamedTuple):
     remedy: str
 
 
-class Result(NamedTuple):
-    """What became of one item: accepted (recorded now), duplicate, conflict or rejected, and why."""
+class Result(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What became of one item: accepted (recorded now), duplicate, conflict or rejected, and why.
+
+    `line` is told where the item came from a line that could not be read.
+    """
 
     status: Status
     id: UUID | None = None

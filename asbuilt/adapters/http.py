@@ -5,7 +5,7 @@
     fresh_s = 5
 
 The sender shows the adapter's token (`asbuilt token plant.toml gateway`) and gets its answer when
-the facts are durable, with one result per fact:
+the facts are durable, with one result per fact, in order:
 
     curl -H "Authorization: Bearer $TOKEN" --data-binary @facts.ndjson http://127.0.0.1:8000/facts
 
@@ -23,14 +23,16 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 
 from asbuilt import events
-from asbuilt.adapters import Problem, Rejection, Result, Sink, Taken, Translate
+from asbuilt.adapters import Problem, Rejection, Result, Sink, Status, Taken, Translate
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordFull
 
 KIND = "http"
@@ -177,18 +179,19 @@ def _unpacked(body: bytes) -> bytes:
     return data
 
 
-def _summary(numbers: Sequence[int], results: Sequence[Result]) -> dict[str, Any]:
-    counts = {"accepted": 0, "duplicate": 0, "conflict": 0, "rejected": 0}
-    told = []
-    for number, (status, fact_id, reason, _) in zip(numbers, results, strict=True):
-        counts[status] += 1
-        one: dict[str, Any] = {"line": number, "status": status}
-        if fact_id is not None:
-            one["id"] = fact_id
-        if reason is not None:
-            one["reason"] = reason
-        told.append(one)
-    return {**counts, "results": told}
+class _Told(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One result as the sender reads it."""
+
+    line: int
+    status: Status
+    id: UUID | None = None
+    reason: str | None = None
+
+
+def _summary(lines: Sequence[int], results: Sequence[Result]) -> dict[str, Any]:
+    counts = Counter(result.status for result in results)
+    told = [_Told(line, one.status, one.id, one.reason) for line, one in zip(lines, results, strict=True)]
+    return {**{status: counts[status] for status in get_args(Status)}, "results": told}
 
 
 def _told(error: str, remedy: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from uuid import UUID
 import apsw
 
 from asbuilt import events
+from asbuilt.bulk import put_rows
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
@@ -148,12 +149,12 @@ class Log:
         receipts = [Receipt(Outcome.ACCEPTED, fact.position) for fact in new]
         db.execute("SAVEPOINT attempt")
         try:
-            db.executemany(_INSERT, new)
+            put_rows(db, _INSERT, new)
         except apsw.ConstraintError:
             db.execute("ROLLBACK TO attempt")
             receipts, fresh = self._told_apart(db, entries)
             new = self._numbered(fresh)
-            db.executemany(_INSERT, new)
+            put_rows(db, _INSERT, new)
             entries = fresh
         db.execute("RELEASE attempt")
         checksum = _chained(self._checksum, new)
@@ -191,10 +192,8 @@ class Log:
     @staticmethod
     def _index(db: apsw.Connection, entries: Sequence[Entry], new: Sequence[Recorded]) -> None:
         places = _places((entry.fact, recorded.position) for entry, recorded in zip(entries, new, strict=True))
-        db.executemany(
-            "INSERT INTO about VALUES (?, ?, ?)",
-            ((subject, at[0], _packed(at)) for subject, at in places.items()),
-        )
+        rows = [(subject, at[0], _packed(at)) for subject, at in sorted(places.items())]
+        put_rows(db, "INSERT INTO about VALUES", rows)
 
     # ----------------------------------------------------------------- reading
 
@@ -345,7 +344,7 @@ class Log:
             ) from error
 
 
-_INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES (?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES"
 _OFFSET_BYTES = 4
 
 

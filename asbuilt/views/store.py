@@ -13,6 +13,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +22,7 @@ from uuid import UUID, uuid4
 import apsw
 
 from asbuilt import events
+from asbuilt.bulk import put_rows
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
 from asbuilt.views import Derivation, Row, Rule, Table, View
@@ -36,6 +39,7 @@ CREATE TABLE IF NOT EXISTS fold_failure(
 ) STRICT, WITHOUT ROWID;
 """
 _CORE_NAME = "(corrections)"
+SUBJECTS_AT_ONCE = 200
 
 Lookup = Callable[[UUID], AnyFact | None]
 Changed = dict[str, set[Any]]
@@ -262,7 +266,7 @@ class Store:
                 if deletes:
                     self._delete(table, deletes)
                 if puts:
-                    self._db.executemany(_put(table), puts)
+                    put_rows(self._db, _put(table), puts)
                 first = table.key_at[0]
                 if deletes or puts:
                     changed[table.name].update(row[first] for row in (*deletes, *puts))
@@ -284,32 +288,31 @@ class Store:
             f"{name} = {name} + excluded.{name}" if how == "sum" else f"{name} = {how}({name}, excluded.{name})"
             for name, how in table.merge.items()
         )
-        marks = ", ".join("?" * len(table.columns))
-        self._db.executemany(f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO UPDATE SET {updates}", rows)
+        put_rows(self._db, f"INSERT INTO {table.name} VALUES", rows, f"ON CONFLICT DO UPDATE SET {updates}")
 
     def _derive(self, derivation: Derivation, batch: _Batch, changed: defaultdict[str, set[Any]]) -> None:
-        source = derivation.of
-        at = [column.name for column in source.columns].index(derivation.by)
-        touched = {row[at] for row in (*batch.deletes.get(source.row, ()), *batch.puts.get(source.row, ()))}
-        make = source.row._make  # type: ignore[attr-defined]
-        keys = {table.row: table.key_at for table in derivation.into}
-        select = f"SELECT * FROM {source.name} WHERE {derivation.by} = ? ORDER BY {', '.join(source.key)}"
-        for subject in sorted(touched):
-            rows = [make(row) for row in self._db.execute(select, (subject,))]
-            # By key, as the table has it: of two rows of one key the rule's later one stays, always.
-            wanted: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
-            for row in derivation.rule(rows):
-                wanted[type(row)][tuple(row[n] for n in keys[type(row)])] = row
+        """Derive anew whatever follows from the rows of the subjects this batch touched."""
+        of, by = derivation.of, derivation.by
+        at = of.row._fields.index(by)  # type: ignore[attr-defined]
+        touched = {row[at] for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
+        old: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
+        new: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
+        for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
+            marks = ", ".join("?" * len(subjects))
+            found = self._db.execute(
+                f"SELECT * FROM {of.name} WHERE {by} IN ({marks}) ORDER BY {by}, {', '.join(of.key)}", subjects
+            )
+            for _, rows in groupby(map(of.row._make, found), key=itemgetter(at)):  # type: ignore[attr-defined]
+                for row in derivation.rule(list(rows)):
+                    new[type(row)].add(row)
             for table in derivation.into:
-                new = set(wanted[table.row].values())
-                old = set(self._db.execute(f"SELECT * FROM {table.name} WHERE {derivation.by} = ?", (subject,)))
-                gone, come = old - new, new - old
-                if gone:
-                    self._delete(table, list(gone))
-                if come:
-                    self._db.executemany(_put(table), come)
-                if gone or come:
-                    changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
+                old[table.row].update(self._db.execute(f"SELECT * FROM {table.name} WHERE {by} IN ({marks})", subjects))
+        for table in derivation.into:
+            gone, come = sorted(old[table.row] - new[table.row]), sorted(new[table.row] - old[table.row])
+            self._delete(table, gone)
+            put_rows(self._db, _put(table), come)
+            if gone or come:
+                changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
 
     # ----------------------------------------------------------------- reading
 
@@ -389,6 +392,11 @@ def _refuse_foreign(path: Path) -> None:
         )
 
 
+def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]
+
+
 def _create(table: Table) -> str:
     columns = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in table.columns)
     sql = f"CREATE TABLE IF NOT EXISTS {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
@@ -400,7 +408,7 @@ def _create(table: Table) -> str:
 
 
 def _put(table: Table) -> str:
-    return f"INSERT OR REPLACE INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"
+    return f"INSERT OR REPLACE INTO {table.name} VALUES"
 
 
 @contextmanager

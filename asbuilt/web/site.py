@@ -8,11 +8,12 @@ import datetime as dt
 import hashlib
 import hmac
 import inspect
+import logging
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 THEMES = ("dark", "light")
+_log = logging.getLogger("asbuilt")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -78,6 +80,7 @@ class Site:
             [*handlers, *self._own_handlers()],
             exception_handlers={AsBuiltError: self._explain, Exception: self._explain},
             openapi_config=None,
+            logging_config=None,
             pdb_on_exception=False,
         )
         self._guard = Guard(self._answer, screen_token, any_name=any_name)
@@ -164,18 +167,20 @@ class Site:
 
     def _handler(self, view: str, page: Page) -> HTTPRouteHandler:
         async def show(request: Request[Any, Any, Any]) -> Response[str]:
-            return await self._show(view, page, request.path_params, dict(request.query_params), request)
+            return await self._show(view, page, request)
 
         address = page.address
         self._pages[address] = (view, page)
         return get(address, media_type=MediaType.HTML, name=f"{view}:{address}")(show)
 
-    async def _show(
-        self, view: str, page: Page, path: dict[str, Any], asked: dict[str, str], request: Request[Any, Any, Any]
-    ) -> Response[str]:
+    async def _show(self, view: str, page: Page, request: Request[Any, Any, Any]) -> Response[str]:
+        asked = dict(request.query_params)
         at = self._at(asked.pop("at", ""))
         wall = asked.pop("wall", "") not in ("", "0")
-        given = {**self._parameters(page, asked), **path}
+        # As it was sent: the router's own reading cannot tell `a/b` from `a//b`.
+        path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
+        path_given = _matched(page.address, path) or {}
+        given = {**self._parameters(page, asked), **path_given}
         is_live = page.live and at is None
         since = ""
         if is_live:
@@ -185,7 +190,8 @@ class Site:
         else:
             rendered = await asyncio.to_thread(self._render, view, page, given, at)
         now = self.app.now().astimezone(self.app.plant.zone)
-        address = _address(request.url.path, given, path)
+        address = _address(path, {key: value for key, value in given.items() if key not in path_given})
+        looked_at = {"at": asked_at} if (asked_at := request.query_params.get("at", "")) else {}
         theme = request.cookies.get("theme", "")
         document = self._renderer.frame(
             title=rendered.shown.title,
@@ -196,10 +202,12 @@ class Site:
             now=now,
             at=at.astimezone(self.app.plant.zone) if at else None,
             live=f"/live?page={quote(address, safe='')}&since={since}" if is_live else "",
-            address=address,
+            address=path,
+            back=_address(path, {**given, **looked_at, **({"wall": 1} if wall else {})}, leave=path_given),
+            version=self.version(),
             wall=wall,
             theme=theme if theme in THEMES else "",
-            static=f"/static/{self._version}",
+            static=f"/static/{self._static_version}",
             patterns=svg.PATTERNS,
             brand=svg.BRAND,
             rate=self.rate,

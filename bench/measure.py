@@ -1,0 +1,154 @@
+"""What all measurements share: results, facts to measure with, percentiles, processes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from asbuilt import events
+from asbuilt.demo import LIVE_FROM, plant_file
+from asbuilt.events import Event
+from asbuilt.folder import DataFolder
+from asbuilt.plant import Plant, load
+
+
+class Result(Struct, frozen=True):
+    """One figure: ours beside a reference, and `ratio` = ours / reference."""
+
+    name: str
+    unit: str
+    ours: float
+    reference: float | None
+    reference_name: str
+    ratio: float | None
+
+
+def result(name: str, unit: str, ours: float, reference: float | None, reference_name: str) -> Result:
+    """A result with its ratio, rounded to what can be trusted."""
+    ratio = round(ours / reference, 3) if reference else None
+    return Result(name, unit, _round(ours), _round(reference) if reference is not None else None, reference_name, ratio)
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+@cache
+def boxer() -> Plant:
+    """The simulated plant."""
+    return load(plant_file())
+
+
+@cache
+def facts(count: int) -> Sequence[Event]:
+    """Facts of the simulated plant, in order of delivery."""
+    from asbuilt.simulate import SimulatedPlant, start_of_history
+
+    plant = SimulatedPlant(boxer(), 7, start_of_history(boxer(), 400, LIVE_FROM))
+    made: list[Event] = []
+    for fact in plant.facts():
+        made.append(fact)
+        if len(made) == count:
+            break
+    gc.collect()
+    gc.freeze()
+    return made
+
+
+@cache
+def bodies(count: int) -> Sequence[bytes]:
+    """The same as canonical bytes."""
+    return [events.encode(fact) for fact in facts(count)]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which that share lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def median_of(runs: int, measure: Callable[[], float]) -> float:
+    """The median of several runs."""
+    return statistics.median(measure() for _ in range(runs))
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="asbuilt-bench-") as path:
+        yield Path(path)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(data: Path, plant: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """`asbuilt run` in a process of its own; yields its address once it answers."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "asbuilt",
+        "run",
+        str(plant or plant_file()),
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{address}/healthz", process)
+        yield address, process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], timeout_s: float = 120) -> float:
+    """Seconds until an address answers."""
+    began = time.perf_counter()
+    while time.perf_counter() - began < timeout_s:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                answer.read()
+                return time.perf_counter() - began
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"{address} did not answer in {timeout_s} s")
+
+
+def token_of(data: Path, adapter: str = "gw-1") -> str:
+    """The token of an adapter of a data folder."""
+    return DataFolder(data).secret(f"adapter-{adapter}.token")
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process in megabytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

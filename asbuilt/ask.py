@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import math
+import re
 import types
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
@@ -21,20 +23,35 @@ def parameter(known: inspect.Parameter, text: str, zone: ZoneInfo) -> Any:
         wanted = next(part for part in get_args(wanted) if part is not types.NoneType)
     try:
         if wanted is dt.datetime:
-            time = dt.datetime.fromisoformat(text)
-            return time if time.tzinfo else time.replace(tzinfo=zone)
+            return _time(text, zone)
         if wanted is dt.date:
             return dt.date.fromisoformat(text)
         if wanted is bool:
             return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
-        if wanted in (int, float):
-            return wanted(text)
+        if wanted is int:
+            return _bounded(int(text), 2**63)
+        if wanted is float:
+            return _bounded(float(text), math.inf)
     except (ValueError, KeyError):
         raise UsageError(
             f"{known.name}={text} is not {_FORMS.get(wanted, 'right')}",
             remedy=f"Give {known.name} as {_EXAMPLES.get(wanted, 'text')}.",
         ) from None
     return text
+
+
+def _time(text: str, zone: ZoneInfo) -> dt.datetime:
+    # In an address a bare + reads as a space, and offsets are written with a bare + all the time.
+    time = dt.datetime.fromisoformat(re.sub(r"(T\S+) (\d\d:?\d\d)$", r"\1+\2", text))
+    if not 1970 <= time.year < 3000:
+        raise ValueError
+    return time if time.tzinfo else time.replace(tzinfo=zone)
+
+
+def _bounded(number: float, limit: float) -> float:
+    if not -limit < number < limit:
+        raise ValueError
+    return number
 
 
 _FORMS = {dt.datetime: "a time", dt.date: "a date", bool: "yes or no", int: "a whole number", float: "a number"}

@@ -25,6 +25,9 @@ Import it with `asbuilt import plant.toml reports FILE…`. The columns of `id` 
 fact (none: the whole row), so a file imported twice is all duplicates. An empty cell leaves the
 field out. A row that is not a fact becomes a recorded rejection; the rest goes on.
 
+`constants` gives fields that no column has. `separator = ";"` and `encoding = "cp1252"` are for
+files that are not comma-separated UTF-8. `time_format` is "iso" or a format of strptime.
+
 Wall times that happened twice (clocks set back) are read as the earlier one unless `fold` says
 `later` or `reject`; those that never happened (clocks set forward) are rejected unless `gap` says
 `shift`, which reads them as if the clock had not been changed.
@@ -283,7 +286,9 @@ def translator(config: Config, name: str) -> Translate:
             yield Rejection(
                 message.data, f"not {config.encoding} at byte {error.start}; set encoding in the mapping", message.line
             )
-        except (ValueError, OverflowError, csv.Error, msgspec.ValidationError) as error:
+        except csv.Error as error:
+            yield Rejection(message.data, f"the quotes of the row are not right: {error}", message.line)
+        except (ValueError, OverflowError, msgspec.ValidationError) as error:
             yield Rejection(message.data, str(error), message.line)
 
     return translate

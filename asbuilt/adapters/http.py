@@ -2,6 +2,7 @@
 
     [adapter.gateway]
     kind = "http"
+    path = "/facts"
     fresh_s = 5
 
 The sender shows the adapter's token (`asbuilt token plant.toml gateway`) and gets its answer when
@@ -32,7 +33,7 @@ from uuid import UUID
 import msgspec
 
 from asbuilt import events
-from asbuilt.adapters import Problem, Rejection, Result, Sink, Status, Taken, Translate
+from asbuilt.adapters import Message, Problem, Rejection, Result, Sink, Status, Taken, Translate
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordFull
 
 KIND = "http"
@@ -56,7 +57,15 @@ def check(config: Config, name: str) -> Iterator[Problem]:
 
 def translator(config: Config, name: str) -> Translate:
     """A pure function from a body to its facts, each line that is not one a rejection."""
-    return lambda message: (item for _, item in _facts(message.data))
+
+    def translate(message: Message) -> Iterator[Taken]:
+        try:
+            for _, item in _facts(message.data):
+                yield item
+        except MalformedFact as error:
+            yield Rejection(message.data, error.message)
+
+    return translate
 
 
 def _facts(body: bytes) -> Iterator[tuple[int, Taken]]:

@@ -113,7 +113,7 @@ class Log:
             if top:
                 raise self._torn("facts without a commit")
             return 0, 0, b""
-        if top != first + count - 1 or len(facts) != count or _chained(before, facts) != checksum:
+        if top != first + count - 1 or not _is_one_commit(facts, first, count) or _chained(before, facts) != checksum:
             raise self._torn("the last commit is not whole")
         return top, facts[-1].record_time_us, checksum
 
@@ -289,7 +289,7 @@ class Log:
                 checksum = _chained(checksum, self.read(expected_first - 1, first - expected_first))
             facts = self.read(first - 1, count)
             checksum = _chained(checksum, facts)
-            if checksum != stored:
+            if checksum != stored or not _is_one_commit(facts, first, count):
                 yield Damage("facts are not what was committed", first, last)
                 checksum = stored
             else:
@@ -374,11 +374,24 @@ def _connect(path: Path, *, read_only: bool) -> apsw.Connection:
 
 
 def _chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
-    """SHA-256 over the checksum before and, per fact, its columns with their lengths fixed."""
-    parts = [before]
-    for position, time_us, fact_id, seed, body in facts:
-        parts += (position.to_bytes(8, "big"), time_us.to_bytes(8, "big"), fact_id, seed, len(body).to_bytes(4, "big"), body)  # fmt: skip
+    """SHA-256 over the checksum before, the commit's first position and time, and its facts in order.
+
+    Lengths are fixed or written, so that no two commits give the same bytes.
+    """
+    if not facts:
+        return before
+    parts = [before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big")]
+    for _, _, fact_id, seed, body in facts:
+        parts += (fact_id, seed, len(body).to_bytes(4, "big"), body)
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def _is_one_commit(facts: Sequence[Recorded], first: int, count: int) -> bool:
+    """Whether these are `count` facts numbered from `first` on, all of one record time."""
+    return len(facts) == count and all(
+        fact.position == position and fact.record_time_us == facts[0].record_time_us
+        for position, fact in enumerate(facts, first)
+    )
 
 
 def _places(facts: Iterable[tuple[AnyFact, int]]) -> dict[str, list[int]]:

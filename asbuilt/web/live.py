@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +34,7 @@ MAX_LISTENERS = 5_000
 IDLE_PAGE_S = 30.0
 """A page nobody looks at is forgotten after this."""
 
+_log = logging.getLogger("asbuilt")
 Render = Callable[[], Awaitable[Rendered]]
 
 
@@ -44,6 +46,7 @@ class LivePage:
         self.listeners: set[Listener] = set()
         self.number = 0
         self.dirty = True
+        self.failed = False
         self.used = time.monotonic()
         self._render = render
         self._refresh_s = refresh_s
@@ -76,7 +79,12 @@ class LivePage:
         async with self._rendering:
             self.dirty = False
             begun = time.monotonic()
-            rendered = await self._render()
+            try:
+                rendered = await self._render()
+            except BaseException as error:
+                self.dirty, self.failed = True, isinstance(error, Exception)
+                raise
+            self.failed = False
             self._rendered, self._rendered_at = rendered, time.monotonic()
             self._took_s = self._rendered_at - begun
             changed = [name for name, html in rendered.fragments.items() if self._html.get(name) != html]
@@ -112,7 +120,7 @@ class Listener:
 class Live:
     """All live pages, and the task that keeps them so."""
 
-    def __init__(self, beat: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, beat: Callable[[], Mapping[str, Any] | None]) -> None:
         self.boot = secrets.token_hex(4)
         self._beat = beat
         self._pages: dict[str, LivePage] = {}
@@ -165,12 +173,14 @@ class Live:
                 self._forget_unused(now)
             for page in list(self._pages.values()):
                 if page.listeners and page.is_due(time.monotonic()):
+                    known = page.failed
                     try:
                         await page.refresh()
                     except Exception:
-                        # Its readers see that it is no longer live; the others go on. The next
-                        # load of the address shows the error itself.
-                        page.dirty = True
+                        # It gets no beats from now on, so its readers see that it is no longer live;
+                        # the others go on. The next load of the address shows the error itself.
+                        if not known:
+                            _log.exception("a live page could not be rendered")
                         await asyncio.sleep(TICK_S)
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -178,8 +188,13 @@ class Live:
             await asyncio.sleep(max(0.0, min(TICK_S, next_beat - time.monotonic())))
 
     def _send_beat(self) -> None:
-        data = b"event: beat\ndata: " + msgspec.json.encode(self._beat()) + b"\n\n"
+        beat = self._beat()
+        if beat is None:
+            return
+        data = b"event: beat\ndata: " + msgspec.json.encode(beat) + b"\n\n"
         for page in self._pages.values():
+            if page.failed:
+                continue
             for listener in page.listeners:
                 listener.beat = data
                 listener.wake.set()
@@ -199,7 +214,7 @@ class Live:
     # ----------------------------------------------------------------- the stream
 
     async def stream(self, page: LivePage, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Answer one browser until it goes."""
+        """Answer one browser until it goes, or until it takes nothing any more."""
         listener = Listener(self._seen(scope))
         if self._listeners >= MAX_LISTENERS:
             await _refuse(send, 503, "too many screens are looking")

@@ -92,6 +92,7 @@ class Renderer:
         self._environment.filters.update(
             duration=words.duration, age=words.age, clock=words.clock, day=words.day, number=words.number,
             signed=words.signed, percent=words.percent, spaced=words.spaced, plural=words.plural,
+            marked=words.marked, capital=words.capital,
             epoch=lambda instant: f"{instant.timestamp():.3f}", iso=lambda instant: instant.isoformat(),
         )  # fmt: skip
 

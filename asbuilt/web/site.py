@@ -25,7 +25,7 @@ from asbuilt.adapters import Answer
 from asbuilt.ask import parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
-from asbuilt.web import svg
+from asbuilt.web import svg, words
 from asbuilt.web.guard import Guard
 from asbuilt.web.live import Live, LivePage
 from asbuilt.web.pages import Menu, Page, Rendered, Renderer
@@ -70,7 +70,7 @@ class Site:
             (module.MENU for module in pages.values() if getattr(module, "MENU", None)), key=lambda entry: entry.order
         )
         self._static = {file.name: file.read_bytes() for file in STATIC.iterdir()}
-        self._version = hashlib.sha256(b"".join(self._static.values())).hexdigest()[:10]
+        self._static_version = hashlib.sha256(b"".join(self._static.values())).hexdigest()[:10]
         self.live = Live(self._beat)
         handlers: list[HTTPRouteHandler] = []
         self._pages: dict[str, tuple[str, Page]] = {}
@@ -127,9 +127,20 @@ class Site:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
-    def _beat(self) -> dict[str, Any]:
+    def _beat(self) -> dict[str, Any] | None:
+        """A sign of life; None while the views do not follow the record, for then no page is live."""
+        if self.app.pipeline.views_error is not None:
+            return None
         heard = {source: round(time.timestamp(), 3) for source, time in self.app.heard.items()}
-        return {"now": round(self.app.now().timestamp(), 3), "rate": self.rate, "heard": heard}
+        now = self.app.now().astimezone(self.app.plant.zone)
+        return {
+            "now": round(now.timestamp(), 3), "rate": self.rate, "heard": heard, "version": self.version(),
+            "offset": _offset_s(now), "day": words.day(now),
+        }  # fmt: skip
+
+    def version(self) -> str:
+        """What a page was made of; one made of something else loads itself anew."""
+        return f"{self._static_version}-{self.app.plant.digest[:10]}"
 
     # ----------------------------------------------------------------- dispatch
 
@@ -177,8 +188,7 @@ class Site:
         asked = dict(request.query_params)
         at = self._at(asked.pop("at", ""))
         wall = asked.pop("wall", "") not in ("", "0")
-        # As it was sent: the router's own reading cannot tell `a/b` from `a//b`.
-        path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
+        path = _path(request)
         path_given = _matched(page.address, path) or {}
         given = {**self._parameters(page, asked), **path_given}
         is_live = page.live and at is None
@@ -189,31 +199,32 @@ class Site:
             rendered = await live.rendered()
         else:
             rendered = await asyncio.to_thread(self._render, view, page, given, at)
-        now = self.app.now().astimezone(self.app.plant.zone)
         address = _address(path, {key: value for key, value in given.items() if key not in path_given})
-        looked_at = {"at": asked_at} if (asked_at := request.query_params.get("at", "")) else {}
-        theme = request.cookies.get("theme", "")
-        document = self._renderer.frame(
+        document = self._frame(
+            request,
             title=rendered.shown.title,
             body=self._renderer.body(view, rendered),
-            menu=self.menu,
             here=rendered.shown.menu or address,
-            plant=self.app.plant.name,
-            now=now,
             at=at.astimezone(self.app.plant.zone) if at else None,
             live=f"/live?page={quote(address, safe='')}&since={since}" if is_live else "",
-            address=path,
-            back=_address(path, {**given, **looked_at, **({"wall": 1} if wall else {})}, leave=path_given),
-            version=self.version(),
             wall=wall,
-            theme=theme if theme in THEMES else "",
-            static=f"/static/{self._static_version}",
-            patterns=svg.PATTERNS,
-            brand=svg.BRAND,
-            rate=self.rate,
             counts=rendered.fragments.get("counts", ""),
         )
         return Response(document, media_type=MediaType.HTML, headers={"cache-control": "no-store"})
+
+    def _frame(self, request: Request[Any, Any, Any], **values: Any) -> str:
+        """The document around a body; values that are not given are those of a page without any."""
+        now = self.app.now().astimezone(self.app.plant.zone)
+        theme = request.cookies.get("theme", "")
+        path = _path(request)
+        query = request.scope["query_string"].decode("latin-1")
+        standard: dict[str, Any] = {
+            "menu": self.menu, "here": "", "plant": self.app.plant.name, "now": now, "offset": _offset_s(now),
+            "at": None, "live": "", "path": path, "back": f"{path}?{query}" if query else path, "wall": False,
+            "theme": theme if theme in THEMES else "", "static": f"/static/{self._static_version}",
+            "version": self.version(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "",
+        }  # fmt: skip
+        return self._renderer.frame(**{**standard, **values})
 
     def _parameters(self, page: Page, asked: dict[str, str]) -> dict[str, Any]:
         """The query parameters that the page's `show` takes, as their types; others are ignored."""
@@ -254,19 +265,10 @@ class Site:
         await self.live.stream(live, scope, receive, send)
 
     def _find(self, path: str) -> tuple[str, Page, dict[str, str]] | None:
-        """The page at a path, as the router would find it."""
-        parts = path.strip("/").split("/")
+        """The live page at a path, as it stands in an address."""
         for address, (view, page) in self._pages.items():
-            pattern = address.strip("/").split("/")
-            if len(pattern) != len(parts) or not page.live:
-                continue
-            given = {}
-            for expected, part in zip(pattern, parts, strict=True):
-                if expected.startswith("{"):
-                    given[expected.strip("{}").partition(":")[0]] = part
-                elif expected != part:
-                    break
-            else:
+            given = _matched(address, path)
+            if given is not None and page.live:
                 return view, page, given
         return None
 
@@ -285,7 +287,8 @@ class Site:
             return Response("", status_code=303, headers={"location": self._front()})
 
         @get("/static/{version:str}/{name:str}")
-        async def static(version: str, name: str) -> Response[bytes]:
+        async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
+            name = request.path_params["name"]
             content = self._static.get(name)
             if content is None:
                 return Response(b"", status_code=404)
@@ -297,7 +300,8 @@ class Site:
             )
 
         @get("/theme/{theme:str}")
-        async def theme(request: Request[Any, Any, Any], theme: str) -> Response[str]:
+        async def theme(request: Request[Any, Any, Any]) -> Response[str]:
+            theme = request.path_params["theme"]
             back = request.query_params.get("back", "/")
             if not back.startswith("/") or back.startswith("//") or "\\" in back or any(c < " " for c in back):
                 back = "/"
@@ -307,8 +311,8 @@ class Site:
             return Response("", status_code=303, headers={"location": back}, cookies=[chosen])
 
         @get("/api/{name:str}")
-        async def api(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
-            return await asyncio.to_thread(self._query, name, dict(request.query_params))
+        async def api(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return await asyncio.to_thread(self._query, request.path_params["name"], dict(request.query_params))
 
         @get("/healthz")
         async def healthz() -> dict[str, Any]:
@@ -344,16 +348,15 @@ class Site:
 
     def _explain(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         status, message, remedy = _said(error)
+        if status >= 500:
+            _log.error("%s could not be answered", request.url.path, exc_info=error)
         if request.url.path.startswith(("/api/", "/facts", "/live")):
             return Response({"error": message, "remedy": remedy}, status_code=status, media_type=MediaType.JSON)
-        theme = request.cookies.get("theme", "")
-        document = self._renderer.frame(
+        document = self._frame(
+            request,
             title="Not found" if status == 404 else "Something is wrong",
             body=self._renderer.problem(message, remedy),
-            menu=self.menu, here="", plant=self.app.plant.name, now=self.app.now().astimezone(self.app.plant.zone),
-            at=None, live="", address=request.url.path, wall=False, theme=theme if theme in THEMES else "",
-            static=f"/static/{self._version}", patterns=svg.PATTERNS, brand=svg.BRAND, rate=self.rate, counts="",
-        )  # fmt: skip
+        )
         return Response(document, status_code=status, media_type=MediaType.HTML)
 
 
@@ -374,11 +377,29 @@ def _said(error: Exception) -> tuple[int, str, str]:
     )
 
 
-def _address(path: str, given: dict[str, Any], path_given: dict[str, Any]) -> str:
-    asked = "&".join(
-        f"{key}={quote(str(value), safe='')}" for key, value in sorted(given.items()) if key not in path_given
-    )
-    return f"{path}?{asked}" if asked else path
+def _path(request: Request[Any, Any, Any]) -> str:
+    """The path as it was sent: what the router makes of it cannot tell `a/b` from `a//b`."""
+    sent: bytes = request.scope["raw_path"]
+    return sent.decode("latin-1").partition("?")[0]
+
+
+def _offset_s(now: dt.datetime) -> int:
+    """How far the plant's clock is ahead of UTC, seconds."""
+    return int((now.utcoffset() or dt.timedelta()).total_seconds())
+
+
+def _matched(pattern: str, path: str) -> dict[str, str] | None:
+    """The parameters of a page's address in a path; None if it is another page's."""
+    fixed, _, name = pattern.partition("{")
+    if not name:
+        return {} if path.rstrip("/") == pattern else None
+    rest = path.removeprefix(fixed)
+    return {name.removesuffix(":path}"): unquote(rest)} if rest and rest != path else None
+
+
+def _address(path: str, asked: dict[str, Any]) -> str:
+    query = "&".join(f"{key}={quote(str(value), safe='')}" for key, value in sorted(asked.items()))
+    return f"{path}?{query}" if query else path
 
 
 async def _json(send: Any, status: int, content: dict[str, Any]) -> None:

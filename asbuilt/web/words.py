@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from html import escape
+
+from markupsafe import Markup
 
 
 def duration(seconds: float | None) -> str:
@@ -74,3 +78,13 @@ def spaced(value: str) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 fact`, `2 facts`."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def capital(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def marked(text: str) -> Markup:
+    """Words of a message as HTML: what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))

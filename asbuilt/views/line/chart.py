@@ -7,7 +7,7 @@ import datetime as dt
 from markupsafe import Markup
 
 from asbuilt.shifts import ShiftWindow
-from asbuilt.views.line.answers import Board, Curve, Hour, RibbonPart
+from asbuilt.views.line.answers import Board, Curve, RibbonPart
 from asbuilt.web import svg, words
 
 WIDTH, LEFT, RIGHT = 1122.0, 44.0, 1012.0
@@ -32,7 +32,7 @@ def output_chart(board: Board) -> Markup | None:
     inside += _curves(axis, board, board.curve)
     inside += _ribbons(axis, board)
     inside += _legend()
-    inside += _hours(axis, board.hours, below + 28)
+    inside += _hours(axis, board, below + 28)
     at = axis.x(board.at)
     inside += svg.line(at, 10, at, below, "ink2")
     made, planned = board.output, board.planned or 0
@@ -172,9 +172,9 @@ def _legend() -> str:
     return inside
 
 
-def _hours(axis: _Axis, hours: tuple[Hour, ...], y: float) -> str:
+def _hours(axis: _Axis, board: Board, y: float) -> str:
     inside = ""
-    for hour in hours:
+    for hour in board.hours:
         x = axis.x(hour.start) + 6
         inside += svg.text(x, y, f"{hour.start:%H}–{hour.end:%H}", "axis")
         made = "" if hour.made is None else str(hour.made)
@@ -182,18 +182,12 @@ def _hours(axis: _Axis, hours: tuple[Hour, ...], y: float) -> str:
         if made:
             inside += svg.text(x, y + 22, made, "hour")
         inside += svg.text(x + wide + (3 if made else 0), y + 22, f"/ {hour.planned}", "axis13")
-        done = hour.made is not None and hour.end <= _now_edge(hours, hour)
-        if hour.made is not None and done and hour.made != hour.planned:
+        # An hour that is not over cannot be behind its plan.
+        if hour.made is not None and hour.end <= board.at and hour.made != hour.planned:
             inside += svg.text(x + wide + 42, y + 22, words.signed(hour.made - hour.planned), "strong15")
         if hour.reason:
             inside += svg.text(x, y + 39, _short(hour.reason, 19), "axis2")
     return inside
-
-
-def _now_edge(hours: tuple[Hour, ...], hour: Hour) -> dt.datetime:
-    """The end of the last hour that is over: the one before the last that has begun."""
-    begun = [one for one in hours if one.made is not None]
-    return hour.end if len(begun) == len(hours) or hour is not begun[-1] else hour.start
 
 
 def _short(text: str, length: int) -> str:

@@ -38,8 +38,8 @@ def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
             flow[-1].append(f"buf-{tile.id}")
     fragments["output"] = Fragment("output", {"board": board, "drawing": chart.output_chart(board)})
     fragments["alarms"] = Fragment("alarms", {"board": board})
-    if board.contradictions or board.unknown_stations:
-        fragments["contradictions"] = Fragment("contradictions", {"board": board})
+    # Always there, if only hidden: what is corrected must vanish from screens that look.
+    fragments["contradictions"] = Fragment("contradictions", {"board": board})
     return Shown(board.name, fragments, values={"flow": flow, "board": board}, menu="/line")
 
 
@@ -70,5 +70,5 @@ def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
 
 PAGES = [
     Page("/line", index, views=("line",), refresh_s=REFRESH_S),
-    Page("/line/{line:str}", show, views=("line", "order"), refresh_s=REFRESH_S),
+    Page("/line/{line:path}", show, views=("line", "order"), refresh_s=REFRESH_S),
 ]

@@ -32,5 +32,5 @@ def one(reader: Reader, order: str, at: dt.datetime | None = None) -> Shown:
 
 PAGES = [
     Page("/orders", index, views=("order",), refresh_s=60),
-    Page("/orders/{order:str}", one, views=("order",), refresh_s=60),
+    Page("/orders/{order:path}", one, views=("order",), refresh_s=60),
 ]

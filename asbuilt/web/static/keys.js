@@ -8,13 +8,13 @@ export function startKeys() {
   off.checked = localStorage.getItem(OFF) === "yes";
   off.addEventListener("change", () => localStorage.setItem(OFF, off.checked ? "yes" : "no"));
 
+  const button = document.getElementById("keys");
+  button.hidden = false;
+  button.addEventListener("click", () => help.showModal());
+
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
-    if (event.key === "?") {
-      help.showModal();
-      return;
-    }
     if (off.checked || help.open) return;
     if (going && performance.now() - going < 1500) {
       going = 0;
@@ -22,6 +22,7 @@ export function startKeys() {
       return;
     }
     switch (event.key) {
+      case "?": help.showModal(); break;
       case "g": case "G": going = performance.now(); break;
       case "a": case "A": document.getElementById("alarms")?.focus(); break;
       case "j": case "J": step(1); break;

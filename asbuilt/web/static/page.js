@@ -14,7 +14,7 @@ const streamAddress = body.dataset.stream;
 let rate = Number(body.dataset.rate) || 1;
 let plantAtBeat = Number(body.dataset.now);
 let beatAt = performance.now();
-const offset = Number(body.dataset.utcOffset) || 0;
+let offset = Number(body.dataset.utcOffset) || 0;
 
 const plantNow = () => plantAtBeat + ((performance.now() - beatAt) / 1000) * rate;
 
@@ -51,10 +51,13 @@ const heard = new Map(); // source → epoch seconds
 function tick() {
   const now = plantNow();
   say(document.getElementById("clock"), clockText(now));
-  for (const element of document.querySelectorAll("[data-since]")) say(element, durationText(now - Number(element.dataset.since)));
-  for (const bar of document.querySelectorAll("[data-grow]")) {
-    const share = Math.min(1, Math.max(0, ((now - Number(bar.dataset.grow)) / Number(bar.dataset.target)) * 0.8));
-    bar.querySelector(".grow")?.setAttribute("width", (172 * share).toFixed(1));
+  // Whether a state lasts, nobody knows while nothing is heard: what is last known stands still.
+  if (root.dataset.live !== "dead") {
+    for (const element of document.querySelectorAll("[data-since]")) say(element, durationText(now - Number(element.dataset.since)));
+    for (const bar of document.querySelectorAll("[data-grow]")) {
+      const share = Math.min(1, Math.max(0, ((now - Number(bar.dataset.grow)) / Number(bar.dataset.target)) * 0.8));
+      bar.querySelector(".grow")?.setAttribute("width", (172 * share).toFixed(1));
+    }
   }
   for (const tile of document.querySelectorAll("[data-source]")) ageTile(tile, now);
   showLiveness();
@@ -112,17 +115,22 @@ function connect() {
     const beat = JSON.parse(event.data);
     plantAtBeat = beat.now;
     rate = beat.rate;
+    offset = beat.offset;
+    say(document.getElementById("day"), beat.day);
     beatAt = performance.now();
     everBeaten = true;
     attempts = 0;
     for (const [name, time] of Object.entries(beat.heard)) heard.set(name, time);
     tick();
+    // Another plant file or another version of asbuilt: this document no longer fits.
+    outdated ||= beat.version !== body.dataset.version;
+    if (outdated) reloadSoon();
   });
   // The browser's own reconnecting gives up on some errors and cannot be seen; ours can.
   source.addEventListener("error", () => {
     disconnect();
     attempts += 1;
-    retry = setTimeout(connect, Math.min(5000, 250 * 2 ** Math.min(attempts, 5)));
+    retry = setTimeout(connect, Math.min(2000, 250 * 2 ** Math.min(attempts, 3)));
   });
 }
 
@@ -146,14 +154,18 @@ function take(html) {
     tick();
   } else {
     // A piece that was not on the page when it was loaded: only a reload places it.
-    scheduleReload();
+    outdated = true;
   }
 }
 
-let reloading = 0;
-function scheduleReload() {
-  clearTimeout(reloading);
-  if (document.activeElement === body || !document.activeElement) reloading = setTimeout(() => location.reload(), 2000);
+let outdated = false, reloading = 0;
+
+function reloadSoon() {
+  reloading ||= setTimeout(() => {
+    reloading = 0;
+    // Never under the fingers of somebody who types; the next sign of life asks again.
+    if (!document.activeElement?.matches("input, textarea, select")) location.reload();
+  }, 1000);
 }
 
 // New alarms only, and politely.
@@ -174,6 +186,12 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("pagehide", disconnect);
 addEventListener("pageshow", connect);
+
+// Without a choice the page follows the system; the first press must change what is seen.
+const theme = document.getElementById("theme");
+if (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) {
+  theme.href = theme.getAttribute("href").replace("/theme/dark", "/theme/light");
+}
 
 startKeys();
 connect();

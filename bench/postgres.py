@@ -132,15 +132,16 @@ class Peer:
             )
             about = [(key, first + n) for n, fact in enumerate(decoded) for key in dict.fromkeys(events.subjects(fact))]
             await self.db.copy_records_to_table("about", records=about)
+            timed = [(fact, events.microseconds(fact.event_time)) for fact in decoded]
             for view in self.views.values():
-                await self._fold(view, decoded)
+                await self._fold(view, timed)
 
     async def _fold(self, view: Any, facts: Sequence[Any]) -> None:
         rows: defaultdict[Any, list[Any]] = defaultdict(list)
-        for fact in facts:
+        for fact, time_us in facts:
             rule = view.rules.get(type(fact))
             if rule is not None:
-                for row in rule(fact):
+                for row in rule(fact, time_us):
                     rows[type(row)].append(row)
         if view.tally is not None:
             for row in view.tally(facts):

@@ -6,14 +6,15 @@ A view is a folder with `fold.py`, `queries.py` and, if people look at it, `page
 
 - `VERSION`: raise it whenever rows change; the view is then folded anew from the record.
 - `ROWS`: row class (a `NamedTuple`) → its key columns. Column types come from the annotations.
-- `RULES`: event type → function giving the rows that belong to *that one fact*. Keys hold the
-  fact's id, so the same fact always gives the same rows and a correction can take them back.
+- `RULES`: event type → function of a fact and its `event_time` in microseconds, giving the rows
+  that belong to *that one fact*. Keys hold the fact's id, so the same fact always gives the same
+  rows and a correction can take them back.
 - `INDEXES` (optional): row class → index columns, SQL text such as `"station, time_us"`.
 - `DERIVED` (optional): what needs the history of one subject. Each entry is a dictionary:
   `rows` (the row classes it makes), `of` (the row class it is made from), `by` (a column of
   both), `rule` (all `of` rows of one subject in key order → its derived rows).
 - `TALLIES` (optional): row class → {column: "sum" | "min" | "max"}; the other columns are the
-  key. `tally(facts)` gives rows of a batch of facts, to be merged in. Tallies count what was
+  key. `tally(facts)` gives rows of a batch of (fact, microseconds), to be merged in. Tallies count what was
   delivered, so corrections do not change them.
 
 Whatever a view declares this way is independent of arrival order (laws 3 and 4): rows of a fact
@@ -40,7 +41,9 @@ from asbuilt.errors import UsageError
 from asbuilt.events import AnyFact, Event
 
 Row = tuple[Any, ...]
-Rule = Callable[[Any], Iterable[Row]]
+Rule = Callable[[Any, int], Iterable[Row]]
+Timed = tuple[AnyFact, int]
+"""A fact with its event time in microseconds since 1970 UTC."""
 
 _SQL_TYPES = {str: "TEXT", int: "INTEGER", bytes: "BLOB", float: "REAL"}
 
@@ -85,7 +88,7 @@ class View(NamedTuple):
     tables: Mapping[type[Row], Table]
     rules: Mapping[type[Event], Rule]
     tallies: frozenset[type[Row]]
-    tally: Callable[[Iterable[AnyFact]], Iterable[Row]] | None
+    tally: Callable[[Iterable[Timed]], Iterable[Row]] | None
     derivations: tuple[Derivation, ...]
     fold: ModuleType
     queries: ModuleType

@@ -132,13 +132,14 @@ class Store:
         to_settle = self._register_corrections(facts)
         by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrected else {}
         corrected, rules, puts = self._corrected, self._rules, batch.puts
-        for _, fact in facts:
+        timed = [(fact, events.microseconds(fact.event_time)) for _, fact in facts]
+        for fact, time_us in timed:
             if corrected and fact.id.bytes in corrected:
                 to_settle.add(fact.id)
                 continue
             for view, rule in rules.get(type(fact), ()):
                 try:
-                    for row in rule(fact):
+                    for row in rule(fact, time_us):
                         puts[type(row)].append(row)
                 except Exception as error:
                     self._failed(view, fact, error)
@@ -148,7 +149,7 @@ class Store:
                 self._settle(original, batch, lambda wanted: by_id.get(wanted) or lookup(wanted))
         for view in self.views.values():
             if view.tally is not None:
-                for row in view.tally(fact for _, fact in facts):
+                for row in view.tally(timed):
                     batch.tallies[type(row)].append(row)
         return self._write(batch)
 
@@ -241,7 +242,7 @@ class Store:
         found: list[Row] = []
         for view, rule in self._rules.get(type(fact), ()):
             try:
-                found.extend(rule(fact))
+                found.extend(rule(fact, events.microseconds(fact.event_time)))
             except Exception as error:
                 self._failed(view, fact, error)
         return found

@@ -62,6 +62,10 @@ def effective_facts(facts: Iterable[AnyFact]) -> list[AnyFact]:
 MERGE = {"sum": lambda a, b: a + b, "min": min, "max": max}
 
 
+def timed(fact: AnyFact) -> tuple[AnyFact, int]:
+    return fact, events.microseconds(fact.event_time)
+
+
 def rows_expected(facts: Iterable[AnyFact]) -> Rows:
     """What the views' declarations make of a set of facts, in no particular order."""
     delivered = list({fact.id: fact for fact in facts}.values())
@@ -69,12 +73,12 @@ def rows_expected(facts: Iterable[AnyFact]) -> Rows:
     for view in VIEWS.values():
         rows: dict[Any, dict[tuple[Any, ...], Any]] = {row: {} for row in view.tables}
         for fact in effective_facts(delivered):
-            for row in view.rules[type(fact)](fact) if type(fact) in view.rules else ():
+            for row in view.rules[type(fact)](*timed(fact)) if type(fact) in view.rules else ():
                 key = tuple(row[at] for at in view.tables[type(row)].key_at)
                 assert key not in rows[type(row)], f"two facts make the row {row}: the key must hold the fact's id"
                 rows[type(row)][key] = row
         for fact in delivered if view.tally else ():
-            for row in view.tally([fact]):
+            for row in view.tally([timed(fact)]):
                 table = view.tables[type(row)]
                 key = tuple(row[at] for at in table.key_at)
                 rows[type(row)][key] = _merged(table, rows[type(row)].get(key), row)
@@ -226,8 +230,8 @@ def test_rules_are_pure_and_their_rows_fit(view, fact):
     if type(fact) not in view.rules:
         return
     rule = view.rules[type(fact)]
-    rows = list(rule(fact))
-    assert rows == list(rule(fact)) == list(rule(events.decode(events.encode(fact))))
+    rows = list(rule(*timed(fact)))
+    assert rows == list(rule(*timed(fact))) == list(rule(*timed(events.decode(events.encode(fact)))))
     types = {"TEXT": str, "INTEGER": int, "BLOB": bytes, "REAL": float}
     for row in rows:
         table = view.tables[type(row)]
@@ -318,7 +322,7 @@ def test_corrections(made, holds, batch, arrange):
         "in the middle": [made[0], ORIGINAL, *made[1:]],
     }[arrange]  # type: ignore[assignment]
     way = folded(order, batch)
-    expected = [] if holds is None else list(VIEWS["line"].rules[StateChanged](holds))
+    expected = [] if holds is None else list(VIEWS["line"].rules[StateChanged](*timed(holds)))
     assert way.rows()["line_state"] == [tuple(row) for row in expected]
     assert way.store.effective(ORIGINAL, {fact.id: fact for fact in order}.get) == holds
     way.store.close()
@@ -421,8 +425,8 @@ def test_a_digest_tells_rows_apart():
 def failing(fact_type: type[events.Event]) -> dict[str, views.View]:
     """The views, one of them with a rule that fails half-way."""
 
-    def rule(known: Callable[[Any], Iterable[Any]], fact: Any) -> Iterable[Any]:
-        yield from known(fact)
+    def rule(known: Callable[[Any, int], Iterable[Any]], fact: Any, time_us: int) -> Iterable[Any]:
+        yield from known(fact, time_us)
         raise ValueError("cannot bear it")
 
     line = VIEWS["line"]

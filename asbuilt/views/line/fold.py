@@ -190,10 +190,10 @@ INDEXES = {
 # --------------------------------------------------------------------------- rows of one fact
 
 
-def _state(fact: StateChanged) -> Iterator[State]:
+def _state(fact: StateChanged, time_us: int) -> Iterator[State]:
     yield State(
         fact.station,
-        microseconds(fact.event_time),
+        time_us,
         fact.id.bytes,
         fact.state,
         fact.reason or "",
@@ -201,13 +201,13 @@ def _state(fact: StateChanged) -> Iterator[State]:
     )
 
 
-def _heard(fact: SourceConnected) -> Iterator[Watch]:
-    yield Watch(fact.adapter, microseconds(fact.event_time), fact.id.bytes, 0, 0)
+def _heard(fact: SourceConnected, time_us: int) -> Iterator[Watch]:
+    yield Watch(fact.adapter, time_us, fact.id.bytes, 0, 0)
 
 
-def _lost(fact: HeartbeatMissed | SourceLost) -> Iterator[Watch]:
-    seen = fact.last_seen or fact.event_time
-    yield Watch(fact.adapter, microseconds(fact.event_time), fact.id.bytes, 1, microseconds(seen))
+def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
+    seen_us = microseconds(fact.last_seen) if fact.last_seen else time_us
+    yield Watch(fact.adapter, time_us, fact.id.bytes, 1, seen_us)
 
 
 def _item(fact: Any) -> str:
@@ -219,53 +219,53 @@ def _item(fact: Any) -> str:
     return f"order:{fact.order}"
 
 
-def _started(fact: OperationStarted) -> Iterator[Passage]:
+def _started(fact: OperationStarted, time_us: int) -> Iterator[Passage]:
     yield Passage(
-        _item(fact), microseconds(fact.event_time), fact.id.bytes, "started", fact.station, fact.operation,
+        _item(fact), time_us, fact.id.bytes, "started", fact.station, fact.operation,
         fact.order or "", 0, 0, 0, 0, fact.by or "",
     )  # fmt: skip
 
 
-def _completed(fact: OperationCompleted) -> Iterator[Passage]:
+def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Passage]:
     # A unit that completed with no quantities told is one good piece.
     told = fact.good or fact.scrap or fact.rework
     good = 1 if fact.serial is not None and not told else fact.good
     yield Passage(
-        _item(fact), microseconds(fact.event_time), fact.id.bytes, "completed", fact.station, fact.operation,
+        _item(fact), time_us, fact.id.bytes, "completed", fact.station, fact.operation,
         fact.order or "", microseconds(fact.start_time) if fact.start_time else 0,
         good, fact.scrap, fact.rework, fact.by or "",
     )  # fmt: skip
 
 
-def _reported(fact: OperationReported) -> Iterator[Passage]:
+def _reported(fact: OperationReported, time_us: int) -> Iterator[Passage]:
     # Without a station a report says nothing about a line; the order view has it.
     if fact.station is not None:
         yield Passage(
-            _item(fact), microseconds(fact.event_time), fact.id.bytes, "reported", fact.station, fact.operation,
+            _item(fact), time_us, fact.id.bytes, "reported", fact.station, fact.operation,
             fact.order or "", microseconds(fact.start_time),
             fact.good if fact.kind == "production" else 0, fact.rejected, fact.for_review, fact.by or "",
         )  # fmt: skip
 
 
 def _milestone(what: str) -> Any:
-    def rule(fact: Any) -> Iterator[Passage]:
+    def rule(fact: Any, time_us: int) -> Iterator[Passage]:
         yield Passage(
-            unit_key(fact.product, fact.serial), microseconds(fact.event_time), fact.id.bytes, what,
+            unit_key(fact.product, fact.serial), time_us, fact.id.bytes, what,
             getattr(fact, "station", None) or "", "", getattr(fact, "order", None) or "", 0, 0, 0, 0, fact.by or "",
         )  # fmt: skip
 
     return rule
 
 
-def _counted(fact: Counted) -> Iterator[Output]:
-    yield Output(fact.station, microseconds(fact.event_time), fact.id.bytes, fact.good, fact.rejected, fact.for_review)
+def _counted(fact: Counted, time_us: int) -> Iterator[Output]:
+    yield Output(fact.station, time_us, fact.id.bytes, fact.good, fact.rejected, fact.for_review)
 
 
-def _measured(fact: Measured) -> Iterator[Reading]:
+def _measured(fact: Measured, time_us: int) -> Iterator[Reading]:
     if fact.station is not None:
         item = _item(fact) if fact.serial or fact.lot or fact.order else ""
         yield Reading(
-            fact.station, fact.characteristic, microseconds(fact.event_time), fact.id.bytes,
+            fact.station, fact.characteristic, time_us, fact.id.bytes,
             fact.value, fact.uom, fact.lower or "", fact.upper or "", item,
         )  # fmt: skip
 
@@ -276,18 +276,18 @@ def _place_of(fact: AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmShelve
     return f"source:{fact.adapter}" if fact.adapter is not None else ""
 
 
-def _raised(fact: AlarmRaised) -> Iterator[Alarm]:
+def _raised(fact: AlarmRaised, time_us: int) -> Iterator[Alarm]:
     yield Alarm(
-        fact.alarm, _place_of(fact), microseconds(fact.event_time), fact.id.bytes, "raised",
+        fact.alarm, _place_of(fact), time_us, fact.id.bytes, "raised",
         fact.priority, fact.text, fact.response, fact.detail or "", fact.by or "", 0,
     )  # fmt: skip
 
 
 def _alarm_step(what: str) -> Any:
-    def rule(fact: AlarmCleared | AlarmAcknowledged | AlarmShelved) -> Iterator[Alarm]:
+    def rule(fact: AlarmCleared | AlarmAcknowledged | AlarmShelved, time_us: int) -> Iterator[Alarm]:
         until_us = microseconds(fact.until) if isinstance(fact, AlarmShelved) else 0
         yield Alarm(
-            fact.alarm, _place_of(fact), microseconds(fact.event_time), fact.id.bytes, what,
+            fact.alarm, _place_of(fact), time_us, fact.id.bytes, what,
             0, "", "", "", fact.by or "", until_us,
         )  # fmt: skip
 

@@ -88,42 +88,41 @@ ROWS = {
 INDEXES = {Report: ["by, time_us", "station, time_us"], Release: ["time_us"]}
 
 
-def _reported(fact: OperationReported) -> Iterator[Report]:
+def _reported(fact: OperationReported, time_us: int) -> Iterator[Report]:
     if fact.order is not None:
         yield Report(
-            fact.order, microseconds(fact.event_time), fact.id.bytes, microseconds(fact.start_time), fact.kind,
+            fact.order, time_us, fact.id.bytes, microseconds(fact.start_time), fact.kind,
             fact.operation, fact.station or "", fact.by or "",
             fact.good, fact.rejected, fact.for_review, int(fact.rework), "reported",
         )  # fmt: skip
 
 
-def _completed(fact: OperationCompleted) -> Iterator[Report]:
+def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Report]:
     if fact.order is not None:
-        end_us = microseconds(fact.event_time)
         yield Report(
-            fact.order, end_us, fact.id.bytes, microseconds(fact.start_time) if fact.start_time else end_us,
+            fact.order, time_us, fact.id.bytes, microseconds(fact.start_time) if fact.start_time else time_us,
             "production", fact.operation, fact.station, fact.by or "", fact.good, fact.scrap, 0, fact.rework, "seen",
         )  # fmt: skip
 
 
-def _released(fact: OrderReleased) -> Iterator[Release]:
+def _released(fact: OrderReleased, time_us: int) -> Iterator[Release]:
     yield Release(
-        fact.order, microseconds(fact.event_time), fact.id.bytes, fact.product, fact.quantity,
+        fact.order, time_us, fact.id.bytes, fact.product, fact.quantity,
         fact.line or "", microseconds(fact.due) if fact.due else 0, fact.customer or "",
     )  # fmt: skip
 
 
-def _closed(fact: OrderClosed) -> Iterator[Close]:
+def _closed(fact: OrderClosed, time_us: int) -> Iterator[Close]:
     yield Close(
-        fact.order, microseconds(fact.event_time), fact.id.bytes,
+        fact.order, time_us, fact.id.bytes,
         -1 if fact.good is None else fact.good, int(fact.short), fact.reason or "",
     )  # fmt: skip
 
 
-def _unit(fact: UnitStarted | UnitCompleted | UnitScrapped) -> Iterator[UnitOf]:
+def _unit(fact: UnitStarted | UnitCompleted | UnitScrapped, time_us: int) -> Iterator[UnitOf]:
     if fact.order is not None:
         what = {UnitStarted: "started", UnitCompleted: "completed", UnitScrapped: "scrapped"}[type(fact)]
-        yield UnitOf(fact.order, what, fact.product, fact.serial, microseconds(fact.event_time), fact.id.bytes)
+        yield UnitOf(fact.order, what, fact.product, fact.serial, time_us, fact.id.bytes)
 
 
 RULES = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from asbuilt.events import AnyFact, MessageRejected, microseconds, type_name
+from asbuilt.events import AnyFact, MessageRejected, type_name
 
 VERSION = 1
 HOUR_US = 3_600_000_000
@@ -44,18 +44,17 @@ OWN = "asbuilt"
 """The source of what the product itself says (plant files, rejections, silences)."""
 
 
-def _rejected(fact: MessageRejected) -> Iterator[Rejected]:
+def _rejected(fact: MessageRejected, time_us: int) -> Iterator[Rejected]:
     text = fact.message[:300].decode("utf-8", "replace")
     yield Rejected(fact.adapter, fact.id.bytes, int(fact.conflict), fact.reason, text, fact.size)
 
 
-def tally(facts: Iterable[AnyFact]) -> Iterator[Delivered]:
+def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
     """What a batch of facts delivered, by source, type and hour."""
     counts: dict[tuple[str, str, int], list[int]] = {}
-    for fact in facts:
+    for fact, time_us in facts:
         if fact.source == OWN:
             continue
-        time_us = microseconds(fact.event_time)
         key = (fact.source, type_name(fact), time_us // HOUR_US)
         count = counts.get(key)
         if count is None:

@@ -12,7 +12,8 @@ A view is a folder with `fold.py`, `queries.py` and, if people look at it, `page
 - `INDEXES` (optional): row class → index columns, SQL text such as `"station, time_us"`.
 - `DERIVED` (optional): what needs the history of one subject. Each entry is a dictionary:
   `rows` (the row classes it makes), `of` (the row class it is made from), `by` (a column of
-  both), `rule` (all `of` rows of one subject in key order → its derived rows).
+  both), `rule` (all `of` rows of one subject in key order → its derived rows; of two with the same
+  key the later one stays).
 - `TALLIES` (optional): row class → {column: "sum" | "min" | "max"}; the other columns are the
   key. `tally(facts)` gives rows of a batch of (fact, microseconds), to be merged in. Tallies count what was
   delivered, so corrections do not change them.

@@ -297,7 +297,9 @@ class Store:
         at = of.row._fields.index(by)  # type: ignore[attr-defined]
         touched = {row[at] for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
         old: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
-        new: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
+        # By key, as the table has it: of two rows of one key the rule's later one stays, always.
+        new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
+        keys = {table.row: table.key_at for table in derivation.into}
         for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
             marks = ", ".join("?" * len(subjects))
             found = self._db.execute(
@@ -305,11 +307,12 @@ class Store:
             )
             for _, rows in groupby(map(of.row._make, found), key=itemgetter(at)):  # type: ignore[attr-defined]
                 for row in derivation.rule(list(rows)):
-                    new[type(row)].add(row)
+                    new[type(row)][tuple(row[n] for n in keys[type(row)])] = row
             for table in derivation.into:
                 old[table.row].update(self._db.execute(f"SELECT * FROM {table.name} WHERE {by} IN ({marks})", subjects))
         for table in derivation.into:
-            gone, come = sorted(old[table.row] - new[table.row]), sorted(new[table.row] - old[table.row])
+            wanted = set(new[table.row].values())
+            gone, come = sorted(old[table.row] - wanted), sorted(wanted - old[table.row])
             self._delete(table, gone)
             put_rows(self._db, _put(table), come)
             if gone or come:

@@ -177,7 +177,7 @@ ROWS = {
     Alarm: ("alarm", "place", "time_us", "fact"),
     Spell: ("alarm", "place", "from_us"),
     Stay: ("item", "from_us", "station", "phase"),
-    Oddity: ("item", "time_us", "kind"),
+    Oddity: ("item", "time_us", "kind", "station", "other"),
 }
 INDEXES = {
     Passage: ["station, time_us"],

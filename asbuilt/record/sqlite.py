@@ -126,7 +126,7 @@ class Log:
         if not entries:
             return []
         if self._writer is None:
-            raise RecordError("the record was opened read-only", where=str(self._path))
+            raise RecordError("opened read-only", where=str(self._path), remedy="Open it for writing.")
         with self._errors():
             self._writer.execute("BEGIN IMMEDIATE")
             try:

@@ -21,6 +21,11 @@ settings.register_profile("thorough", max_examples=2_000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def examples(number: int) -> settings:
+    """So many examples for a test that is slower or quicker than others; in proportion under other profiles."""
+    return settings(max_examples=number * settings().max_examples // 60)
+
+
 @pytest.fixture
 def now() -> dt.datetime:
     """The moment at which all tests happen."""

@@ -24,6 +24,7 @@ from asbuilt.events import AnyFact, Counted, StateChanged
 from asbuilt.record import Entry, Outcome, Record, Recorded
 from asbuilt.record import memory as memory_log
 from asbuilt.record import sqlite as sqlite_log
+from tests.conftest import examples
 from tests.strategies import histories, small_facts
 
 IMPLEMENTATIONS = record.implementations()
@@ -270,7 +271,7 @@ def test_subjects_are_taken_literally(log):
 # --------------------------------------------------------------------------- against each other
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.lists(small_facts(), max_size=6), max_size=5))
 def test_every_type_is_indexed_alike(batches):
     with tempfile.TemporaryDirectory() as folder:
@@ -361,7 +362,7 @@ class SameAsTheReference(RuleBasedStateMachine):
 
 
 class TestSameAsTheReference(SameAsTheReference.TestCase):  # type: ignore[misc, name-defined]
-    settings = settings(max_examples=40, stateful_step_count=25)
+    settings = settings(examples(40), stateful_step_count=25)
 
 
 # --------------------------------------------------------------------------- durable logs
@@ -489,7 +490,7 @@ def test_the_reference_notices_a_change():
     assert [(damage.first_position, damage.last_position) for damage in log.verify()] == [(2, 2)]
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(histories(), st.integers(1, 5))
 def test_a_record_hands_back_what_it_was_given(history, size):
     with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ import datetime as dt
 import gzip
 import json
 import time
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -354,7 +355,11 @@ def test_a_bad_gzip_body_is_refused_whole_and_recorded_once(door, body):
 def test_a_gzip_bomb_is_refused_and_stays_small(door):
     bomb = gzip.compress(bytes(200_000_000), compresslevel=9)
     assert len(bomb) < 300_000
+    tracemalloc.start()
     status, content, _ = door.send(bomb, headers=GZIP)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150_000_000
     assert status == 400
     assert "unpacks to more than 67,108,864 bytes" in content["error"]
 

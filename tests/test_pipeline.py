@@ -482,6 +482,48 @@ def test_a_folder_that_falls_behind_reads_from_the_record(lines, monkeypatch):
     store.close()
 
 
+def test_facts_handed_over_and_read_from_the_record_are_folded_once(lines, monkeypatch):
+    """A queue with a hole: some batches were handed to the folder, others it must read, and those it has read by then."""
+    monkeypatch.setattr(pipeline, "MAX_HANDED_FACTS", 5)
+    folding, go = threading.Event(), threading.Event()
+
+    class WaitingStore(Store):
+        def fold(self, facts: Any, lookup: Any) -> Any:
+            folding.set()
+            assert go.wait(TIMEOUT_S)
+            return super().fold(facts, lookup)
+
+    line = lines(store=WaitingStore(None, VIEWS, strict=True))
+    line.take_in(*(fact(n) for n in range(1, 5)))  # handed over, and being folded
+    assert folding.wait(TIMEOUT_S)
+    line.take_in(*(fact(n) for n in range(5, 9)))  # handed over
+    line.take_in(*(fact(n) for n in range(9, 13)))  # no room to hand it over
+    line.record.go.clear()
+    behind = line.send(*(fact(n) for n in range(13, 17)))
+    go.set()
+    line.record.go.set()
+    behind.result(TIMEOUT_S)
+    line.pipeline.settle(TIMEOUT_S)
+    with line.store.reading() as db:
+        assert db.execute("SELECT sum(facts) FROM source_delivered").get == 16
+    assert line.store.position() == 16
+
+
+def test_what_was_read_from_the_record_is_not_folded_again_when_it_was_handed_over_too(lines):
+    line = lines()
+    line.take_in(*(fact(n) for n in range(1, 5)))
+    line.pipeline.settle(TIMEOUT_S)
+    with line.pipeline._fold_wanted:
+        # As if the folder had caught up from the record while this batch waited in its queue.
+        line.pipeline._handed.append([(n, fact(n)) for n in range(1, 5)])
+        line.pipeline._handed_facts += 4
+    line.take_in(fact(5))
+    line.pipeline.settle(TIMEOUT_S)
+    with line.store.reading() as db:
+        assert db.execute("SELECT sum(facts) FROM source_delivered").get == 5
+    assert line.store.position() == 5
+
+
 def test_a_fact_that_this_version_cannot_read_does_not_stop_the_views(lines):
     # Recorded by a newer version: a known type with a field that this one does not know.
     body = events.encode(fact(2)).replace(b'"source"', b'"new_field":1,"source"')

@@ -31,6 +31,7 @@ from asbuilt.views.store import Changed, Store
 
 MAX_WAITING_FACTS = 200_000
 """So many facts may wait for the disk; then senders are told to come again."""
+MAX_WAITING_BYTES = 256 * 1024 * 1024
 MAX_COMMIT_FACTS = 5_000
 MAX_HANDED_FACTS = 50_000
 FOLD_BATCH = 20_000
@@ -50,6 +51,7 @@ class _Waiting(NamedTuple):
     adapter: str
     entries: list[Entry]
     results: list[Result | None]
+    size: int
     future: Future[list[Result]]
 
 
@@ -62,7 +64,7 @@ class Pipeline:
         self._now = now
         self._announce = announce
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
-        self._waiting_facts = 0
+        self._waiting_facts = self._waiting_bytes = 0
         self._running = False
         self._queue_lock = threading.Lock()
         self._handed: deque[list[tuple[int, AnyFact]]] = deque()
@@ -115,9 +117,10 @@ class Pipeline:
         with self._queue_lock:
             if not self._running:
                 raise RecordError("this process does not record (now)", remedy="Send it again when asbuilt runs.")
-            if self._waiting_facts + len(items) > MAX_WAITING_FACTS and self._waiting_facts:
+            facts, size = self._waiting_facts + len(items), self._waiting_bytes + waiting.size
+            if self._waiting_facts and (facts > MAX_WAITING_FACTS or size > MAX_WAITING_BYTES):
                 raise RecordFull("too many facts wait for the disk", remedy="Send them again in a few seconds.")
-            self._waiting_facts += len(items)
+            self._waiting_facts, self._waiting_bytes = facts, size
             self._waiting.put(waiting)
         return waiting.future
 
@@ -152,7 +155,7 @@ class Pipeline:
         future: Future[list[Result]] = Future()
         # What was handed over is recorded whether the sender still waits or not: it cannot be cancelled.
         future.set_running_or_notify_cancel()
-        return _Waiting(adapter, entries, results, future)
+        return _Waiting(adapter, entries, results, sum([len(entry.body) for entry in entries]), future)
 
     def _write(self) -> None:
         while True:
@@ -174,6 +177,7 @@ class Pipeline:
             self._commit(group)
             with self._queue_lock:
                 self._waiting_facts -= facts
+                self._waiting_bytes -= sum(waiting.size for waiting in group)
             if ending:
                 return
 

@@ -265,6 +265,22 @@ def test_too_much_waiting_is_refused_and_taken_later(line, monkeypatch):
     assert line.record.head() == 39
 
 
+def test_few_long_facts_are_too_much_as_well(line, monkeypatch):
+    monkeypatch.setattr(pipeline, "MAX_WAITING_BYTES", 1_000)
+    line.record.go.clear()
+    sent = [line.send(fact(1))]
+    assert line.record.appending.wait(TIMEOUT_S)
+    long = StateChanged(id=UUID(int=2), event_time=T0, source="gw", station="s", state="Idle", message="x" * 900)
+    with pytest.raises(RecordFull, match="wait for the disk"):
+        line.send(long)
+    line.record.go.set()
+    sent[0].result(TIMEOUT_S)
+    line.take_in()
+    assert line.take_in(long) == ["accepted"]
+    line.take_in()
+    assert (line.pipeline._waiting_facts, line.pipeline._waiting_bytes) == (0, 0)
+
+
 def test_a_sender_that_goes_away_stops_nobody(line):
     line.record.go.clear()
     line.send(fact(1))
@@ -424,6 +440,7 @@ def test_settle_does_not_wait_for_facts_that_come_later(lines):
 
     line = lines(store=SlowStore(None, VIEWS))
     line.take_in(fact(1))
+    line.pipeline.settle(TIMEOUT_S)
     settled = threading.Thread(target=line.pipeline.settle)
     line.take_in(fact(2))
     assert folding.wait(TIMEOUT_S)

@@ -568,7 +568,7 @@ def run(
     """
     from asbuilt.app import configure
     from asbuilt.plant import load
-    from asbuilt.web.site import serve
+    from asbuilt.web.server import serve
 
     loaded = load(plant)
     for name in loaded.adapters:
@@ -579,7 +579,7 @@ def run(
             assert opened.folder is not None
             token = opened.folder.secret("screen.token")
 
-        def ready() -> None:
+        def ready(port: int) -> None:
             out.print(f"{loaded.name} is live at http://{_shown_host(host)}:{port}/  (Ctrl+C ends)")
             if token:
                 out.print(f"Screens of other machines begin with http://{_shown_host(host)}:{port}/?token={token}")

@@ -76,7 +76,7 @@ def run_demo(
 ) -> None:
     """Fill the history, then serve and feed until interrupted."""
     from asbuilt.simulate import SimulatedPlant
-    from asbuilt.web.site import serve
+    from asbuilt.web.server import serve
 
     plant = load(plant_file())
     with nullcontext(str(data)) if data else tempfile.TemporaryDirectory(prefix="asbuilt-demo-") as folder:
@@ -91,7 +91,7 @@ def run_demo(
             for source in simulated.speaking(clock()):
                 app.hear(source)
 
-            def ready() -> None:
+            def ready(port: int) -> None:
                 clock.begin()
                 say(f"{plant.name} is live at http://{host}:{port}/line/1  (Ctrl+C ends)")
                 say("In fifteen seconds honing is held by warm oil; in a minute gateway GW-3 falls silent.")

@@ -36,9 +36,13 @@ class AppSink:
         self.name = name
         self._app = app
         self._mount = mount
+        self._known = frozenset(app.plant.adapters)
 
     async def take_in(self, items: Sequence[Taken]) -> list[Result]:
-        for source in {item.source for item in items if not isinstance(item, Rejection)} or {self.name}:
+        # Whoever delivers is heard; so are adapters whose facts it delivers, but no other names: they
+        # would pile up.
+        told = {item.source for item in items if not isinstance(item, Rejection)}
+        for source in {self.name, *(told & self._known)}:
             self._app.hear(source)
         return await asyncio.wrap_future(self._app.pipeline.take_in(self.name, items))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
 COOKIE = "asbuilt-screen"
@@ -53,8 +53,14 @@ class Guard:
             await send(message)
 
         path: str = scope["path"]
-        if path.startswith(("/facts", "/static/")):
-            pass  # adapters have tokens of their own; style sheets are no secret
+        if path.startswith("/facts"):
+            # Adapters have tokens of their own, and one that is open to all is not open to web pages:
+            # any page a person of this network looks at could tell facts.
+            if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+                await _plain(send_with_headers, 403, "A page of another site cannot tell facts.\n")
+                return
+        elif path.startswith("/static/"):
+            pass  # style sheets are no secret
         elif self._token is None:
             host = headers.get(b"host", b"").decode("latin-1")
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -91,8 +97,9 @@ class Guard:
             return False
         rest = urlencode([(key, value) for key, value in asked if key != "token"])
         cookie = f"{COOKIE}={self._token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict"
+        path = "/" + quote(scope["path"].lstrip("/"))
         headers = [
-            (b"location", (scope["path"] + (f"?{rest}" if rest else "")).encode()),
+            (b"location", (path + (f"?{rest}" if rest else "")).encode()),
             (b"set-cookie", cookie.encode()),
         ]
         await send({"type": "http.response.start", "status": 303, "headers": headers})

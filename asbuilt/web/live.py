@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,6 +36,8 @@ IDLE_PAGE_S = 30.0
 """A page nobody looks at is forgotten after this."""
 
 _log = logging.getLogger("asbuilt")
+_RUNNING = re.compile(r'(data-(?:since|age)\b[^>]*>)[^<]*|data-seen="[^"]*"|width="[^"]*"(?=[^>]*class="grow")')
+"""What a page lets run by itself; it alone is no reason to send a fragment again."""
 Render = Callable[[], Awaitable[Rendered]]
 
 
@@ -53,7 +56,7 @@ class LivePage:
         self._rendered: Rendered | None = None
         self._rendered_at = 0.0
         self._took_s = 0.0
-        self._html: dict[str, str] = {}
+        self._standing: dict[str, str] = {}
         self._frames: dict[str, tuple[int, bytes]] = {}
         self._latest: tuple[int, bytes] = (0, b"")
         self._rendering = asyncio.Lock()
@@ -69,33 +72,38 @@ class LivePage:
     async def rendered(self, max_age_s: float = 1.0) -> Rendered:
         """The page as rendered at most `max_age_s` ago and after the last change."""
         self.used = time.monotonic()
-        if self._rendered is None or self.dirty or self.used - self._rendered_at > max_age_s:
-            await self.refresh()
+        async with self._rendering:
+            # Of many who come at once, the first has it rendered for all.
+            if self._rendered is None or self.dirty or time.monotonic() - self._rendered_at > max_age_s:
+                await self._refresh()
         assert self._rendered is not None
         return self._rendered
 
     async def refresh(self) -> None:
         """Render, and number the fragments that are not as they were."""
         async with self._rendering:
-            self.dirty = False
-            begun = time.monotonic()
-            try:
-                rendered = await self._render()
-            except BaseException as error:
-                self.dirty, self.failed = True, isinstance(error, Exception)
-                raise
-            self.failed = False
-            self._rendered, self._rendered_at = rendered, time.monotonic()
-            self._took_s = self._rendered_at - begun
-            changed = [name for name, html in rendered.fragments.items() if self._html.get(name) != html]
-            if not changed:
-                return
-            before, self.number = self.number, self.number + 1
-            for name in changed:
-                html = str(rendered.fragments[name])
-                self._html[name] = html
-                self._frames[name] = (self.number, _frame(html))
-            self._latest = (before, b"".join(self._frames[name][1] for name in changed))
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        self.dirty = False
+        begun = time.monotonic()
+        try:
+            rendered = await self._render()
+        except BaseException as error:
+            self.dirty, self.failed = True, isinstance(error, Exception)
+            raise
+        self.failed = False
+        self._rendered, self._rendered_at = rendered, time.monotonic()
+        self._took_s = self._rendered_at - begun
+        standing = {name: _RUNNING.sub(r"\1", html) for name, html in rendered.fragments.items()}
+        changed = [name for name, html in standing.items() if self._standing.get(name) != html]
+        if not changed:
+            return
+        before, self.number = self.number, self.number + 1
+        for name in changed:
+            self._frames[name] = (self.number, _frame(str(rendered.fragments[name])))
+        self._standing = standing
+        self._latest = (before, b"".join(self._frames[name][1] for name in changed))
         for listener in self.listeners:
             listener.wake.set()
 
@@ -183,8 +191,10 @@ class Live:
                             _log.exception("a live page could not be rendered")
                         await asyncio.sleep(TICK_S)
             self._changed.clear()
+            # Not `wait_for`: before Python 3.12 it can swallow the cancellation that ends this task.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), max(0.0, next_beat - time.monotonic()))
+                async with asyncio.timeout(max(0.0, next_beat - time.monotonic())):
+                    await self._changed.wait()
             await asyncio.sleep(max(0.0, min(TICK_S, next_beat - time.monotonic())))
 
     def _send_beat(self) -> None:
@@ -250,8 +260,10 @@ class Live:
             page.listeners.discard(listener)
             page.used = time.monotonic()
             self._listeners -= 1
+        # One that takes nothing takes no end either.
         with contextlib.suppress(Exception):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            async with asyncio.timeout(1):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _seen(self, scope: dict[str, Any]) -> int:
         """The number the browser has seen: from its last event, else from its document; 0 of another run."""

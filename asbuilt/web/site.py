@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -195,8 +194,8 @@ class Site:
         since = ""
         if is_live:
             live = self._live_page(view, page, given)
-            since = self.live.since(live)
             rendered = await live.rendered()
+            since = self.live.since(live)
         else:
             rendered = await asyncio.to_thread(self._render, view, page, given, at)
         address = _address(path, {key: value for key, value in given.items() if key not in path_given})
@@ -407,40 +406,3 @@ async def _json(send: Any, status: int, content: dict[str, Any]) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def serve(
-    app: AsBuilt,
-    host: str,
-    port: int,
-    *,
-    screen_token: str | None,
-    any_name: bool = False,
-    rate: float = 1.0,
-    ready: Callable[[], None] = lambda: None,
-    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
-) -> None:
-    """Serve until interrupted; `beside` is run in the same loop (the demo's feed)."""
-    import uvicorn
-
-    site = Site(app, screen_token=screen_token, any_name=any_name, rate=rate, beside=beside)
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                ready()
-
-    config = uvicorn.Config(
-        site,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        timeout_graceful_shutdown=3,
-        timeout_keep_alive=30,
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        Server(config).run()

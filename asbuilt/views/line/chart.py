@@ -146,21 +146,22 @@ def _ribbons(axis: _Axis, board: Board) -> str:
         inside += svg.text(35, y + 10.5, ribbon.station, "axis2", "end")
         inside += svg.rect(axis.x(board.at), y, RIGHT - axis.x(board.at), RIBBON, "band", rx=1, css="ahead")
         tone = next((t.alarm for t in board.tiles if t.id == ribbon.station), None)
-        for number, part in enumerate(ribbon.parts):
-            is_now = number == len(ribbon.parts) - 1
-            inside += _part(axis, part, y, f"p{tone.priority}" if tone and is_now and part.state == "Held" else "")
+        for part in ribbon.parts:
+            is_now = part.end == board.at
+            inside += _part(
+                axis, part, y, f"p{tone.priority}" if tone and is_now and part.state == "Held" else "", is_now
+            )
     return inside
 
 
-def _part(axis: _Axis, part: RibbonPart, y: float, tone: str) -> str:
+def _part(axis: _Axis, part: RibbonPart, y: float, tone: str, is_now: bool) -> str:
     if part.state in _SHOWN_NOT:
         return ""
     x = axis.x(part.start)
     width = max(axis.x(part.end) - x, 1.2 if part.state == "Execute" else 2.4)
     lasted = words.duration((part.end - part.start).total_seconds())
-    title = f"{part.state} {part.start:%H:%M:%S} – {part.end:%H:%M:%S} ({lasted})" + (
-        f": {part.cause}" if part.cause else ""
-    )
+    when = f"since {part.start:%H:%M:%S}" if is_now else f"{part.start:%H:%M:%S} – {part.end:%H:%M:%S} ({lasted})"
+    title = f"{part.state} {when}" + (f": {part.cause}" if part.cause else "")
     return svg.rect(x, y, width, RIBBON, tone or _FILLS.get(part.state, "ink2"), rx=0 if part.state in ("Starved", "Blocked") else 1, title=title)  # fmt: skip
 
 

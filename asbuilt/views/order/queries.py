@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import islice
 
 from msgspec import Struct
 
@@ -118,14 +119,8 @@ def list_(reader: Reader, state: str | None = None, limit: int = 500, at: dt.dat
         " GROUP BY order_no ORDER BY 2 DESC, 1",
         at_us,
     )
-    found = []
-    for name, _ in names:
-        row = _order(reader, name, at_us)
-        if state is None or row.state == state:
-            found.append(row)
-        if len(found) >= limit:
-            break
-    return found
+    rows = (_order(reader, name, at_us) for name, _ in names)
+    return list(islice((row for row in rows if state is None or row.state == state), max(limit, 0)))
 
 
 def count(reader: Reader, at: dt.datetime | None = None) -> int:
@@ -181,7 +176,7 @@ def reports(
     """Reports as they were told, the latest first."""
     zone = reader.plant(at).zone
     where, bindings = _where(reader, at, order, station, person)
-    rows = reader.rows(Report, f"{where} ORDER BY time_us DESC, fact LIMIT ?", *bindings, min(limit, 100_000))
+    rows = reader.rows(Report, f"{where} ORDER BY time_us DESC, fact LIMIT ?", *bindings, max(0, min(limit, 100_000)))
     return [
         ReportRow(
             r.order_no, r.operation, r.kind, _time(r.start_us, zone), _time(r.time_us, zone), _hours(r.time_us - r.start_us),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
+from msgspec.structs import replace
+
 from asbuilt.access import Reader
+from asbuilt.views.line import queries as lines
 from asbuilt.views.source import queries
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
@@ -13,12 +16,16 @@ MENU = Menu("Sources", "/sources", 90, "s")
 
 def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
     """Every source: deliveries, last heard, lag, rejections."""
+    rows = queries.list_(reader, at)
+    if at is not None:
+        silent = {silence.source for silence in lines.silences(reader, at)}
+        rows = [replace(row, state="silent") if row.source in silent else row for row in rows]
     values = {
-        "rows": queries.list_(reader),
-        "rejections": queries.rejections(reader, limit=50),
-        "unknown": queries.unknown_stations(reader),
-        "failures": queries.failures(reader),
-        "now": reader.now.astimezone(reader.plant().zone),
+        "rows": rows,
+        "rejections": queries.rejections(reader, limit=50, at=at),
+        # What is amiss today says nothing about a past moment.
+        "unknown": queries.unknown_stations(reader) if at is None else [],
+        "failures": queries.failures(reader) if at is None else [],
     }
     return Shown("Sources", {"sources": Fragment("sources", values)}, menu="/sources")
 

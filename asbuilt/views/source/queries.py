@@ -8,10 +8,13 @@ from typing import Literal
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.events import microseconds
 from asbuilt.views.source.fold import Rejected
 
 SECOND_US = 1_000_000
 SILENT_PERIODS = 5
+LATEST_US = 2**62
+MOST = 100_000
 
 
 class SourceRow(Struct, frozen=True):
@@ -68,24 +71,37 @@ class FailureRow(Struct, frozen=True):
     error: str
 
 
-def list_(reader: Reader) -> list[SourceRow]:
-    """Every source of the plant file or the record: deliveries, last seen, lag, rejections."""
-    plant = reader.plant()
+def list_(reader: Reader, at: dt.datetime | None = None) -> list[SourceRow]:
+    """Every source of the plant file or the record: deliveries, last seen, lag, rejections.
+
+    Of a past moment, deliveries are those about hours that were over then, and nothing is told
+    about hearing and lag.
+    """
+    plant = reader.plant(at)
+    until_us = LATEST_US if at is None else microseconds(at)
     delivered = {
         name: (facts, types, first, last)
         for name, facts, types, first, last in reader.select(
             "SELECT source, sum(facts), count(DISTINCT type), min(first_us), max(last_us)"
-            " FROM source_delivered GROUP BY source"
+            " FROM source_delivered WHERE last_us <= ? GROUP BY source",
+            until_us,
         )
     }
-    rejected = {
-        name: (count, conflicts)
-        for name, count, conflicts in reader.select(
-            "SELECT adapter, count(*), sum(conflict) FROM source_rejected GROUP BY adapter"
-        )
-    }
+    rejected = _rejected(reader, at)
     names = sorted({*plant.adapters, *delivered, *rejected})
-    return [_row(reader, name, delivered.get(name), rejected.get(name, (0, 0))) for name in names]
+    return [_row(reader, name, delivered.get(name), rejected.get(name, (0, 0)), at) for name in names]
+
+
+def _rejected(reader: Reader, at: dt.datetime | None) -> dict[str, tuple[int, int]]:
+    """Per source: how many messages were rejected, and how many of them conflicted."""
+    if at is None:
+        counts = reader.select("SELECT adapter, count(*), sum(conflict) FROM source_rejected GROUP BY adapter")
+        return {name: (count, conflicts) for name, count, conflicts in counts}
+    found: dict[str, tuple[int, int]] = {}
+    for row in rejections(reader, limit=MOST, at=at):
+        count, conflicts = found.get(row.source, (0, 0))
+        found[row.source] = (count + 1, conflicts + row.conflict)
+    return found
 
 
 def types(reader: Reader, source: str | None = None) -> list[TypeRow]:
@@ -101,12 +117,16 @@ def types(reader: Reader, source: str | None = None) -> list[TypeRow]:
     ]
 
 
-def rejections(reader: Reader, source: str | None = None, limit: int = 100) -> list[RejectionRow]:
+def rejections(
+    reader: Reader, source: str | None = None, limit: int = 100, at: dt.datetime | None = None
+) -> list[RejectionRow]:
     """Messages that could not be taken in, with reason and beginning; the latest recorded first."""
-    zone = reader.plant().zone
+    zone = reader.plant(at).zone
     found = []
     for row in reader.rows(Rejected, "?1 IS NULL OR adapter = ?1", source):
         recorded = reader.recorded_at(row.fact)
+        if at is not None and (recorded is None or recorded > at):
+            continue
         found.append(
             RejectionRow(
                 row.adapter, row.reason, bool(row.conflict), row.size, row.text,
@@ -114,7 +134,7 @@ def rejections(reader: Reader, source: str | None = None, limit: int = 100) -> l
             )
         )  # fmt: skip
     found.sort(key=lambda row: (row.recorded is not None, row.recorded, row.fact), reverse=True)
-    return found[:limit]
+    return found[: max(limit, 0)]
 
 
 def failures(reader: Reader) -> list[FailureRow]:
@@ -129,12 +149,16 @@ def unknown_stations(reader: Reader) -> list[str]:
 
 
 def _row(
-    reader: Reader, name: str, delivered: tuple[int, int, int, int] | None, rejected: tuple[int, int]
+    reader: Reader,
+    name: str,
+    delivered: tuple[int, int, int, int] | None,
+    rejected: tuple[int, int],
+    at: dt.datetime | None,
 ) -> SourceRow:
-    plant = reader.plant()
+    plant = reader.plant(at)
     settings = plant.adapters.get(name)
-    heard = reader.heard.get(name)
-    latest = reader.latest(f"source:{name}")
+    heard = reader.heard.get(name) if at is None else None
+    latest = reader.latest(f"source:{name}") if at is None else None
     recorded = lag = None
     if latest is not None:
         recorded = _time(latest[0].record_time_us, plant.zone)
@@ -144,7 +168,7 @@ def _row(
         source=name,
         title=settings.title if settings else name,
         kind=settings.kind if settings else "",
-        state=_state(reader.now, heard, recorded, period),
+        state=_state(reader.now, heard, recorded, period) if at is None else _past_state(delivered is not None, period),
         facts=delivered[0] if delivered else 0,
         types=delivered[1] if delivered else 0,
         first=_time(delivered[2], plant.zone) if delivered else None,
@@ -167,6 +191,13 @@ def _state(
     if period_s is None:
         return "unwatched"
     return "silent" if (now - last).total_seconds() > SILENT_PERIODS * period_s else "heard"
+
+
+def _past_state(delivered: bool, period_s: float | None) -> Literal["heard", "never heard", "unwatched"]:
+    """What deliveries tell of a past moment; whether it was silent then, the watch over the lines knows."""
+    if not delivered:
+        return "never heard"
+    return "unwatched" if period_s is None else "heard"
 
 
 def _time(time_us: int, zone: dt.tzinfo) -> dt.datetime:

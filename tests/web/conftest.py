@@ -1,0 +1,19 @@
+"""The product on the scripted plant, as it stands at 08:30."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from asbuilt.app import AsBuilt
+from tests.web.scripted import morning, shop
+
+
+@pytest.fixture(scope="module")
+def morning_app() -> Iterator[AsBuilt]:
+    """The scripted morning, shared by the tests of a module: ask, do not tell."""
+    told = morning()
+    told.report("lathe", "07:00", "09:00", order="J-1", by="A. Aas")
+    with shop(told) as app:
+        yield app

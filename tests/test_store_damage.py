@@ -64,6 +64,15 @@ def test_views_of_another_version_are_folded_again(folder, digest):
         assert app.store.digest() == digest
 
 
+def test_a_reader_does_not_misread_views_of_another_version(folder):
+    with sqlite3.connect(folder / "views.db") as db:
+        db.execute("UPDATE folded SET version = version + 1 WHERE view = 'line'")
+    db.close()
+    with pytest.raises(ViewsError, match="another version") as refusal:
+        open_app(folder, read_only=True)
+    assert refusal.value.remedy
+
+
 def test_views_of_a_view_that_is_no_longer_there_are_folded_again(folder, digest):
     with sqlite3.connect(folder / "views.db") as db:
         db.execute("INSERT INTO folded VALUES ('energy', 1, 100)")

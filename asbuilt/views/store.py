@@ -64,6 +64,12 @@ class Store:
             if not read_only:
                 self._prepare()
             self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
+            if read_only and self.outdated():
+                raise ViewsError(
+                    "the views were made by another version of asbuilt",
+                    where=self._location,
+                    remedy="Ask with the version that works on this folder, or stop it and ask again.",
+                )
         self._rules = _rules_by_type(views.values())
 
     def _connect(self) -> apsw.Connection:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from asbuilt.web.client import Client
 
 OWN_SOURCE = "asbuilt"
+PLANT_TYPE = "plant_defined.v1"
+MAX_HEARD = 10_000
+"""So many sources are remembered as heard; a sender cannot fill memory by inventing names."""
 EMPTY_PLANT = '[plant]\nid = "plant"\nname = "No plant file yet"\nzone = "UTC"\n'
 
 
@@ -77,17 +81,20 @@ class AsBuilt:
         self._plants = _Plants(plant)
         if self.folder and not read_only:
             self.folder.lock(purpose)
-        try:
+        with ExitStack() as undo:
+            # What was opened is closed again if a later step fails, in the opposite order.
+            if self.folder:
+                undo.callback(self.folder.unlock)
             self.record: Record = self._open_record()
+            undo.callback(self.record.close)
             self.store = self._open_store(rebuild, strict, progress)
+            undo.callback(self.store.close)
             self.pipeline = pipeline.Pipeline(self.record, self.store, now, self._announce)
             if not read_only:
                 self.pipeline.start()
+                undo.callback(self.pipeline.stop)
                 self._define(plant)
-        except BaseException:
-            if self.folder:
-                self.folder.unlock()
-            raise
+            undo.pop_all()
 
     # ----------------------------------------------------------------- wiring
 
@@ -120,7 +127,7 @@ class AsBuilt:
 
     def _define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""
-        self._plants.read(self.record)
+        self._plants.read(self.record, self.effective)
         if plant is not None and self._plants.last_digest != plant.digest:
             now = self.now()
             fact = PlantDefined(
@@ -166,7 +173,8 @@ class AsBuilt:
 
     def hear(self, source: str) -> None:
         """The source was heard just now."""
-        self.heard[source] = self.now()
+        if source in self.heard or len(self.heard) < MAX_HEARD:
+            self.heard[source] = self.now()
 
     # ----------------------------------------------------------------- out
 
@@ -208,7 +216,7 @@ class AsBuilt:
 
     def plant_at(self, instant: dt.datetime) -> Plant:
         """The plant in force at a moment; before the first, the first."""
-        self._plants.read(self.record)
+        self._plants.read(self.record, self.effective)
         return self._plants.at(instant)
 
     @property
@@ -222,7 +230,7 @@ class AsBuilt:
 
     def _fact(self, fact_id: UUID) -> AnyFact | None:
         found = self.record.get(fact_id)
-        return events.decode(found.body) if found else None
+        return events.recall(found.body) if found else None
 
     @cached_property
     def client(self) -> Client:
@@ -273,31 +281,36 @@ class _Plants:
 
     def __init__(self, given: Plant | None) -> None:
         self._given = given
+        self._reading = threading.Lock()
         self._defined: list[tuple[dt.datetime, UUID, Plant]] = []
-        self._read_to = 0
+        self._seen = (0, 0)
         self.last_digest = ""
 
-    def read(self, record: Record) -> None:
-        """Take note of plant files recorded since the last look."""
-        if record.count("type:plant_defined.v1") == len(self._defined):
+    def read(self, record: Record, effective: Callable[[AnyFact], AnyFact | None]) -> None:
+        """Take note of plant files recorded, or corrected, since the last look."""
+        seen = (record.count(f"type:{PLANT_TYPE}"), record.count("type:correction_made.v1"))
+        if seen == self._seen:
             return
-        for recorded in record.about("type:plant_defined.v1", self._read_to):
-            fact = events.decode(recorded.body)
-            assert isinstance(fact, PlantDefined)
-            self._read_to = recorded.position
-            self.last_digest = fact.digest
-            try:
-                plant = parse(fact.text, "recorded plant file")
-            except PlantError:
-                # Written by a version that allowed more; the last one that can be read stays in force.
-                continue
-            self._defined.append((fact.event_time, fact.id, plant))
-        self._defined.sort(key=lambda entry: entry[:2])
+        with self._reading:
+            defined = []
+            for recorded in record.about(f"type:{PLANT_TYPE}"):
+                original = events.recall(recorded.body)
+                fact = effective(original)
+                if not isinstance(fact, PlantDefined):
+                    continue
+                self.last_digest = fact.digest
+                # One written by a version that allowed more cannot be read: the one before stays in force.
+                with suppress(PlantError):
+                    defined.append((fact.event_time, fact.id, parse(fact.text, "recorded plant file")))
+            self._defined = sorted(defined, key=lambda entry: entry[:2])
+            self._seen = seen
 
     def at(self, instant: dt.datetime) -> Plant:
-        for since, _, plant in reversed(self._defined):
+        """The plant in force at an instant; before the first, the first."""
+        defined = self._defined
+        for since, _, plant in reversed(defined):
             if since <= instant:
                 return plant
-        if self._defined:
-            return self._defined[0][2]
+        if defined:
+            return defined[0][2]
         return self._given or parse(EMPTY_PLANT)

@@ -233,7 +233,9 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
     with _progress(file.name, total) as (progress, task):
         for messages in _batches(module.read(file, config), IMPORT_BATCH):
             waiting.append(
-                opened.pipeline.take_in(adapter, [item for message in messages for item in translate(message)])
+                opened.pipeline.take_in(
+                    adapter, [item for message in messages for item in translate(message)], decoded=True
+                )
             )
             if len(waiting) > IMPORT_AHEAD:
                 answered()

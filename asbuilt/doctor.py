@@ -14,6 +14,8 @@ from asbuilt.folder import DataFolder
 from asbuilt.record import sqlite
 from asbuilt.views.store import Store
 
+CLOCK_DOUBT_S = 3600
+
 
 class Finding(NamedTuple):
     """One thing looked at: whether it is bad, what was found, and the remedy."""
@@ -48,6 +50,13 @@ def _record(folder: DataFolder, progress: Callable[[int, int], None]) -> Iterato
             )
         if not damages:
             yield Finding(False, f"record: {head:,} facts, every commit is as it was written")
+        ahead_s = (log.read(head - 1, 1)[0].record_time_us / 1_000_000 - system_clock().timestamp()) if head else 0
+        if ahead_s > CLOCK_DOUBT_S:
+            yield Finding(
+                True,
+                f"record: the last facts are recorded as of {ahead_s / 86_400:.1f} days from now",
+                "This machine's clock was ahead once. Record times stay there until it is reached; nothing else suffers.",
+            )
     finally:
         log.close()
 

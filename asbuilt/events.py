@@ -25,7 +25,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Annotated, Any, Final, Literal, NoReturn, get_args
+from typing import Annotated, Any, Final, Literal, NoReturn, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -39,15 +39,23 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 """An identifier or short title: 1 to 200 characters, no control characters."""
 Text = Annotated[str, Meta(max_length=4000)]
 """Words for people: at most 4,000 characters; may have line breaks and tabs."""
+PlantText = Annotated[str, Meta(max_length=900_000)]
+"""The text of a plant file."""
 Path = Annotated[str, Meta(min_length=1, max_length=400)]
 """An ISA-95 equipment path, parts joined by `/`."""
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 """Whole pieces."""
-Decimal = Annotated[str, Meta(pattern=r"\A-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?\Z")]
+_DECIMAL = r"\A-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,12})?\Z"
+_SHA256 = r"\A[0-9a-f]{64}\Z"
+_COUNTRY = r"\A[A-Z]{2}\Z"
+
+Decimal = Annotated[str, Meta(pattern=_DECIMAL)]
 """An exact decimal number as a string; trailing zeros are kept (they say the resolution)."""
 Instant = Annotated[dt.datetime, Meta(tz=True)]
 """A point in time with its offset from UTC."""
-Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Country = Annotated[str, Meta(pattern=_COUNTRY)]
+"""ISO 3166-1 alpha-2."""
+Digest = Annotated[str, Meta(pattern=_SHA256)]
 """SHA-256 in lower-case hexadecimal."""
 Priority = Annotated[int, Meta(ge=1, le=4)]
 """ISA-18.2 alarm priority, 1 is the most urgent."""
@@ -93,7 +101,7 @@ class PlantDefined(Event, tag="plant_defined.v1", frozen=True, kw_only=True):
     """This plant file is in force from `event_time` on; `text` is the whole file (TOML)."""
 
     digest: Digest
-    text: Annotated[str, Meta(max_length=900_000)]
+    text: PlantText
 
 
 # --------------------------------------------------------------------------- stations
@@ -389,7 +397,7 @@ class LotReceived(Event, tag="lot_received.v1", frozen=True, kw_only=True):
     supplier: Name | None = None
     supplier_lot: Name | None = None
     heat: Name | None = None
-    origin_country: Annotated[str, Meta(pattern=r"\A[A-Z]{2}\Z")] | None = None
+    origin_country: Country | None = None
     certificate_digest: Digest | None = None
     order: Name | None = None
 
@@ -736,9 +744,6 @@ _encoder = msgspec.json.Encoder(order="sorted")
 _TYPE_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,79}\.v[1-9][0-9]{0,3}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SUSPECT = re.compile(rb"\\[a-z]|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]|\x7f")
-_TEXT_FIELDS = frozenset(
-    {"text", "message", "reason", "response", "detail", "statement", "finding", "end_use", "purpose"}
-)
 
 
 class _Envelope(Struct, frozen=True):
@@ -806,8 +811,22 @@ def _nests_deeper(value: object, levels: int) -> bool:
     return bool(inside) and (levels == 0 or any(_nests_deeper(item, levels - 1) for item in inside))
 
 
+def in_words(message: str) -> str:
+    """The decoder's message, with its patterns said as what they ask for."""
+    for pattern, words in _PATTERNS_IN_WORDS.items():
+        message = message.replace(f"matching regex {pattern!r}", words)
+    return message
+
+
+_PATTERNS_IN_WORDS = {
+    _DECIMAL: "that is a decimal number such as '36.004'",
+    _SHA256: "of 64 hexadecimal digits (SHA-256)",
+    _COUNTRY: "of two capital letters (ISO 3166)",
+}
+
+
 def _malformed(error: Exception) -> NoReturn:
-    what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    what = "nested too deeply" if isinstance(error, RecursionError) else in_words(str(error))
     raise MalformedFact(what) from None
 
 
@@ -825,7 +844,7 @@ def encode(fact: AnyFact) -> bytes:
         raise MalformedFact(f"the fact is {len(data):,} bytes long, the limit is {MAX_FACT_BYTES:,}")
     # Nearly all facts are plain ASCII without escapes; only others pay for looking at each field.
     if (not data.isascii() or b"\\" in data or b"\x7f" in data) and _SUSPECT.search(data):
-        _refuse_control_characters(msgspec.json.decode(data), "$")
+        _refuse_control_characters(msgspec.json.decode(data), "$", type_name(fact))
     return data
 
 
@@ -837,18 +856,31 @@ def unchecked_bytes(fact: AnyFact) -> bytes:
         return repr(fact).encode(errors="backslashreplace")
 
 
-def _refuse_control_characters(value: object, where: str, free_text: bool = False) -> None:
+def _is_free_text(hint: Any) -> bool:
+    return hint in (Text, PlantText) or Text in get_args(hint)
+
+
+def _refuse_control_characters(value: object, where: str, type_: str, free_text: bool = False) -> None:
     if isinstance(value, dict):
+        own_type = str(value.get("type", type_))
+        texts = _TEXT_FIELDS.get(own_type, frozenset())
         for key, item in value.items():
-            _refuse_control_characters(key, where)
-            _refuse_control_characters(item, f"{where}.{key}", key in _TEXT_FIELDS)
+            _refuse_control_characters(key, where, own_type)
+            _refuse_control_characters(item, f"{where}.{key}", own_type, key in texts)
     elif isinstance(value, list):
         for item in value:
-            _refuse_control_characters(item, f"{where}[…]")
+            _refuse_control_characters(item, f"{where}[…]", type_)
     elif isinstance(value, str):
         found = _CONTROL.search(value.replace("\n", "").replace("\t", "").replace("\r", "") if free_text else value)
         if found:
             raise MalformedFact(f"character U+{ord(found[0]):04X} is not allowed - at `{where}`")
+
+
+_TEXT_FIELDS = {
+    name: frozenset(field for field, hint in get_type_hints(cls, include_extras=True).items() if _is_free_text(hint))
+    for name, cls in TYPES.items()
+}
+"""Per type, the fields that hold words for people: they may have line breaks and tabs."""
 
 
 def type_name(fact: AnyFact) -> str:
@@ -992,6 +1024,13 @@ def _subject_plan(name: str, cls: type[Event]) -> _SubjectPlan:
 
 
 _SUBJECT_PLANS: dict[type, _SubjectPlan] = {cls: _subject_plan(name, cls) for name, cls in TYPES.items()}
+
+_SUBJECTS_BY_HAND = 1
+"""Raise it when the code of `subjects` changes other than by types and fields."""
+SUBJECTS_VERSION: Final = int.from_bytes(
+    hashlib.sha256(repr((_SUBJECTS_BY_HAND, sorted(map(repr, _SUBJECT_PLANS.values())))).encode()).digest()[:6], "big"
+)
+"""Changes whenever a fact is found under other subjects than before; an index made by another is made anew."""
 
 
 # --------------------------------------------------------------------------- checks

@@ -38,13 +38,13 @@ class AppSink:
         self._mount = mount
         self._known = frozenset(app.plant.adapters)
 
-    async def take_in(self, items: Sequence[Taken]) -> list[Result]:
+    async def take_in(self, items: Sequence[Taken], *, decoded: bool = False) -> list[Result]:
         # Whoever delivers is heard; so are adapters whose facts it delivers, but no other names: they
         # would pile up.
         told = {item.source for item in items if not isinstance(item, Rejection)}
         for source in {self.name, *(told & self._known)}:
             self._app.hear(source)
-        return await asyncio.wrap_future(self._app.pipeline.take_in(self.name, items))
+        return await asyncio.wrap_future(self._app.pipeline.take_in(self.name, items, decoded=decoded))
 
     def alive(self, source: str) -> None:
         self._app.hear(source)

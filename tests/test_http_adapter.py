@@ -56,7 +56,7 @@ class FakeSink:
         self.error: Exception | None = None
         self.items: list[Taken] = []
 
-    async def take_in(self, items: Sequence[Taken]) -> list[Result]:
+    async def take_in(self, items: Sequence[Taken], *, decoded: bool = False) -> list[Result]:
         if self.error is not None:
             raise self.error
         self.items.extend(items)

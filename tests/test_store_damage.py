@@ -75,7 +75,7 @@ def test_a_reader_does_not_misread_views_of_another_version(folder):
 
 def test_views_of_a_view_that_is_no_longer_there_are_folded_again(folder, digest):
     with sqlite3.connect(folder / "views.db") as db:
-        db.execute("INSERT INTO folded VALUES ('energy', 1, 100)")
+        db.execute("INSERT INTO folded VALUES ('energy', 1, 100, x'')")
     db.close()
     with open_app(folder) as app:
         assert app.store.digest() == digest

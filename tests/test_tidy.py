@@ -87,11 +87,11 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )
         case ["record", "__init__"] | ["adapters", "__init__"]:
             return CONTRACT, ["msgspec"], "A contract knows events and errors only."
-        case ["bulk"]:
-            return [], ["apsw"], "bulk is a helper of the two databases and knows nothing else."
+        case ["sqlite_file"]:
+            return [], ["apsw"], "sqlite_file helps the two databases and knows nothing else."
         case ["record", _]:
             return (
-                [*CONTRACT, "asbuilt.record", "asbuilt.bulk"],
+                [*CONTRACT, "asbuilt.record", "asbuilt.sqlite_file"],
                 ["msgspec", "apsw"],
                 "A record knows events, errors and its contract.",
             )
@@ -105,7 +105,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return CONTRACT, [], "The view contract knows events and errors only."
         case ["views", "store"]:
             return (
-                [*CONTRACT, "asbuilt.views", "asbuilt.bulk"],
+                [*CONTRACT, "asbuilt.views", "asbuilt.sqlite_file"],
                 ["apsw"],
                 "The store knows events, errors and the view contract.",
             )

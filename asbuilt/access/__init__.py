@@ -77,16 +77,16 @@ class Reader:
     def fact(self, fact_id: UUID | bytes) -> AnyFact | None:
         """A recorded fact as it was first said."""
         found = self._record.get(fact_id if isinstance(fact_id, UUID) else UUID(bytes=fact_id))
-        return events.decode(found.body) if found else None
+        return events.recall(found.body) if found else None
 
     def facts(self, subject: str, after: int = 0, limit: int = 10_000) -> list[tuple[Recorded, AnyFact]]:
         """Facts under a subject key, in order of recording, as they were first said."""
-        return [(found, events.decode(found.body)) for found in self._record.about(subject, after, limit)]
+        return [(found, events.recall(found.body)) for found in self._record.about(subject, after, limit)]
 
     def latest(self, subject: str) -> tuple[Recorded, AnyFact] | None:
         """The fact recorded last under a subject key."""
         found = self._record.latest(subject)
-        return (found, events.decode(found.body)) if found else None
+        return (found, events.recall(found.body)) if found else None
 
     def recorded_at(self, fact_id: bytes) -> dt.datetime | None:
         """When a fact was recorded."""

@@ -82,8 +82,11 @@ class Sink(Protocol):
 
     name: str
 
-    async def take_in(self, items: Sequence[Taken]) -> list[Result]:
-        """Returns when the items are durable; only then may the sender be acknowledged."""
+    async def take_in(self, items: Sequence[Taken], *, decoded: bool = False) -> list[Result]:
+        """Returns when the items are durable; only then may the sender be acknowledged.
+
+        `decoded`: every fact was read by `events.decode` or `msgspec.convert`, which check it.
+        """
         ...
 
     def alive(self, source: str) -> None:

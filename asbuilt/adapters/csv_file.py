@@ -289,7 +289,7 @@ def translator(config: Config, name: str) -> Translate:
         except csv.Error as error:
             yield Rejection(message.data, f"the quotes of the row are not right: {error}", message.line)
         except (ValueError, OverflowError, msgspec.ValidationError) as error:
-            yield Rejection(message.data, str(error), message.line)
+            yield Rejection(message.data, events.in_words(str(error)), message.line)
 
     return translate
 

@@ -21,6 +21,7 @@ Sending the same facts again is harmless. An empty body only says that the sourc
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import zlib
@@ -39,7 +40,10 @@ from asbuilt.errors import AsBuiltError, MalformedFact, RecordFull
 KIND = "http"
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+LARGE_BODY_BYTES = 2 * 1024 * 1024
 MAX_FACTS = 50_000
+MAX_BODIES_AT_ONCE = 16
+"""So many bodies of one adapter are held in memory; further senders wait."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,9 +116,11 @@ def _split(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 async def listen(config: Config, sink: Sink) -> None:
     """Answer `POST /facts` for this adapter's token."""
+    at_once = asyncio.Semaphore(MAX_BODIES_AT_ONCE)
 
     async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        status, content = await _answer(scope, receive, sink)
+        async with at_once:
+            status, content = await _answer(scope, receive, sink)
         body = msgspec.json.encode(content)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if status == 503:
@@ -138,7 +144,9 @@ async def _answer(scope: dict[str, Any], receive: Any, sink: Sink) -> tuple[int,
         return 415, _told(f"content-encoding {encoding.decode('latin-1')} is not known", "Use gzip or none.")
     refusal = None
     try:
-        found = list(islice(_facts(_unpacked(body) if encoding == b"gzip" else body), MAX_FACTS + 1))
+        # Reading a large body must not keep the loop from everybody else.
+        large = len(body) > LARGE_BODY_BYTES or encoding == b"gzip"
+        found = await asyncio.to_thread(_read, body, encoding) if large else _read(body, encoding)
     except MalformedFact as error:
         found, refusal = [(1, Rejection(body, error.message))], error
     if len(found) > MAX_FACTS:
@@ -147,7 +155,7 @@ async def _answer(scope: dict[str, Any], receive: Any, sink: Sink) -> tuple[int,
         sink.alive(sink.name)
         return 200, _summary([], [])
     try:
-        results = await sink.take_in([item for _, item in found])
+        results = await sink.take_in([item for _, item in found], decoded=True)
     except RecordFull as error:
         return 503, _told(error.message, error.remedy)
     except AsBuiltError as error:
@@ -155,6 +163,10 @@ async def _answer(scope: dict[str, Any], receive: Any, sink: Sink) -> tuple[int,
     if refusal is not None:
         return 400, _told(refusal.message, refusal.remedy or "Send NDJSON (one fact a line) or a JSON array.")
     return 200, _summary([number for number, _ in found], results)
+
+
+def _read(body: bytes, encoding: bytes) -> list[tuple[int, Taken]]:
+    return list(islice(_facts(_unpacked(body) if encoding == b"gzip" else body), MAX_FACTS + 1))
 
 
 async def _body(receive: Any) -> bytes | None:

@@ -25,10 +25,10 @@ from uuid import UUID
 import apsw
 
 from asbuilt import events
-from asbuilt.bulk import put_rows
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
+from asbuilt.sqlite_file import header_fault, log_beside, put_rows
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1
@@ -47,6 +47,7 @@ CREATE TABLE about(
     more BLOB NOT NULL,
     PRIMARY KEY(subject, first_position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE settings(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE TABLE commits(
     first_position INTEGER PRIMARY KEY,
     facts INTEGER NOT NULL,
@@ -54,6 +55,7 @@ CREATE TABLE commits(
 ) STRICT;
 """
 _COLUMNS = "position, record_time_us, id, seed, body"
+_OTHER_FOLDER = "Name the right data folder with --data."
 _RESTORE = (
     "Stop, keep the folder as it is, and restore record.db from a backup; `asbuilt doctor` tells what is damaged."
 )
@@ -67,7 +69,7 @@ class Log:
         self._now = now
         self._random = random
         self._reading = threading.Lock()
-        is_new = not path.exists() or (path.stat().st_size == 0 and not _wal(path).exists())
+        is_new = not path.exists() or (path.stat().st_size == 0 and not log_beside(path).exists())
         if is_new and read_only:
             raise RecordError("there is no record here", where=str(path), remedy="Name the data folder with --data.")
         self._writer: apsw.Connection | None = None
@@ -83,6 +85,21 @@ class Log:
             self._head, self._last_time_us, self._checksum = self._read_end()
             if self._writer is None and not read_only:
                 self._writer = _connect(path, read_only=False)
+            if self._writer is not None and self._index_version() != events.SUBJECTS_VERSION:
+                self._index_anew(self._writer)
+
+    def _index_version(self) -> int:
+        rows = _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")
+        return int(rows[0][0]) if rows else 0
+
+    def _index_anew(self, db: apsw.Connection) -> None:
+        """The index follows from the facts; one made by a version with other subjects would miss some."""
+        with db:
+            db.execute("DELETE FROM about")
+            for first, count in _rows(db, "SELECT first_position, facts FROM commits ORDER BY 1"):
+                facts = self.read(first - 1, count)
+                self._index(db, [(events.recall(fact.body), fact.position) for fact in facts])
+            db.execute("INSERT OR REPLACE INTO settings VALUES ('index', ?)", (events.SUBJECTS_VERSION,))
 
     def _refuse_unknown_format(self) -> None:
         application, version = self._reader.pragma("application_id"), self._reader.pragma("user_version")
@@ -90,7 +107,7 @@ class Log:
             raise RecordError(
                 "this SQLite file is not a record of asbuilt",
                 where=str(self._path),
-                remedy="Name the right data folder with --data.",
+                remedy=_OTHER_FOLDER,
             )
         if version != FORMAT:
             raise RecordError(
@@ -159,7 +176,7 @@ class Log:
         db.execute("RELEASE attempt")
         checksum = _chained(self._checksum, new)
         if new:
-            self._index(db, entries, new)
+            self._index(db, ((entry.fact, fact.position) for entry, fact in zip(entries, new, strict=True)))
             db.execute("INSERT INTO commits VALUES (?, ?, ?)", (new[0].position, len(new), checksum))
         return receipts, new, checksum
 
@@ -190,9 +207,8 @@ class Log:
         return receipts, fresh
 
     @staticmethod
-    def _index(db: apsw.Connection, entries: Sequence[Entry], new: Sequence[Recorded]) -> None:
-        places = _places((entry.fact, recorded.position) for entry, recorded in zip(entries, new, strict=True))
-        rows = [(subject, at[0], _packed(at)) for subject, at in sorted(places.items())]
+    def _index(db: apsw.Connection, facts: Iterable[tuple[AnyFact, int]]) -> None:
+        rows = [(subject, at[0], _packed(at)) for subject, at in sorted(_places(facts).items())]
         put_rows(db, "INSERT INTO about VALUES", rows)
 
     # ----------------------------------------------------------------- reading
@@ -292,7 +308,7 @@ class Log:
             if checksum != stored or not _is_one_commit(facts, first, count):
                 yield Damage("facts are not what was committed", first, last)
                 checksum = stored
-            else:
+            elif self._index_version() == events.SUBJECTS_VERSION:
                 yield from self._verify_index(facts)
             expected_first = last + 1
             progress(last)
@@ -420,31 +436,13 @@ def _unpacked(first: int, more: bytes) -> list[int]:
     return [first, *(first + offset for offset in offsets)]
 
 
-def _wal(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
-
-
 def _refuse_foreign_or_truncated(path: Path) -> None:
-    """Look at the 100-byte SQLite header before SQLite does: it would call all of this "not a database"."""
     try:
-        with path.open("rb") as file:
-            header = file.read(100)
+        fault = header_fault(path)
     except OSError as error:
         raise RecordError(
             f"the file cannot be read: {error.strerror}", where=str(path), remedy="Check what it is and its rights."
         ) from None
-    wal = _wal(path)
-    if len(header) < 100 and wal.exists() and wal.stat().st_size > 0:
-        return  # created, not yet checkpointed: everything is in the log beside it
-    if header[:16] != b"SQLite format 3\0":
-        raise RecordError("the file is not a record (not SQLite)", where=str(path), remedy="Name the right data folder with --data.")  # fmt: skip
-    if len(header) < 100:
-        raise RecordError("the file is truncated in its header", where=str(path), remedy=_RESTORE)
-    page_size = int.from_bytes(header[16:18], "big")
-    page_size = 65536 if page_size == 1 else page_size
-    expected = page_size * int.from_bytes(header[28:32], "big")
-    actual = path.stat().st_size
-    if actual < expected and not (wal.exists() and wal.stat().st_size > 0):
-        raise RecordError(
-            f"the file is truncated: {actual:,} of {expected:,} bytes are there", where=str(path), remedy=_RESTORE
-        )
+    if fault is not None:
+        is_foreign, what = fault
+        raise RecordError(what, where=str(path), remedy=_OTHER_FOLDER if is_foreign else _RESTORE)

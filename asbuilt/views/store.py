@@ -22,14 +22,16 @@ from uuid import UUID, uuid4
 import apsw
 
 from asbuilt import events
-from asbuilt.bulk import put_rows
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.sqlite_file import put_rows
 from asbuilt.views import Derivation, Row, Rule, Table, View
 
 APPLICATION_ID = 0x61736276  # "asbv"
 _CORE = """
-CREATE TABLE IF NOT EXISTS folded(view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS folded(
+    view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL, fact BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS correction(
     target BLOB NOT NULL, declared_us INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(target, declared_us, fact)
 ) STRICT, WITHOUT ROWID;
@@ -38,7 +40,7 @@ CREATE TABLE IF NOT EXISTS fold_failure(
     view TEXT NOT NULL, fact BLOB NOT NULL, error TEXT NOT NULL, PRIMARY KEY(view, fact)
 ) STRICT, WITHOUT ROWID;
 """
-_CORE_NAME = "(corrections)"
+_CORE_NAME, _CORE_VERSION = "(corrections)", 2
 SUBJECTS_AT_ONCE = 200
 
 Lookup = Callable[[UUID], AnyFact | None]
@@ -93,15 +95,16 @@ class Store:
             for view in self.views.values():
                 for table in view.tables.values():
                     self._db.execute(_create(table))
-                self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, 0)", (view.name, view.version))
-            self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, 1, 0)", (_CORE_NAME,))
+                self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, 0, x'')", (view.name, view.version))
+            self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, 0, x'')", (_CORE_NAME, _CORE_VERSION))
 
     # ----------------------------------------------------------------- positions
 
     def outdated(self) -> bool:
         """Whether the rows were made by other folds than these, so that they must be made anew."""
-        known = {name: (version, position) for name, version, position in self._db.execute("SELECT * FROM folded")}
-        wanted = {_CORE_NAME: 1, **{view.name: view.version for view in self.views.values()}}
+        rows = self._db.execute("SELECT view, version, position FROM folded")
+        known = {name: (version, position) for name, version, position in rows}
+        wanted = {_CORE_NAME: _CORE_VERSION, **{view.name: view.version for view in self.views.values()}}
         return {name: version for name, (version, _) in known.items()} != wanted or len(
             {position for _, position in known.values()}
         ) > 1
@@ -110,6 +113,12 @@ class Store:
         """Up to which position every view has been folded."""
         with _errors(self._location):
             return int(self._db.execute("SELECT min(position) FROM folded").get)
+
+    def last_fact(self) -> bytes:
+        """The id of the fact at `position()`: that the rows belong to this record and no other."""
+        with _errors(self._location):
+            rows: list[Any] = self._db.execute("SELECT fact FROM folded WHERE view = ?", (_CORE_NAME,)).fetchall()
+        return bytes(rows[0][0])
 
     # ----------------------------------------------------------------- folding
 
@@ -124,7 +133,8 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 changed = self._fold_in_transaction(facts, lookup)
-                self._db.execute("UPDATE folded SET position = ?", (facts[-1][0],))
+                position, last = facts[-1]
+                self._db.execute("UPDATE folded SET position = ?, fact = ?", (position, last.id.bytes))
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from asbuilt.app import AsBuilt
+from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant
 from asbuilt.web.server import server
 from asbuilt.web.site import Site
@@ -28,17 +29,21 @@ PATIENCE_S = 30
 
 
 class TurnedClock:
-    """Runs on from a moment; tests can turn it forward."""
+    """Runs on from a moment; tests can turn it forward, or make it stand."""
 
     def __init__(self, start: dt.datetime) -> None:
-        self._start = start
-        self._began = time.monotonic()
+        self._start = start.astimezone(dt.UTC)
+        self._began: float | None = time.monotonic()
+
+    def stand(self, at: dt.datetime) -> None:
+        self._start, self._began = at.astimezone(dt.UTC), None
 
     def forward(self, **by: float) -> None:
         self._start += dt.timedelta(**by)
 
     def __call__(self) -> dt.datetime:
-        return self._start + dt.timedelta(seconds=time.monotonic() - self._began)
+        passed = 0.0 if self._began is None else time.monotonic() - self._began
+        return self._start + dt.timedelta(seconds=passed)
 
 
 def wait_until(condition: Any, what: str = "", patience_s: float = PATIENCE_S) -> Any:
@@ -55,8 +60,8 @@ def wait_until(condition: Any, what: str = "", patience_s: float = PATIENCE_S) -
 class Served:
     """The product on a port of this machine."""
 
-    def __init__(self, told: Told | None, start: str, plant: Plant = PLANT, **options: Any) -> None:
-        self.clock = TurnedClock(at(start))
+    def __init__(self, told: Told | None, start: str | dt.datetime, plant: Plant = PLANT, **options: Any) -> None:
+        self.clock = TurnedClock(at(start) if isinstance(start, str) else start)
         self.app = AsBuilt(memory=True, strict=True, now=self.clock, plant=plant)
         if told is not None:
             self.tell(told)
@@ -98,7 +103,7 @@ class Served:
 
 
 @contextmanager
-def served(told: Told | None = None, start: str = "08:30", **options: Any) -> Iterator[Served]:
+def served(told: Told | None = None, start: str | dt.datetime = "08:30", **options: Any) -> Iterator[Served]:
     """A server in a thread."""
     server = Served(told, start, **options)
     try:
@@ -134,8 +139,8 @@ class Process:
             return False
 
     def token(self, adapter: str = "left") -> dict[str, str]:
-        secret = (self.data / "keys" / f"adapter-{adapter}.token").read_text().strip()
-        return {"authorization": f"Bearer {secret}"}
+        """What `asbuilt token` prints, as a header."""
+        return {"authorization": f"Bearer {DataFolder(self.data).secret(f'adapter-{adapter}.token')}"}
 
     def kill(self) -> None:
         """As if the power failed."""

@@ -217,7 +217,7 @@ def test_a_fact_that_is_too_long_is_rejected_alone(app):
 
 
 def test_a_full_disk_asks_to_come_again(app, monkeypatch):
-    def full(*_: Any) -> Any:
+    def full(*_: Any, **__: Any) -> Any:
         raise RecordFull("no room", remedy="Make room.")
 
     monkeypatch.setattr(app.pipeline, "take_in", full)

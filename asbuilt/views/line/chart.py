@@ -11,8 +11,8 @@ from asbuilt.views.line.answers import Board, Curve, RibbonPart
 from asbuilt.web import svg, words
 
 WIDTH, LEFT, RIGHT = 1122.0, 44.0, 1012.0
-TOP, ZERO = 22.0, 244.0
-RIBBON, RIBBON_STEP, FIRST_RIBBON = 12.0, 18.5, 264.0
+TOP, ZERO = 22.0, 222.0
+RIBBON, RIBBON_STEP, FIRST_RIBBON = 12.0, 17.5, 240.0
 
 _FILLS = {
     "Execute": "mute", "Completing": "mute", "Starting": "mute", "Starved": "#pin", "Blocked": "#pout",
@@ -39,7 +39,7 @@ def output_chart(board: Board) -> Markup | None:
     label = (
         f"Shift {board.shift.id}: {made} made of {planned} planned by now, {board.curve.planned_total} planned in all"
     )
-    return svg.element(WIDTH, below + 70, inside, label=label, css="chart")
+    return svg.element(WIDTH, below + 71, inside, label=label, css="chart")
 
 
 class _Axis:

@@ -6,7 +6,7 @@ import datetime as dt
 
 from asbuilt.access import Reader
 from asbuilt.views.line import chart, queries
-from asbuilt.views.line.answers import Board
+from asbuilt.views.line.answers import OWN_CAUSES, Board
 from asbuilt.views.order import queries as orders
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
@@ -18,7 +18,8 @@ REFRESH_S = 5.0
 def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
     """All lines, with their headlines."""
     boards = [queries.board(reader, row.line, at) for row in queries.lines(reader, at)]
-    return Shown("Lines", {"lines": Fragment("lines", {"boards": boards})}, layout="index", menu="/line")
+    values = {"boards": boards, "finding": _finding(boards)}
+    return Shown("Lines", {"lines": Fragment("lines", values)}, layout="index", menu="/line")
 
 
 def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
@@ -41,6 +42,18 @@ def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
     # Always there, if only hidden: what is corrected must vanish from screens that look.
     fragments["contradictions"] = Fragment("contradictions", {"board": board})
     return Shown(board.name, fragments, values={"flow": flow, "board": board}, menu="/line")
+
+
+def _finding(boards: list[Board]) -> str:
+    """Which lines are held by one of their own stations."""
+    held = [
+        board.name
+        for board in boards
+        if any(tile.observed == "yes" and tile.state in OWN_CAUSES for tile in board.tiles)
+    ]
+    if held:
+        return f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} held."
+    return "No line is held." if boards else "There is no line yet."
 
 
 def _counts(board: Board) -> list[tuple[int, int, bool]]:

@@ -185,7 +185,8 @@ def _row(
 def _state(
     now: dt.datetime, heard: dt.datetime | None, recorded: dt.datetime | None, period_s: float | None
 ) -> Literal["heard", "silent", "never heard", "unwatched"]:
-    last = max((time for time in (heard, recorded) if time is not None), default=None)
+    # What was recorded counts only until this process has heard the source itself.
+    last = heard or recorded
     if last is None:
         return "never heard"
     if period_s is None:

@@ -1,0 +1,45 @@
+"""`python -m bench [--scale S] [NAME…]`: run the measurements, print them, write `bench/results.json`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+import msgspec
+
+import bench
+from bench.measure import Result
+
+RESULTS = Path(__file__).parent / "results.json"
+
+
+def main() -> None:
+    """Every module with a `run` is a measurement; NAMEs choose among them."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="only these measurements")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full size, for a quick look")
+    asked = parser.parse_args()
+    results: list[Result] = []
+    for found in pkgutil.iter_modules(bench.__path__):
+        if found.name == "__main__" or (asked.names and found.name not in asked.names):
+            continue
+        module = importlib.import_module(f"bench.{found.name}")
+        if not hasattr(module, "run"):
+            continue
+        for one in module.run(asked.scale):
+            results.append(one)
+            ratio = f"{one.ratio:>8g} ×" if one.ratio is not None else " " * 10
+            print(
+                f"{one.ours:>12,.6g} {one.unit:<8} {ratio}  {one.name}   | {one.reference_name}: {one.reference}",
+                flush=True,
+            )
+    if not asked.names and asked.scale == 1.0:
+        RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+        print(f"written to {RESULTS}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""From a fact's request to every screen: with 1, 200 and 1,000 listeners, beside a bare fan-out."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from asbuilt import events
+from asbuilt.simulate import start_of_history
+from bench.measure import LIVE_FROM, Result, boxer, facts, folder, free_port, percentile, result, server, token_of
+
+ROUNDS = 40
+FRAME = b"event: frag\ndata: " + b"x" * 6000 + b"\n\n"
+
+
+def run(scale: float) -> Iterator[Result]:
+    """Fact to screen, p50 and p99 over all listeners and rounds."""
+    rounds = max(10, int(ROUNDS * scale))
+    for listeners in (1, 200, 1000):
+        ours = asyncio.run(_ours(listeners, rounds))
+        bare = _bare(listeners, rounds)
+        for key in ("p50", "p99"):
+            share = 0.5 if key == "p50" else 0.99
+            yield result(
+                f"fact to screen, {listeners:,} listeners, {key}", "ms", percentile(ours, share),
+                percentile(bare, share), "bare asyncio: 6 KB written to each of as many sockets",
+            )  # fmt: skip
+
+
+async def _listen(address: str, path: str, ready: asyncio.Event, sightings: dict[bytes, list[float]]) -> None:
+    host, port = urlsplit(address).hostname, urlsplit(address).port
+    reader, writer = await asyncio.open_connection(host, port, limit=1 << 22)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    ready.set()
+    tail = b""
+    try:
+        while chunk := await reader.read(1 << 20):
+            now = time.perf_counter()
+            text = tail + chunk
+            for marker in [marker for marker in sightings if marker in text]:
+                sightings[marker].append(now)
+            tail = text[-40:]
+    finally:
+        writer.close()
+
+
+async def _ours(listeners: int, rounds: int) -> list[float]:
+    """Post a fact with a marker, see when each stream brings it; between them the plant goes on."""
+    with folder() as path:
+        _history(path / "data")
+        with server(path / "data") as (address, _):
+            token = token_of(path / "data")
+            with urllib.request.urlopen(f"{address}/line/1") as answer:
+                answer.read()
+            page = f"/live?page={quote('/line/1', safe='')}&since="
+            latencies: list[float] = []
+            sightings: dict[bytes, list[float]] = {}
+            readies = [asyncio.Event() for _ in range(listeners)]
+            tasks = [asyncio.create_task(_listen(address, page, ready, sightings)) for ready in readies]
+            await asyncio.gather(*(ready.wait() for ready in readies))
+            await asyncio.sleep(1.5)
+            for number in range(rounds):
+                marker = f"seen-{listeners}-{number}-".encode()
+                sightings.clear()
+                sightings[marker] = []
+                began = time.perf_counter()
+                await asyncio.to_thread(_post, address, token, marker.decode(), number)
+                while len(sightings[marker]) < listeners and time.perf_counter() - began < 10:
+                    await asyncio.sleep(0.01)
+                latencies += [(at - began) * 1000 for at in sightings[marker]]
+                latencies += [10_000.0] * (listeners - len(sightings[marker]))
+                await asyncio.sleep(0.137)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            return latencies
+
+
+def _history(path: object) -> None:
+    from pathlib import Path
+
+    from asbuilt.app import AsBuilt
+
+    assert start_of_history(boxer(), 1, LIVE_FROM)
+    with AsBuilt(Path(str(path)), plant=boxer()) as app:
+        every = facts(20_000)
+        for at in range(0, len(every), 2000):
+            app.take_in(every[at : at + 2000])
+
+
+def _post(address: str, token: str, marker: str, number: int) -> None:
+    import datetime as dt
+    import os
+
+    now = dt.datetime.now(dt.UTC)
+    fact = events.StateChanged(
+        id=events.new_id(now, os.urandom), event_time=now, source="gw-1", station="boxer/main/assembly/1/10"
+        if "boxer/main/assembly/1/10" in boxer().stations
+        else next(iter(boxer().stations)),
+        state="Held" if number % 2 else "Execute", message=marker,
+    )  # fmt: skip
+    request = urllib.request.Request(f"{address}/facts", events.encode(fact), {"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request) as answer:
+        assert msgspec.json.decode(answer.read())["accepted"] == 1
+
+
+_BARE = """
+import asyncio, sys
+FRAME = b"event: frag\\ndata: " + b"x" * 6000 + b"\\n\\n"
+writers = []
+async def client(reader, writer):
+    line = await reader.readline()
+    if line.startswith(b"LISTEN"):
+        writers.append(writer)
+        writer.write(b"ok\\n")
+    else:
+        number = line.split()[1]
+        for one in writers:
+            one.write(FRAME + b"marker-" + number + b"-\\n")
+        writer.write(b"done\\n")
+async def main():
+    import uvloop
+    server = await asyncio.start_server(client, "127.0.0.1", int(sys.argv[1]))
+    print("up", flush=True)
+    await server.serve_forever()
+import uvloop
+uvloop.run(main())
+"""
+
+
+def _bare(listeners: int, rounds: int) -> list[float]:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", _BARE, str(port)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        return asyncio.run(_bare_rounds(port, listeners, rounds))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _bare_rounds(port: int, listeners: int, rounds: int) -> list[float]:
+    sightings: dict[bytes, list[float]] = {}
+
+    async def listen(ready: asyncio.Event) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"LISTEN\n")
+        await reader.readline()
+        ready.set()
+        while chunk := await reader.read(1 << 20):
+            now = time.perf_counter()
+            for marker in [marker for marker in sightings if marker in chunk]:
+                sightings[marker].append(now)
+
+    readies = [asyncio.Event() for _ in range(listeners)]
+    tasks = [asyncio.create_task(listen(ready)) for ready in readies]
+    await asyncio.gather(*(ready.wait() for ready in readies))
+    latencies: list[float] = []
+    for number in range(rounds):
+        marker = f"marker-{number}-".encode()
+        sightings.clear()
+        sightings[marker] = []
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        began = time.perf_counter()
+        writer.write(f"SEND {number}\n".encode())
+        await reader.readline()
+        while len(sightings[marker]) < listeners and time.perf_counter() - began < 10:
+            await asyncio.sleep(0.005)
+        latencies += [(at - began) * 1000 for at in sightings[marker]]
+        writer.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return latencies

@@ -33,14 +33,14 @@ def available() -> bool:
     return (BINARIES / "postgres").exists() and (os.getuid() != 0 or _other_user() is not None)
 
 
-def _other_user() -> str | None:
+def _other_user() -> str:
     """PostgreSQL refuses root: any ordinary user will do."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    return None
+    raise SystemExit("PostgreSQL refuses root, and there is no user `postgres` or `nobody` to run it as.")
 
 
 def _as_user(command: list[str]) -> list[str]:

@@ -13,8 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from asbuilt import events
-from asbuilt.simulate import start_of_history
-from bench.measure import LIVE_FROM, Result, boxer, facts, folder, free_port, percentile, result, server, token_of
+from bench.measure import Result, boxer, facts, folder, free_port, percentile, result, server, token_of
 
 ROUNDS = 40
 FRAME = b"event: frag\ndata: " + b"x" * 6000 + b"\n\n"
@@ -89,7 +88,6 @@ def _history(path: object) -> None:
 
     from asbuilt.app import AsBuilt
 
-    assert start_of_history(boxer(), 1, LIVE_FROM)
     with AsBuilt(Path(str(path)), plant=boxer()) as app:
         every = facts(20_000)
         for at in range(0, len(every), 2000):

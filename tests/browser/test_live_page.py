@@ -6,7 +6,7 @@ import datetime as dt
 
 from asbuilt import events
 from asbuilt.plant import parse
-from tests.web.scripted import DAY, PLANT_TEXT, Told, at, morning
+from tests.web.scripted import DAY, PLANT, PLANT_TEXT, Told, at, morning
 from tests.web.serving import served, wait_until
 
 MARK = "element => { element.marked = true; return true; }"
@@ -76,7 +76,8 @@ def test_durations_ages_and_clock_run_between_updates(server, look):
     assert int(minutes) == 10
     assert 3 <= int(seconds) < 20
     shown = dt.time.fromisoformat(page.locator("#clock").text_content())
-    assert abs(dt.datetime.combine(DAY, shown) - server.clock().replace(tzinfo=None)) < dt.timedelta(seconds=2)
+    at_the_plant = server.clock().astimezone(PLANT.zone).replace(tzinfo=None)
+    assert abs(dt.datetime.combine(DAY, shown) - at_the_plant) < dt.timedelta(seconds=2)
 
 
 def test_day_and_hour_of_the_plant_change_on_a_screen_that_is_never_loaded_again(quick, look):

@@ -1,0 +1,119 @@
+"""Care of a plant file and a data folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from asbuilt.cli.shared import (
+    DEFAULT_DATA,
+    Data,
+    PlantFile,
+    err,
+    opened_on,
+    out,
+    progress_bar,
+)
+from asbuilt.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer()
+PANEL = "Care"
+PLACE = 4
+
+
+@app.command(rich_help_panel=PANEL)
+def check(plant: PlantFile) -> None:
+    """Read a plant file and draw the plant back, as a person would.
+
+    Example: `asbuilt check examples/boxer/plant.toml`
+    """
+    from asbuilt.app import configure
+    from asbuilt.drawing import draw
+    from asbuilt.plant import load
+
+    loaded = load(plant)
+    for name in loaded.adapters:
+        configure(loaded, name)
+    for part in draw(loaded):
+        out.print(part)
+
+
+@app.command(rich_help_panel=PANEL)
+def parts() -> None:
+    """List every part that discovery finds – views, queries, adapters, records – with its file."""
+    import inspect
+
+    from asbuilt import adapters, record, views
+
+    base = Path(__file__).parents[2]
+    table = Table("part", "name", "file", "what", box=None, pad_edge=False)
+    for column in table.columns[:3]:
+        column.no_wrap = True
+
+    def add(part: str, name: str, thing: Any) -> None:
+        path = Path(inspect.getfile(thing))
+        shown = path.relative_to(base) if path.is_relative_to(base) else path
+        table.add_row(part, name, str(shown), (inspect.getdoc(thing) or "").partition("\n")[0])
+
+    found = views.discover()
+    for name, view in found.items():
+        add("view", name, view.fold)
+        if view.page is not None:
+            for page in view.page.PAGES:
+                add("page", page.address, page.show)
+    for name, query in views.queries(found).items():
+        add("query", name, query.function)
+    for kind, module in adapters.discover().items():
+        add("adapter", kind, module)
+    for name, module in record.implementations().items():
+        add("record", name, module)
+    out.print(table, soft_wrap=False, crop=False)
+
+
+@app.command(rich_help_panel=PANEL)
+def rebuild(data: Data = DEFAULT_DATA) -> None:
+    """Delete the rows of all views and fold them anew from the record. The record is not touched."""
+    with opened_on(data, "rebuild", rebuild=True) as opened:
+        out.print(f"Folded {opened.record.head():,} facts into {len(opened.views)} views: {opened.store.digest()}")
+
+
+@app.command(rich_help_panel=PANEL)
+def doctor(data: Data = DEFAULT_DATA) -> None:
+    """Read everything and say what is not as it should be. Nothing is repaired."""
+    from asbuilt.doctor import examine
+
+    problems = 0
+    if not data.exists():
+        raise UsageError("there is no such folder", where=str(data), remedy="Name the data folder with --data.")
+    with progress_bar("Reading the record") as (progress, task):
+        for finding in examine(data, lambda done, total: progress.update(task, completed=done, total=total)):
+            problems += finding.bad
+            (err if finding.bad else out).print(Text(("✗ " if finding.bad else "✓ ") + finding.what))
+            if finding.remedy:
+                err.print(Text(f"  → {finding.remedy}"))
+    if problems:
+        raise typer.Exit(3)
+
+
+@app.command(rich_help_panel=PANEL)
+def token(
+    adapter: Annotated[str | None, typer.Argument(help="The adapter; without one, the token of screens.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Print the token by which a sender may speak as an adapter, or a screen of another machine may look.
+
+    Example: `curl -H "Authorization: Bearer $(asbuilt token gateway)" --data-binary @facts.ndjson http://…/facts`
+    """
+    from asbuilt.folder import DataFolder
+
+    folder = DataFolder(data)
+    folder.make()
+    sys.stdout.write(folder.secret(f"adapter-{adapter}.token" if adapter else "screen.token") + "\n")

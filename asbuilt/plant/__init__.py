@@ -1,0 +1,58 @@
+"""The plant file: `plant.toml` → `Plant`.
+
+One TOML file describes the plant: sites, areas, lines and stations (ISA-95), products with
+routing, parts list and characteristics, shift patterns, stop reasons, and adapters with their
+mappings. Unknown keys, dangling references and bad values are refused with file, line and
+remedy. `Plant` is plain data; nothing here touches the record.
+
+`tables` holds the keys, `references` what must hold between them, `reading` the way from the
+file to a `Plant`.
+"""
+
+from __future__ import annotations
+
+from asbuilt.plant.reading import load, parse
+from asbuilt.plant.tables import (
+    DAYS,
+    AdapterSettings,
+    Area,
+    Break,
+    Characteristic,
+    Day,
+    Line,
+    Operation,
+    Part,
+    Product,
+    Reason,
+    Shift,
+    ShiftPattern,
+    Site,
+    Station,
+    minutes,
+    shift_minutes,
+)
+from asbuilt.plant.whole import Plant, local_day
+
+__all__ = [
+    "DAYS",
+    "AdapterSettings",
+    "Area",
+    "Break",
+    "Characteristic",
+    "Day",
+    "Line",
+    "Operation",
+    "Part",
+    "Plant",
+    "Product",
+    "Reason",
+    "Shift",
+    "ShiftPattern",
+    "Site",
+    "Station",
+    "load",
+    "local_day",
+    "minutes",
+    "parse",
+    "shift_minutes",
+]

@@ -1,0 +1,206 @@
+"""The tables of a plant file and the keys each may hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._ -]{0,79}\Z")]
+"""Letters, digits, `.`, `_`, `-` and spaces; it becomes part of paths and addresses."""
+Title = Annotated[str, Meta(min_length=1, max_length=120)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Number = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,18}(\.[0-9]{1,12})?\Z")]
+"""A decimal number kept as it was written."""
+TimeOfDay = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the plant file; keys that are not declared are refused."""
+
+
+# --------------------------------------------------------------------------- products
+
+
+class Characteristic(Table, frozen=True, kw_only=True):
+    """Something that is measured, with its limits; `digits` is how many decimals are shown."""
+
+    id: Id
+    name: Title
+    uom: Title
+    nominal: Number | None = None
+    lower: Number | None = None
+    upper: Number | None = None
+    digits: Annotated[int, Meta(ge=0, le=9)] | None = None
+
+
+class Operation(Table, frozen=True, kw_only=True):
+    """A step of a product's routing; `station` is an id on the product's line or a full path."""
+
+    id: Id
+    name: Title
+    station: str
+    cycle_s: Seconds | None = None
+    characteristics: tuple[Id, ...] = ()
+
+
+class Part(Table, frozen=True, kw_only=True):
+    """A line of the parts list: how many go in, at which operation, and how they are tracked."""
+
+    product: Id
+    name: Title
+    quantity: Number = "1"
+    uom: Title = "pcs"
+    tracking: Literal["serial", "lot", "bulk"] = "lot"
+    operation: Id | None = None
+    positions: tuple[Title, ...] = ()
+
+
+class Product(Table, frozen=True, kw_only=True):
+    """What is built, with routing, parts list and characteristics."""
+
+    id: Id
+    name: Title
+    revision: Title | None = None
+    gtin: Annotated[str, Meta(pattern=r"\A[0-9]{8,14}\Z")] | None = None
+    operation: tuple[Operation, ...] = ()
+    part: tuple[Part, ...] = ()
+    characteristic: tuple[Characteristic, ...] = ()
+
+
+# --------------------------------------------------------------------------- equipment
+
+
+class Station(Table, frozen=True, kw_only=True):
+    """A work unit of a line. `buffer` is the capacity of the buffer after it (none: no buffer).
+
+    `key` names the characteristic shown on its tile; `source` the adapter it speaks through.
+    """
+
+    id: Id
+    name: Title
+    short: Title | None = None
+    cycle_s: Seconds | None = None
+    buffer: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    source: Id | None = None
+    key: Id | None = None
+    places: Annotated[int, Meta(ge=1, le=1000)] = 1
+    characteristic: tuple[Characteristic, ...] = ()
+    path: str = field(default="", name="_path")
+
+    @property
+    def label(self) -> str:
+        """The name used in sentences."""
+        return self.short or self.name
+
+
+class Line(Table, frozen=True, kw_only=True):
+    """A work centre: stations in the order of flow, a takt, a shift pattern."""
+
+    id: Id
+    name: Title
+    product: Id | None = None
+    takt_s: Seconds | None = None
+    shifts: Id | None = None
+    flow: Literal["serial", "job_shop"] = "serial"
+    station: tuple[Station, ...] = ()
+    path: str = field(default="", name="_path")
+
+
+class Area(Table, frozen=True, kw_only=True):
+    """A part of a site."""
+
+    id: Id
+    name: Title
+    line: tuple[Line, ...] = ()
+
+
+class Site(Table, frozen=True, kw_only=True):
+    """A place."""
+
+    id: Id
+    name: Title
+    area: tuple[Area, ...] = ()
+
+
+# --------------------------------------------------------------------------- time, reasons, sources
+
+
+class Break(Table, frozen=True, kw_only=True):
+    """A pause inside a shift, times of day in the plant's zone."""
+
+    start: TimeOfDay
+    end: TimeOfDay
+    name: Title = "break"
+
+
+class Shift(Table, frozen=True, kw_only=True):
+    """A shift of a pattern. It begins on the given days; one that ends at or before its start ends on the next day."""
+
+    id: Id
+    start: TimeOfDay
+    end: TimeOfDay
+    days: tuple[Day, ...] = DAYS
+    lead: Title | None = None
+    breaks: tuple[Break, ...] = ()
+
+
+class ShiftPattern(Table, frozen=True, kw_only=True):
+    """The shifts of a week."""
+
+    id: Id
+    shift: tuple[Shift, ...] = ()
+
+
+class Reason(Table, frozen=True, kw_only=True):
+    """A reason for a stop, with the group it belongs to."""
+
+    id: Id
+    name: Title
+    group: Title = "other"
+
+
+class AdapterSettings(Struct, frozen=True, kw_only=True):
+    """An adapter of the plant file: its kind, what every adapter has, and its own settings.
+
+    `title` is its name for people, `fresh_s` how often it should be heard, `response` what to do
+    when it is silent.
+    """
+
+    name: str
+    kind: str
+    title: str
+    fresh_s: float | None
+    response: str
+    settings: dict[str, Any]
+
+
+class Head(Table, frozen=True, kw_only=True):
+    """What the plant is called and by which zone its clocks go."""
+
+    id: Id
+    name: Title
+    zone: str
+
+
+class File(Table, frozen=True, kw_only=True):
+    """The whole plant file."""
+
+    plant: Head
+    site: tuple[Site, ...] = ()
+    product: tuple[Product, ...] = ()
+    shift_pattern: tuple[ShiftPattern, ...] = ()
+    reason: tuple[Reason, ...] = ()
+    adapter: dict[Id, dict[str, Any]] = {}
+
+
+def minutes(time_of_day: str) -> int:
+    """Minutes since midnight of `HH:MM`."""
+    return int(time_of_day[:2]) * 60 + int(time_of_day[3:])
+
+
+def shift_minutes(shift: Shift) -> int:
+    """Length of a shift by the clock on the wall, 1 … 1440 minutes."""
+    return (minutes(shift.end) - minutes(shift.start)) % 1440 or 1440

@@ -151,7 +151,7 @@ class Look:
         jobs = self._jobs(station) if self.line.flow == "job_shop" else []
         word, since, cause = self._word(state, jobs, lost, station)
         passages = self._passages(station)
-        adapter = self.plant.adapters.get(station.source or "")
+        adapter = self.plant.adapters.get((station.source or "").partition(":")[0])
         return Tile(
             id=station.id,
             path=station.path,

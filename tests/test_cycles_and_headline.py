@@ -112,7 +112,7 @@ def test_an_unplanned_stop_holds_the_line_beside_a_longer_planned_one():
         (["Honing"], "Honing"),
         (["Honing", "Test"], "Honing and test"),
         (["Honing", "Wash", "Test"], "Honing, wash and test"),
-        (["Head and piston", "Fuel and ignition"], "Head and piston, fuel and ignition"),
+        (["Head and piston", "Fuel and ignition"], "Head and piston as well as fuel and ignition"),
         (["Wash", "ECU test"], "Wash and ECU test"),
     ],
 )

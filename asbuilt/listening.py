@@ -33,6 +33,8 @@ WATCH_EVERY_S = 1.0
 NO_DATA_PRIORITY = 3
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
+DOUBTED_CLOCK = dt.timedelta(hours=1)
+"""A source's own time for its end is believed when it is at most so long ago."""
 STEADY_AFTER_S = 60.0
 """An adapter that worked for so long begins again with the shortest pause when it fails."""
 
@@ -204,9 +206,10 @@ class Listening:
         if facts:
             await self._record(facts)
 
-    async def lost(self, adapter: str, part: str, reason: str) -> None:
+    async def lost(self, adapter: str, part: str, reason: str, at: dt.datetime | None) -> None:
         """The connection to an adapter's source, or to a part of it, is lost."""
         now = self._app.now()
+        when = at if at is not None and now - DOUBTED_CLOCK < at < now else now
         source = source_of(adapter, part)
         gone = [source] if part else [source, *sorted(one for one in self._connected if one.startswith(f"{adapter}:"))]
         facts: list[Taken] = []
@@ -217,7 +220,7 @@ class Listening:
                 self._lost[one] = reason
                 continue
             self._lost[one] = reason
-            facts += self._fell_away(one, self._app.heard.get(one) or self._last_heard(adapter), reason, now)
+            facts += self._fell_away(one, self._app.heard.get(one) or self._last_heard(adapter), reason, when)
         if facts:
             await self._record(facts)
 
@@ -246,7 +249,7 @@ class Listening:
             id=self._id(now), event_time=now.astimezone(zone), source=OWN_SOURCE, adapter=name,
             last_seen=heard.astimezone(zone) if heard else None, reason=reason[:4000],
         )  # fmt: skip
-        return [lost, self._no_data(name, heard, now, reason)]
+        return [lost, self._no_data(name, heard, now, reason)] if self._concerns_somebody(name) else [lost]
 
     def _no_data(self, name: str, heard: dt.datetime | None, now: dt.datetime, reason: str = "") -> AlarmRaised:
         plant = self._app.plant
@@ -261,13 +264,17 @@ class Listening:
             detail=f"{seen}; {reason}" if reason else seen,
         )  # fmt: skip
 
+    def _concerns_somebody(self, source: str) -> bool:
+        """Whether people must know: an adapter, or a part that a station speaks through."""
+        return ":" not in source or any(station.source == source for station in self._app.plant.stations.values())
+
     def _heard_again(self, name: str, now: dt.datetime) -> list[Taken]:
         here = now.astimezone(self._app.plant.zone)
         connected = SourceConnected(id=self._id(now), event_time=here, source=OWN_SOURCE, adapter=name)
         cleared = AlarmCleared(
             id=self._id(now), event_time=here, source=OWN_SOURCE, adapter=name, alarm=f"no-data-{name}"[:200]
         )
-        return [connected, cleared]
+        return [connected, cleared] if self._concerns_somebody(name) else [connected]
 
     def _gap(self, source: str, start: dt.datetime, end: dt.datetime, reason: str) -> events.GapFound:
         now, zone = self._app.now(), self._app.plant.zone

@@ -32,7 +32,7 @@ class Watcher(Protocol):
         """An adapter, or a part of it, is connected."""
         ...
 
-    async def lost(self, adapter: str, part: str, reason: str) -> None:
+    async def lost(self, adapter: str, part: str, reason: str, at: dt.datetime | None) -> None:
         """It is lost."""
         ...
 
@@ -87,8 +87,8 @@ class AppSink:
     async def connected(self, part: str = "", *, resumed: bool = False) -> None:
         await self._watcher.connected(self.name, part, resumed)
 
-    async def lost(self, reason: str, part: str = "") -> None:
-        await self._watcher.lost(self.name, part, reason)
+    async def lost(self, reason: str, part: str = "", at: dt.datetime | None = None) -> None:
+        await self._watcher.lost(self.name, part, reason, at)
 
     async def gap(self, start: dt.datetime, end: dt.datetime, reason: str, part: str = "") -> None:
         await self._watcher.gap(self.name, part, start, end, reason)
@@ -165,7 +165,7 @@ class WatchingSink:
         """Say that it is connected."""
         self._say(f"connected{f': {part}' if part else ''}")
 
-    async def lost(self, reason: str, part: str = "") -> None:
+    async def lost(self, reason: str, part: str = "", at: dt.datetime | None = None) -> None:
         """Say that it is lost."""
         self._say(f"lost{f': {part}' if part else ''}: {reason}")
 

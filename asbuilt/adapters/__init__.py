@@ -123,8 +123,8 @@ class Sink(Protocol):
         """
         ...
 
-    async def lost(self, reason: str, part: str = "") -> None:
-        """Observation ends: of one part, or of the whole adapter and all its parts."""
+    async def lost(self, reason: str, part: str = "", at: dt.datetime | None = None) -> None:
+        """Observation ends: of one part, or of the whole adapter and all its parts; `at` a moment, or now."""
         ...
 
     async def gap(self, start: dt.datetime, end: dt.datetime, reason: str, part: str = "") -> None:

@@ -38,6 +38,8 @@ from asbuilt.errors import MalformedFact
 
 MAX_REMEMBERED: Final = 50_000
 """So many counters and states of one adapter are remembered."""
+EARLIEST_YEAR: Final = 2000
+"""A machine that says an earlier time has no clock."""
 COUNTS: Final = ("good", "rejected", "for_review")
 _NEVER_MAPPED = (events.PlantDefined, events.MessageRejected, events.CorrectionMade, events.SourceConnected,
                  events.SourceLost, events.HeartbeatMissed)  # fmt: skip
@@ -197,6 +199,8 @@ class Mapper:
         event_time = draft["event_time"]
         if event_time is None:
             raise ValueError("it says no time, and when it arrived is not known")
+        if event_time.year < EARLIEST_YEAR:
+            raise ValueError(f"it says {event_time.isoformat()}: that clock was never set")
         own = draft.pop("id", None)
         if own is not None:
             parts = (ready.rule.fact, own)

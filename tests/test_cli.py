@@ -148,6 +148,30 @@ def test_help_names_every_command(ask, words):
         assert re.search(rf"│ {command} +[A-Z]", done.out + done.err), command
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_shows_an_example(ask, command):
+    done = ask(command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert re.search("Examples?: ", done.out), "its docstring has no example"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_examples_of_help_can_be_typed(command):
+    group: Any = typer.main.get_command(cli.app)
+    examples = (group.commands[command].help or "").partition("Example")[2]
+    typed = [words for example in re.findall("`([^`]+)`", examples) for words in _typed(example)]
+    assert [words for words in typed if words[0] == command]
+    for words in typed:
+        # Reads options and arguments as the command line does, without doing anything.
+        group.commands[words[0]].make_context(words[0], words[1:])
+
+
+def _typed(example: str) -> Iterator[list[str]]:
+    for part in re.split(r"\||\$\(|\)", example):
+        if part.strip().startswith("asbuilt "):
+            yield shlex.split(part)[1:]
+
+
 def test_the_version(ask):
     from asbuilt import __version__
 
@@ -156,7 +180,7 @@ def test_the_version(ask):
 
 @pytest.mark.parametrize(
     "words", [("nonsense",), ("query",), ("import",), ("digest", "--nonsense"), ("run", "x", "--port", "70000"),
-              ("simulate", "x", "--days", "0"), ("demo", "--speed", "0")]
+              ("simulate", "x", "--days", "0"), ("demo", "--speed", "0"), ("facts", "--limit", "-1")]
 )  # fmt: skip
 def test_what_cannot_be_typed_is_told_with_the_way_to_help(ask, words):
     done = ask(*words)
@@ -225,6 +249,24 @@ def test_nothing_is_told_as_nothing(ask, filled):
     words = ("query", "order.reports", "order=A1", "person=Ben", "station=nowhere", "--data", filled)
     assert ask(*words) == Done(0, "", "Nothing.\n")
     assert ask(*words, "--json").out == "[]\n"
+
+
+def test_a_table_without_rows_still_has_its_columns(ask, filled):
+    done = ask("query", "order.reports", "station=nowhere", "--csv", "--data", filled)
+    assert done.code == 0
+    assert done.out.startswith("order,operation,kind,start,end,hours,")
+    assert len(done.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", ["--csv", None])
+def test_cells_that_hold_several_things_are_json(ask, filled, form):
+    done = ask("query", "line.states", "line=shop", *([form] if form else []), "--data", filled)
+    assert done.code == 0
+    assert "()" not in done.out
+    if form:
+        for row in csv.DictReader(io.StringIO(done.out)):
+            assert json.loads(row["units"]) == []
+            assert json.loads(row["cycle"]) == {"since": None, "unit": "", "target_s": None}
 
 
 def test_every_query_answers_in_every_form(ask, filled):
@@ -328,7 +370,8 @@ def test_a_type_is_not_found_in_the_words_of_another_fact(ask, data):
 # --------------------------------------------------------------------------- no record there
 
 
-@pytest.mark.parametrize("words", [("query", "order.totals"), ("facts",), ("digest",), ("doctor",)])
+@pytest.mark.parametrize("words", [("query", "order.totals"), ("facts",), ("digest",), ("rebuild",), ("doctor",),
+                                   ("correct", "01900000-0000-7000-8000-000000000001")])  # fmt: skip
 def test_a_folder_without_a_record_is_told_and_left_alone(ask, tmp_path, words):
     complaint(ask(*words, "--data", tmp_path / "nothing"), 2, str(tmp_path / "nothing"))
     assert list(tmp_path.iterdir()) == []
@@ -419,6 +462,7 @@ def test_of_many_bad_rows_some_are_told_and_where_the_others_are(ask, plant, tmp
         ("nix", "log.csv", 2, ["plant.toml", "no adapter `nix`", "reports, gateway"]),
         ("gateway", "log.csv", 2, ["adapter `gateway` (http) does not read files"]),
         ("reports", "nix.csv", 1, ["nix.csv: cannot read it: No such file"]),
+        ("reports", ".", 1, ["cannot read it: Is a directory"]),
         ("reports", "empty.csv", 1, ["empty.csv: the file is empty"]),
         ("reports", "other.csv", 2, ["other.csv:1: the file has no column", "order"]),
     ],
@@ -540,6 +584,10 @@ def test_a_corrected_folder_rebuilds_to_the_same(ask, data):
         ("", "nothing there", 2, "nix.json: cannot read it: No such file"),
         ("", "not json", 1, "fixed.json: "),
         ("", "[1]", 1, "fixed.json: "),
+        ("", "{}", 1, "operation"),
+        ("", '{"order": "B2", "operation": "turn", "kind": "production", "start_time": "2024-03-05T06:00:00+01:00", "good": -1}', 1, "good"),
+        ("", '{"type": "nonsense.v1"}', 1, ""),
+        ("", '{"colour": "red"}', 1, ""),
     ],
 )  # fmt: skip
 def test_a_correction_that_cannot_be(ask, data, tmp_path, which, replacement, code, says):
@@ -628,6 +676,11 @@ def test_parts_lists_everything_with_its_file(ask):
     for name in ("view     order ", "query    order.totals ", "page     /sources ", "adapter  csv_file ", "adapter  http ",
                  "record   sqlite ", "record   memory "):  # fmt: skip
         assert [line for line in lines if line.startswith(name)], name
+    for line in lines[1:]:
+        # One part a line, whatever reads it.
+        _, _, file, what = re.split(r" {2,}", line, maxsplit=3)
+        assert (ROOT / file).is_file()
+        assert what
 
 
 def test_tokens(ask, tmp_path):
@@ -642,6 +695,13 @@ def test_tokens(ask, tmp_path):
     assert [file.name for file in files] == ["adapter-gateway.token", "adapter-other.token", "screen.token"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE((data / "keys").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["../../outside", "../x", "a/b", "/etc/x"])
+def test_a_token_of_a_name_that_can_be_none(ask, tmp_path, name):
+    data = tmp_path / "deep" / "data"
+    complaint(ask("token", name, "--data", data), 2, name)
+    assert not list(tmp_path.rglob("*token*"))
 
 
 # --------------------------------------------------------------------------- simulate
@@ -671,6 +731,8 @@ def test_simulate_into_a_folder(ask, tmp_path):
 def test_simulate_what_cannot_be(ask, plant, tmp_path):
     complaint(ask("simulate", plant, "--out", tmp_path / "x"), 2, "no serial flow")
     boxer = ROOT / "examples" / "boxer" / "plant.toml"
+    complaint(ask("simulate", boxer, "--out", tmp_path / "no" / "x"), 2, str(tmp_path / "no" / "x"), "No such file")
+    complaint(ask("simulate", boxer, "--out", tmp_path), 2, str(tmp_path), "Is a directory")
 
 
 # --------------------------------------------------------------------------- processes
@@ -702,6 +764,18 @@ def test_a_port_that_is_taken(plant, data, tmp_path):
         assert port
         done = process("run", plant, "--data", tmp_path / "other", "--port", port[1])
         complaint(done, 2, f"cannot listen on port {port[1]}", "--port")
+
+
+@pytest.mark.parametrize("words", [("facts",), ("parts",), ("query", "order.reports", "--json"), ("query", "order.reports", "--csv"),
+                                   ("query", "order.reports"), ("--help",)])  # fmt: skip
+def test_a_reader_that_has_seen_enough_is_no_error(filled, words):
+    words = words if words[0] in ("parts", "--help") else (*words, "--data", filled)
+    with running(*words) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.close()
+        assert command.stderr.read() == ""
+        assert command.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("later_s", [0, 0.1, 0.5])

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from asbuilt.plant import parse
+from asbuilt.views.line import moment
 from asbuilt.views.line.sentence import joined
 from tests.web.scripted import PLANT_TEXT, Told, at, morning, shop
 
@@ -111,9 +112,21 @@ def test_an_unplanned_stop_holds_the_line_beside_a_longer_planned_one():
         (["Honing"], "Honing"),
         (["Honing", "Test"], "Honing and test"),
         (["Honing", "Wash", "Test"], "Honing, wash and test"),
-        (["Head and piston", "Fuel and ignition"], "Head and piston, fuel and ignition"),
+        (["Head and piston", "Fuel and ignition"], "Head and piston as well as fuel and ignition"),
         (["Wash", "ECU test"], "Wash and ECU test"),
     ],
 )
 def test_labels_are_joined_as_people_say_them(labels, words):
     assert joined(labels) == words
+
+
+def test_a_stay_of_a_year_is_told_as_it_is_without_walking_its_calendar(monkeypatch):
+    told = Told()
+    told.state("10", "Execute", at("06:00", dt.date(2025, 6, 3)))
+    told.start("10", "1", at("06:10", dt.date(2025, 6, 3)))
+    walked = []
+    monkeypatch.setattr(moment, "shifts_of", lambda *asked: walked.append(asked) or iter(()))
+    with shop(told) as app:
+        since = app.query("line.board", line="1").tiles[0].cycle.since
+    assert since == at("06:10", dt.date(2025, 6, 3))
+    assert not walked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from asbuilt.app import AsBuilt
 
-out = Console(highlight=False, soft_wrap=True)
+# What is written to a file or a pipe is not cut to the width of a screen.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Data = Annotated[

@@ -10,11 +10,12 @@ import datetime as dt
 
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
-from asbuilt.shifts import shifts_of
 from asbuilt.views.line.fold import State
 from asbuilt.views.line.moment import LAST_CYCLES, SECOND_US, Moment
 
 Span = tuple[int, int]
+LONGEST = dt.timedelta(days=31)
+"""Of a stay beyond this nothing is taken out: it is no cycle any more, and looking would take long."""
 
 
 def cycles(look: Moment, station: Station) -> tuple[float, ...]:
@@ -24,49 +25,48 @@ def cycles(look: Moment, station: Station) -> tuple[float, ...]:
         " AND until_us > 0 AND until_us <= ? ORDER BY from_us DESC LIMIT ?",
         station.path, look.at_us, look.at_us, LAST_CYCLES,
     )  # fmt: skip
-    if not stays:
-        return ()
-    idle = _not_its_time(look, station, stays[-1][0])
-    return tuple((until - start - _overlap(idle, start, until)) / SECOND_US for start, until in reversed(stays))
+    return tuple((until - start - _waited_us(look, station, start, until)) / SECOND_US for start, until in stays[::-1])
 
 
 def counted_from(look: Moment, station: Station, from_us: int) -> dt.datetime:
     """The instant from which the present cycle counts: its begin, later by what is not the station's time."""
-    return look.time(from_us + _overlap(_not_its_time(look, station, from_us), from_us, look.at_us))
+    return look.time(from_us + _waited_us(look, station, from_us, look.at_us))
 
 
-def _not_its_time(look: Moment, station: Station, since_us: int) -> list[Span]:
-    """Spans up to the moment in which a unit waits in the station for something else; they do not overlap."""
-    return _united([*_blocked(look, station, since_us), *_outside_work(look, since_us)])
+def _waited_us(look: Moment, station: Station, start: int, end: int) -> int:
+    """How long of a stay the unit waited for something else than the station."""
+    if end - start > LONGEST / dt.timedelta(microseconds=1):
+        return 0
+    spans = _united([*_blocked(look, station, start, end), *_outside_work(look, start, end)])
+    return sum(max(0, min(end, until) - max(start, since)) for since, until in spans)
 
 
-def _blocked(look: Moment, station: Station, since_us: int) -> list[Span]:
+def _blocked(look: Moment, station: Station, start: int, end: int) -> list[Span]:
     before = look.reader.rows(
-        State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT 1", station.path, since_us
+        State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT 1", station.path, start
     )
     later = look.reader.rows(
-        State,
-        "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact",
-        station.path, since_us, look.at_us,
-    )  # fmt: skip
+        State, "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact", station.path, start, end
+    )
     states = [*before, *later]
-    ends = [*(state.time_us for state in states[1:]), look.at_us]
-    return [(state.time_us, end) for state, end in zip(states, ends, strict=True) if state.state == "Blocked"]
+    ends = [*(state.time_us for state in states[1:]), end]
+    return [(state.time_us, until) for state, until in zip(states, ends, strict=True) if state.state == "Blocked"]
 
 
-def _outside_work(look: Moment, since_us: int) -> list[Span]:
+def _outside_work(look: Moment, start: int, end: int) -> list[Span]:
     if look.line.shifts is None:
         return []
-    first = look.time(since_us).date() - dt.timedelta(days=1)
-    spans, worked_until = [], microseconds(look.time(since_us))
-    for window in shifts_of(look.plant, look.line, first, look.at.date()):
-        start, end = microseconds(window.start), microseconds(window.end)
-        if end <= since_us or start >= look.at_us:
-            continue
-        spans.append((worked_until, start))
-        spans += [(microseconds(pause.start), microseconds(pause.end)) for pause in window.breaks]
-        worked_until = end
-    return [*spans, (worked_until, look.at_us)]
+    spans, worked_until = [], start
+    day, last = look.time(start).date() - dt.timedelta(days=1), look.time(end).date()
+    while day <= last:
+        for window in look.shifts_on(day):
+            begins, ends = microseconds(window.start), microseconds(window.end)
+            if ends > start and begins < end:
+                spans.append((worked_until, begins))
+                spans += [(microseconds(pause.start), microseconds(pause.end)) for pause in window.breaks]
+                worked_until = ends
+        day += dt.timedelta(days=1)
+    return [*spans, (worked_until, end)]
 
 
 def _united(spans: list[Span]) -> list[Span]:
@@ -79,7 +79,3 @@ def _united(spans: list[Span]) -> list[Span]:
         else:
             united.append((start, end))
     return united
-
-
-def _overlap(spans: list[Span], start: int, end: int) -> int:
-    return sum(max(0, min(end, until) - max(start, since)) for since, until in spans)

@@ -7,7 +7,7 @@ import datetime as dt
 from asbuilt.access import Reader
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
-from asbuilt.shifts import ShiftWindow, next_shift, shift_at
+from asbuilt.shifts import ShiftWindow, next_shift, shift_at, shifts_of
 
 SECOND_US = 1_000_000
 LAST_CYCLES = 12
@@ -32,10 +32,17 @@ class Moment:
         self.pause = self.shift.pause_at(self.at) if self.shift else None
         start = self.shift.start if self.shift else self.at - dt.timedelta(hours=8)
         self.start_us = microseconds(start)
+        self._windows: dict[dt.date, list[ShiftWindow]] = {}
 
     def time(self, time_us: int) -> dt.datetime:
         """Microseconds as an instant at the plant."""
         return time_at(time_us, self.plant.zone)
+
+    def shifts_on(self, day: dt.date) -> list[ShiftWindow]:
+        """The shifts of the line that begin on a day."""
+        if day not in self._windows:
+            self._windows[day] = list(shifts_of(self.plant, self.line, day, day))
+        return self._windows[day]
 
     def following_shift(self) -> ShiftWindow | None:
         """The next shift, if it is none now."""

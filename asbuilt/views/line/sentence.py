@@ -117,8 +117,8 @@ def joined(labels: Sequence[str]) -> str:
     """Labels as people list them: a, b and c."""
     if len(labels) < 2:
         return "".join(labels)
-    # Two labels of which one has an "and" inside read better with a comma than with a third word for it.
-    last = ", " if any(" and " in label for label in labels) else " and "
+    # Where a label has an "and" inside, another one between labels would hide where one ends.
+    last = " as well as " if any(" and " in label for label in labels) else " and "
     first, *more = labels
     return ", ".join([first, *map(lower, more[:-1])]) + last + lower(more[-1])
 

@@ -32,6 +32,7 @@ from asbuilt.record import Clock, Record, memory, sqlite
 from asbuilt.views.store import Changed, Store
 
 if TYPE_CHECKING:
+    from asbuilt.seal.sealer import Sealer
     from asbuilt.web.client import Client
 
 OWN_SOURCE = "asbuilt"
@@ -78,6 +79,7 @@ class AsBuilt:
         self.heard: dict[str, dt.datetime] = {}
         self._memory_tokens: dict[str, str] = {}
         self.read_only = read_only
+        self.sealer: Sealer | None = None
         self._plants = _Plants(plant)
         if self.folder and not read_only:
             self.folder.lock(purpose)
@@ -149,11 +151,27 @@ class AsBuilt:
             return self._memory_tokens.setdefault(adapter, self.random(16).hex())
         return self.folder.secret(f"adapter-{adapter}.token")
 
+    def seal(self, *, origin: str = "", backlog: int = 0) -> Sealer:
+        """Begin to seal what is recorded, in a thread of its own; the log is begun if there is none yet.
+
+        `origin` names a new log; `backlog` blocks are closed at once for what was recorded before.
+        Raises `RecordError` where going on would sign a second history.
+        """
+        from asbuilt.seal import sealer
+
+        assert self.folder is not None and not self.read_only, "what is in memory, or of another process, is not sealed"
+        sealer.begin(self.folder, self.now(), self.random, origin=origin or f"asbuilt/{self.plant.id}", backlog=backlog)
+        self.sealer = sealer.Sealer(self.folder, self.record, self.now, self.random)
+        self.sealer.start()
+        return self.sealer
+
     def close(self) -> None:
         """Record and fold what waits, then let go of the folder."""
         if "client" in self.__dict__:
             self.client.close()
         self.pipeline.stop()
+        if self.sealer is not None:
+            self.sealer.stop()
         self.store.close()
         self.record.close()
         if self.folder:

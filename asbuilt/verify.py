@@ -189,7 +189,7 @@ class _Check:
     def _signed(self, said: Signed) -> None:
         report, policy = self.report, self.known.policy
         kinds = {1: "Ed25519", 4: "Ed25519 cosignature", 6: "ML-DSA-44"}
-        report.key = said.by_log[0].key.fingerprint
+        report.key = said.by_log[0].key.spelled
         detail = f"{said.checkpoint.origin}, {said.checkpoint.size:,} entries, by {', '.join(kinds[one.key.kind] for one in said.by_log)}"
         if policy is None:
             self.done(f"{detail}; with the key the file brings itself, {report.key}", "not checked")

@@ -11,16 +11,17 @@ import datetime as dt
 import hashlib
 import re
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from asbuilt.proof.checkpoint import decimal
 from asbuilt.proof.encoding import b64, malformed, unb64
-from asbuilt.proof.merkle import HASH, leaf_hash, levels_of
+from asbuilt.proof.merkle import HASH, inclusion_path, leaf_hash, levels_of, node_of
 
 SLOTS = 4096
 CADENCE_S = 60
 MAX_SLOTS = 65_536
+GROUP = 128
 EMPTY_TAG = b"asbuilt.empty/1\n"
 
 _FOUNDING, _BLOCK = "asbuilt.log/1", "asbuilt.block/1"
@@ -127,17 +128,39 @@ def places(seed: bytes, slots: int, taken: Collection[int] = ()) -> list[int]:
     return [slot for slot in order if slot not in taken] if taken else order
 
 
-def tree(seed: bytes, slots: int, leaves: Mapping[int, bytes]) -> list[list[bytes]]:
-    """The levels of a block's tree: leaf hashes at their places, random ones everywhere else."""
-    random = hashlib.shake_256(b"asbuilt.empties/1\n" + seed).digest(HASH * slots)
-    filled = [
-        leaves[slot] if slot in leaves else leaf_hash(EMPTY_TAG + random[HASH * slot : HASH * (slot + 1)])
-        for slot in range(slots)
+def group_size(slots: int) -> int:
+    """So many places share one draw of randomness, so that a path can be made without the whole block."""
+    return min(slots, GROUP)
+
+
+def empty_leaves(seed: bytes, slots: int, group: int) -> list[bytes]:
+    """What stands at the empty places of a group, so that an auditor can be shown that they are empty."""
+    size = group_size(slots)
+    random = hashlib.shake_256(b"asbuilt.empties/1\n" + seed + group.to_bytes(2, "big")).digest(HASH * size)
+    return [EMPTY_TAG + random[at : at + HASH] for at in range(0, HASH * size, HASH)]
+
+
+def group_tree(seed: bytes, slots: int, group: int, leaves: Mapping[int, bytes]) -> list[list[bytes]]:
+    """The levels over one group of places: leaf hashes at their places of the block, random ones elsewhere."""
+    first = group * group_size(slots)
+    return levels_of(
+        [
+            leaves[slot] if slot in leaves else leaf_hash(empty)
+            for slot, empty in enumerate(empty_leaves(seed, slots, group), first)
+        ]
+    )
+
+
+def group_roots(seed: bytes, slots: int, leaves: Mapping[int, bytes]) -> list[bytes]:
+    """The roots of a block's groups; the tree over them has the block's root."""
+    return [group_tree(seed, slots, group, leaves)[-1][0] for group in range(slots // group_size(slots))]
+
+
+def slot_path(slot: int, own_group: Sequence[Sequence[bytes]], roots: Sequence[bytes]) -> list[bytes]:
+    """The path of a place to the block's root, from the levels of its group and the roots of all groups."""
+    size = len(own_group[0])
+    above = node_of(levels_of(roots))
+    return [
+        *inclusion_path(slot % size, size, node_of(own_group)),
+        *inclusion_path(slot // size, len(roots), above),
     ]
-    return levels_of(filled)
-
-
-def empty_leaf(seed: bytes, slots: int, slot: int) -> bytes:
-    """What stands at an empty place, so that an auditor can be shown that it is empty."""
-    random = hashlib.shake_256(b"asbuilt.empties/1\n" + seed).digest(HASH * slots)
-    return EMPTY_TAG + random[HASH * slot : HASH * (slot + 1)]

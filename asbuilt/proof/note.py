@@ -43,7 +43,7 @@ class Key(NamedTuple):
         return f"{self.name}+{self.id.hex()}+{b64(bytes([self.kind]) + self.public)}"
 
     @property
-    def fingerprint(self) -> str:
+    def spelled(self) -> str:
         """SHA-256 of the key as people compare it: eight groups of four hexadecimal digits."""
         digest = hashlib.sha256(self.vkey.encode()).hexdigest()[:32]
         return " ".join(digest[at : at + 4] for at in range(0, 32, 4))

@@ -151,11 +151,16 @@ def test_facts_lie_at_random_places_of_a_block_and_empty_ones_can_be_opened():
     assert order == block.places(SEED, 64) != block.places(bytes(32), 64)
     assert block.places(SEED, 64, {3, 5}) == [slot for slot in order if slot not in (3, 5)]
     leaves = {order[0]: merkle.leaf_hash(b"a fact"), order[1]: merkle.leaf_hash(b"another")}
-    levels = block.tree(SEED, 64, leaves)
-    assert [len(level) for level in levels] == [64, 32, 16, 8, 4, 2, 1]
-    for slot in range(64):
-        expected = leaves.get(slot) or merkle.leaf_hash(block.empty_leaf(SEED, 64, slot))
-        assert levels[0][slot] == expected
+    for slots in (64, 1024):
+        roots = block.group_roots(SEED, slots, leaves)
+        assert len(roots) == slots // min(slots, 128)
+        for slot in {*order[:2], 0, 63}:
+            group = slot // block.group_size(slots)
+            levels = block.group_tree(SEED, slots, group, leaves)
+            empty = block.empty_leaves(SEED, slots, group)[slot % block.group_size(slots)]
+            path = block.slot_path(slot, levels, roots)
+            hashed = leaves.get(slot) or merkle.leaf_hash(empty)
+            merkle.check_inclusion(slot, slots, hashed, path, merkle.root_of(roots))
 
 
 def test_places_are_even():

@@ -259,7 +259,8 @@ def test_what_is_not_a_note_is_refused(wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["a\n1\n", "a\n01\n" + "A" * 43 + "=\n", "a\n-1\n" + "A" * 43 + "=\n", "a\n1\nAAAA\n", "\n1\n\n", "a\n1\nx"]
+    "wrong",
+    ["a\n1\n", "a\n01\n" + "A" * 43 + "=\n", "a\n-1\n" + "A" * 43 + "=\n", "a\n1\nAAAA\n", "\n1\n\n", "a\n1\nx"],
 )
 def test_what_is_not_a_checkpoint_is_refused(wrong):
     with pytest.raises(ProofError):
@@ -267,7 +268,9 @@ def test_what_is_not_a_checkpoint_is_refused(wrong):
 
 
 def test_a_policy_and_its_quorum():
-    log, w1, w2 = (HeldKey(name, kind, bytes([n] * 32)).key for n, (name, kind) in enumerate([("l", 1), ("w1", 4), ("w2", 6)]))
+    log, w1, w2 = (
+        HeldKey(name, kind, bytes([n] * 32)).key for n, (name, kind) in enumerate([("l", 1), ("w1", 4), ("w2", 6)])
+    )
     text = f"# trusted\nlog {log.vkey}\nwitness a {w1.vkey}\nwitness b {w2.vkey}\ngroup both all a b\nquorum both\n"
     read = policy.parse(text.encode())
     assert read.logs == (log,)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from asbuilt import events
-from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.events import AnyFact, CorrectionMade, DisclosureIssued, DisclosureOpened, DisclosureRevoked
 from asbuilt.record import Record
 
 MAX_CORRECTIONS = 1_000
@@ -41,8 +41,16 @@ def _corrections(record: Record, fact_id: UUID, known_to: int) -> list[Correctio
     return found
 
 
+_ABOUT_FILES = (DisclosureIssued, DisclosureRevoked, DisclosureOpened)
+
+
 def units_of(record: Record, fact: AnyFact) -> list[str]:
-    """The units a fact is about; a correction is about the units of what it corrects as well, if that is recorded."""
+    """The units a fact is about; a correction is about the units of what it corrects as well, if that is recorded.
+
+    What was told to whom is not about the unit: one reader must not learn from gaps how often others were told.
+    """
+    if isinstance(fact, _ABOUT_FILES):
+        return []
     found = {key for key in events.subjects(fact) if key.startswith("unit:")}
     for _ in range(8):
         if not isinstance(fact, CorrectionMade):
@@ -51,6 +59,8 @@ def units_of(record: Record, fact: AnyFact) -> list[str]:
         if corrected is None:
             break
         fact = events.recall(corrected.body)
+        if isinstance(fact, _ABOUT_FILES):
+            break
         found.update(key for key in events.subjects(fact) if key.startswith("unit:"))
     return sorted(found)[:8]
 

@@ -16,6 +16,8 @@ from asbuilt.record.sqlite import Log
 from asbuilt.seal import sealer
 
 START = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
+EVENING = dt.datetime(2026, 11, 23, 23, 40, tzinfo=dt.UTC)
+"""So late that a lane of one day can be closed soon."""
 ORIGIN = "works.example/log"
 PRODUCT = "BX172"
 SLOTS = 64

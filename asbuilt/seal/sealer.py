@@ -345,7 +345,8 @@ def begin(
             return
         signed = Keyring(folder.keys).manifest(origin, random)
         seconds = int(now.timestamp())
-        start = dt.datetime.fromtimestamp(seconds - seconds % cadence_s if not backlog else seconds, dt.UTC)
+        # Blocks for a backlog take what was recorded before the start, so the start lies just ahead.
+        start = dt.datetime.fromtimestamp(seconds + 1 if backlog else seconds - seconds % cadence_s, dt.UTC)
         begun = Founding(origin, start, cadence_s, slots, backlog, keys_.digest(signed))
         block_.parse_founding(begun.text())
         LogFiles(folder.proof).write([("keys/1", signed)])

@@ -89,10 +89,8 @@ def test_a_log_may_begin_with_blocks_for_what_was_recorded_before(tmp_path):
         works.about(events.UnitStarted, str(n), event_time=START - dt.timedelta(days=1))
     works.now = START + dt.timedelta(seconds=1)
     works.sealer.catch_up()
-    assert works.sealer.closed == 4
-    # They came at the very moment the log began, so they wait for the first minute's block.
-    works.close_blocks(60)
-    assert works.sealer.waiting == 100 - SLOTS
+    assert (works.sealer.closed, works.sealer.waiting) == (4, 0)
+    assert [len(found.slots) for found in works.sealer.store.blocks(0, 9)] == [SLOTS, 100 - SLOTS, 0, 0]
     works.end()
 
 

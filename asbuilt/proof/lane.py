@@ -27,7 +27,7 @@ COUNTS = {
 """What is counted, in words."""
 MAX_COUNT = 1_000_000
 
-_PERIOD = re.compile(r"([0-9]{4})(?:-(?:Q([1-4])|([0-9]{2})(?:-([0-9]{2}))?))?\Z")
+_PERIOD = re.compile(r"([0-9]{4})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?))?\Z")
 
 
 class Lane(NamedTuple):

@@ -3,6 +3,7 @@
 A view's `page.py` declares:
 
 - `MENU`: `Menu(title, address, order)` for the bar on every page, or None.
+- `ACTIONS`, if people record facts there: see `asbuilt.web.acting`.
 - `PAGES`: a list of `Page(address, show, …)`. `show(reader, **path parameters, at=…)` returns
   `Shown`: the title and, per fragment, a macro of the view's `page.html` with its values.
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from asbuilt.web import svg, words
 
@@ -39,13 +40,17 @@ class Fragment(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A page to be rendered: `layout` is the macro that places the fragments."""
+    """A page to be rendered: `layout` is the macro that places the fragments.
+
+    `go` sends the browser to another address of this site instead.
+    """
 
     title: str
     fragments: Mapping[str, Fragment]
     layout: str = "layout"
     values: Mapping[str, Any] = {}
     menu: str = ""
+    go: str = ""
 
 
 class Page(NamedTuple):
@@ -72,7 +77,7 @@ class Rendered(NamedTuple):
 class Renderer:
     """Jinja2 over the views' `page.html` and the pages' frame; autoescaping on."""
 
-    def __init__(self, folders: Mapping[str, Path]) -> None:
+    def __init__(self, folders: Mapping[str, Path], *, act_token: str = "") -> None:
         web = Path(__file__).parent
         loader = jinja2.PrefixLoader(
             {
@@ -89,6 +94,10 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.globals["svg"] = svg
+        self._environment.globals["acting"] = lambda back="/": Markup(
+            f'<input type="hidden" name="token" value="{escape(act_token)}">'
+            f'<input type="hidden" name="back" value="{escape(back)}">'
+        )
         self._environment.filters.update(
             duration=words.duration, age=words.age, clock=words.clock, day=words.day, number=words.number,
             signed=words.signed, percent=words.percent, spaced=words.spaced, plural=words.plural,

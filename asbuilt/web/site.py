@@ -8,11 +8,12 @@ import hashlib
 import hmac
 import inspect
 import logging
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
@@ -25,6 +26,9 @@ from asbuilt.ask import parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
 from asbuilt.web import svg, words
+from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
+from asbuilt.web.addresses import here, matched, path_of, with_query
+from asbuilt.web.asgi import send_json, send_page, whole_body
 from asbuilt.web.guard import Guard
 from asbuilt.web.live import Live, LivePage
 from asbuilt.web.pages import Menu, Page, Rendered, Renderer
@@ -64,7 +68,14 @@ class Site:
         self._doors: dict[str, list[_Door]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         pages = {view.name: view.page for view in app.views.values() if view.page is not None}
-        self._renderer = Renderer({name: Path(inspect.getfile(module)).parent for name, module in pages.items()})
+        actions: dict[str, Action] = {
+            f"{name}/{action.name}": action
+            for name, module in pages.items()
+            for action in getattr(module, "ACTIONS", ())
+        }
+        self._acting = Acting(app, actions)
+        folders = {name: Path(inspect.getfile(module)).parent for name, module in pages.items()}
+        self._renderer = Renderer(folders, act_token=self._acting.token)
         self.menu: list[Menu] = sorted(
             (module.MENU for module in pages.values() if getattr(module, "MENU", None)), key=lambda entry: entry.order
         )
@@ -74,7 +85,7 @@ class Site:
         handlers: list[HTTPRouteHandler] = []
         self._pages: dict[str, tuple[str, Page]] = {}
         for name, module in pages.items():
-            handlers += [self._handler(name, page) for page in module.PAGES]
+            handlers += [handler for page in module.PAGES for handler in self._handler(name, page)]
         self._litestar = Litestar(
             [*handlers, *self._own_handlers()],
             exception_handlers={AsBuiltError: self._explain, Exception: self._explain},
@@ -147,6 +158,8 @@ class Site:
         path = scope["path"]
         if path == "/live":
             await self._stream(scope, receive, send)
+        elif path.startswith("/act/"):
+            await self._act(path, scope, receive, send)
         elif path in self._doors or path == "/facts" or path.startswith("/facts/"):
             await self._at_door(path, scope, receive, send)
         else:
@@ -158,7 +171,7 @@ class Site:
     async def _at_door(self, path: str, scope: dict[str, Any], receive: Any, send: Any) -> None:
         doors = self._doors.get(path, [])
         if not doors:
-            await _json(send, 404, {"error": f"no adapter listens at {path}", "remedy": 'Add an adapter of kind "http" to the plant file.'})  # fmt: skip
+            await send_json(send, 404, {"error": f"no adapter listens at {path}", "remedy": 'Add an adapter of kind "http" to the plant file.'})  # fmt: skip
             return
         shown = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ").strip()
         chosen = None
@@ -169,26 +182,47 @@ class Site:
         if chosen is None and not shown:
             chosen = next((door for door in doors if door.open_to_all), None)
         if chosen is None:
-            await _json(send, 401, {"error": "the token is missing or wrong", "remedy": "`asbuilt token ADAPTER` prints it; send it as Authorization: Bearer …"})  # fmt: skip
+            await send_json(send, 401, {"error": "the token is missing or wrong", "remedy": "`asbuilt token ADAPTER` prints it; send it as Authorization: Bearer …"})  # fmt: skip
             return
         await chosen.answer(scope, receive, send)
 
+    async def _act(self, path: str, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """A person records facts: answered in words for scripts, with the page again for forms."""
+        if scope["method"] != "POST":
+            await send_json(send, 405, {"error": "only POST", "remedy": "Load the page anew."})
+            return
+        headers = dict(scope["headers"])
+        body = await whole_body(receive, MAX_BODY_BYTES)
+        status, said, values = await self._acting.answer(path, headers, body)
+        if headers.get(b"accept", b"").startswith(b"application/json"):
+            await send_json(send, status, said)
+        elif status == 200:
+            await send_page(send, 303, "", here(values.get("back", "/")))
+        else:
+            request: Request[Any, Any, Any] = Request(scope, receive, send)  # type: ignore[arg-type]
+            body_of_page = self._renderer.problem(f"Not saved: {said.error}.", said.remedy)
+            await send_page(send, status, self._frame(request, title="Not saved", body=body_of_page))
+
     # ----------------------------------------------------------------- pages
 
-    def _handler(self, view: str, page: Page) -> HTTPRouteHandler:
+    def _handler(self, view: str, page: Page) -> Iterator[HTTPRouteHandler]:
+        """What answers at the page's address; one below another page's open end is found by that one's."""
+
         async def show(request: Request[Any, Any, Any]) -> Response[str]:
-            return await self._show(view, page, request)
+            found = self._find(path_of(request.scope), live_only=False)
+            return await self._show(*(found[:2] if found else (view, page)), request)
 
         address = page.address
         self._pages[address] = (view, page)
-        return get(address, media_type=MediaType.HTML, name=f"{view}:{address}")(show)
+        if ":path}/" not in address:
+            yield get(address, media_type=MediaType.HTML, name=f"{view}:{address}")(show)
 
     async def _show(self, view: str, page: Page, request: Request[Any, Any, Any]) -> Response[str]:
         asked = dict(request.query_params)
         at = self._at(asked.pop("at", ""))
         wall = asked.pop("wall", "") not in ("", "0")
-        path = _path(request)
-        path_given = _matched(page.address, path) or {}
+        path = path_of(request.scope)
+        path_given = matched(page.address, path) or {}
         given = {**self._parameters(page, asked), **path_given}
         is_live = page.live and at is None
         since = ""
@@ -198,7 +232,9 @@ class Site:
             since = self.live.since(live)
         else:
             rendered = await asyncio.to_thread(self._render, view, page, given, at)
-        address = _address(path, {key: value for key, value in given.items() if key not in path_given})
+        if rendered.shown.go:
+            return Response("", status_code=303, headers={"location": rendered.shown.go})
+        address = with_query(path, {key: value for key, value in given.items() if key not in path_given})
         document = self._frame(
             request,
             title=rendered.shown.title,
@@ -215,7 +251,7 @@ class Site:
         """The document around a body; values that are not given are those of a page without any."""
         now = self.app.now().astimezone(self.app.plant.zone)
         theme = request.cookies.get("theme", "")
-        path = _path(request)
+        path = path_of(request.scope)
         query = request.scope["query_string"].decode("latin-1")
         standard: dict[str, Any] = {
             "menu": self.menu, "here": "", "plant": self.app.plant.name, "now": now, "offset": _offset_s(now),
@@ -251,7 +287,9 @@ class Site:
         path, _, query = address.partition("?")
         found = self._find(path)
         if found is None:
-            await _json(send, 404, {"error": "there is no live page at this address", "remedy": "Load the page anew."})
+            await send_json(
+                send, 404, {"error": "there is no live page at this address", "remedy": "Load the page anew."}
+            )
             return
         view, page, path_given = found
         try:
@@ -259,17 +297,18 @@ class Site:
             live = self._live_page(view, page, given)
             await live.rendered()
         except AsBuiltError as error:
-            await _json(send, 404, {"error": error.message, "remedy": error.remedy})
+            await send_json(send, 404, {"error": error.message, "remedy": error.remedy})
             return
         await self.live.stream(live, scope, receive, send)
 
-    def _find(self, path: str) -> tuple[str, Page, dict[str, str]] | None:
-        """The live page at a path, as it stands in an address."""
-        for address, (view, page) in self._pages.items():
-            given = _matched(address, path)
-            if given is not None and page.live:
-                return view, page, given
-        return None
+    def _find(self, path: str, *, live_only: bool = True) -> tuple[str, Page, dict[str, str]] | None:
+        """The page at a path as it stands in an address; of several that fit, the one that names most of it."""
+        found = [
+            (len(re.sub(r"\{[^}]*\}", "", address)), view, page, given)
+            for address, (view, page) in self._pages.items()
+            if (given := matched(address, path)) is not None and (page.live or not live_only)
+        ]
+        return max(found, key=lambda one: one[0])[1:] if found else None
 
     def _at(self, text: str) -> dt.datetime | None:
         if not text:
@@ -302,8 +341,7 @@ class Site:
         async def theme(request: Request[Any, Any, Any]) -> Response[str]:
             theme = request.path_params["theme"]
             back = request.query_params.get("back", "/")
-            if not back.startswith("/") or back.startswith("//") or "\\" in back or any(c < " " for c in back):
-                back = "/"
+            back = here(back)
             chosen = Cookie(
                 key="theme", value=theme if theme in THEMES else "", path="/", max_age=31_536_000, samesite="strict"
             )
@@ -378,33 +416,6 @@ def _said(error: Exception) -> tuple[int, str, str]:
     )
 
 
-def _path(request: Request[Any, Any, Any]) -> str:
-    """The path as it was sent: what the router makes of it cannot tell `a/b` from `a//b`."""
-    sent: bytes = request.scope["raw_path"]
-    return sent.decode("latin-1").partition("?")[0]
-
-
 def _offset_s(now: dt.datetime) -> int:
     """How far the plant's clock is ahead of UTC, seconds."""
     return int((now.utcoffset() or dt.timedelta()).total_seconds())
-
-
-def _matched(pattern: str, path: str) -> dict[str, str] | None:
-    """The parameters of a page's address in a path; None if it is another page's."""
-    fixed, _, name = pattern.partition("{")
-    if not name:
-        return {} if path.rstrip("/") == pattern else None
-    rest = path.removeprefix(fixed)
-    return {name.removesuffix(":path}"): unquote(rest)} if rest and rest != path else None
-
-
-def _address(path: str, asked: dict[str, Any]) -> str:
-    query = "&".join(f"{key}={quote(str(value), safe='')}" for key, value in sorted(asked.items()))
-    return f"{path}?{query}" if query else path
-
-
-async def _json(send: Any, status: int, content: dict[str, Any]) -> None:
-    body = msgspec.json.encode(content)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

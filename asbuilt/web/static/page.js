@@ -3,6 +3,7 @@
 
 import { morph } from "./morph.js";
 import { startKeys } from "./keys.js";
+import { startActing } from "./acting.js";
 
 const LATE_S = 3, DEAD_S = 8; // no beat for so long
 const root = document.documentElement;
@@ -194,6 +195,7 @@ if (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) {
 }
 
 startKeys();
+startActing(plantNow);
 connect();
 if (streamAddress) {
   tick();

@@ -78,6 +78,7 @@ class AsBuilt:
         self.listeners: list[Callable[[Changed], None]] = []
         self.heard: dict[str, dt.datetime] = {}
         self._memory_tokens: dict[str, str] = {}
+        self._memory_notes: dict[str, bytes] = {}
         self.read_only = read_only
         self.sealer: Sealer | None = None
         self._seal_refused: AsBuiltError | None = None
@@ -96,7 +97,7 @@ class AsBuilt:
             if not read_only:
                 self.pipeline.start()
                 undo.callback(self.pipeline.stop)
-                self._define(plant)
+                self.define(plant)
             undo.pop_all()
 
     # ----------------------------------------------------------------- wiring
@@ -128,7 +129,7 @@ class AsBuilt:
             pipeline.fold_from(self.record, store, report)
         return store
 
-    def _define(self, plant: Plant | None) -> None:
+    def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""
         self._plants.read(self.record, self.effective)
         if plant is not None and self._plants.last_digest != plant.digest:
@@ -145,6 +146,19 @@ class AsBuilt:
     def _announce(self, changed: Changed) -> None:
         for listener in self.listeners:
             listener(changed)
+
+    def remembered(self, adapter: str) -> bytes:
+        """What an adapter keeps for its next start; empty at first."""
+        if self.folder is None:
+            return self._memory_notes.get(adapter, b"")
+        return self.folder.note(adapter)
+
+    def remember(self, adapter: str, data: bytes) -> None:
+        """Keep this for the adapter's next start."""
+        if self.folder is None:
+            self._memory_notes[adapter] = data
+        else:
+            self.folder.keep_note(adapter, data)
 
     def token(self, adapter: str) -> str:
         """The token by which a sender shows that it may speak as this adapter."""

@@ -99,11 +99,11 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 ["msgspec", "apsw"],
                 "A record knows events, errors and its contract.",
             )
-        case ["adapters", *_]:
+        case ["adapters" | "connect", *_]:
             return (
-                [*CONTRACT, "asbuilt.adapters"],
+                [*CONTRACT, "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*"],
                 ["msgspec"],
-                "An adapter knows events, errors and its contract; import protocol libraries inside `listen`.",
+                "An adapter knows events, errors, its contract and asbuilt.connect; import protocol libraries inside `listen`.",
             )
         case ["views", "__init__"]:
             return CONTRACT, [], "The view contract knows events and errors only."
@@ -399,7 +399,7 @@ def _keeps_a_contract(module: str, name: str) -> bool:
             if isinstance(node, ast.FunctionDef) and node.name == method and ast.get_docstring(node):
                 return True
     return (module.startswith("asbuilt/record/") and name.startswith("Log.")) or (
-        module == "asbuilt/listening.py" and name.startswith("AppSink.")
+        module == "asbuilt/sink.py" and name.startswith("AppSink.")
     )
 
 

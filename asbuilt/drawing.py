@@ -41,7 +41,13 @@ def draw(plant: Plant) -> Iterator[Part]:
             sources.add(f"{adapter.name}: {adapter.kind}{heard}{speaks}")
         yield sources
     if plant.reasons:
-        yield Text(f"{len(plant.reasons)} stop reasons: {', '.join(reason.name for reason in plant.reasons.values())}")
+        groups: dict[str, list[str]] = {}
+        for reason in plant.reasons.values():
+            groups.setdefault(reason.group, []).append(reason.name)
+        reasons = Tree(Text(f"{len(plant.reasons)} reasons"))
+        for group, names in groups.items():
+            reasons.add(Text(f"{group}: {' · '.join(names)}"))
+        yield reasons
 
 
 def _line(line: Line) -> Tree:

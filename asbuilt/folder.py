@@ -13,7 +13,7 @@ import secrets
 from pathlib import Path
 from typing import IO
 
-from asbuilt.errors import AsBuiltError, RecordBusy
+from asbuilt.errors import AsBuiltError, RecordBusy, UsageError
 
 
 class DataFolder:
@@ -80,6 +80,10 @@ class DataFolder:
     def secret(self, name: str) -> str:
         """The secret of this name from `keys/`; made with 256 random bits where there is none."""
         path = self.keys / name
+        if path.name != name:
+            raise UsageError(
+                f"no secret can be kept as `{name}`", where=str(self.keys), remedy="Use a name without slashes."
+            )
         if not path.exists():
             # Written whole under another name first: whoever comes second finds a whole one.
             draft = path.with_name(f".{name}.{os.getpid()}")

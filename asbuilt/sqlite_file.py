@@ -62,3 +62,14 @@ def header_fault(path: Path) -> tuple[bool, str] | None:
     if actual < expected and not has_log:
         return False, f"the file is truncated: {actual:,} of {expected:,} bytes are there"
     return None
+
+
+def is_blank(path: Path) -> bool:
+    """Whether nothing was ever made in a database: the process that was to do it was stopped at the very beginning."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        db.set_busy_timeout(5_000)
+        made = db.pragma("application_id") or db.pragma("user_version")
+        return not made and db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
+    finally:
+        db.close()

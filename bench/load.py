@@ -25,7 +25,7 @@ async def _request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
     return int(answer[9:12])
 
 
-async def run(address: str, token: str, count: int, size: int, connections: int, rate: float) -> dict[str, float]:
+async def send(address: str, token: str, count: int, size: int, connections: int, rate: float) -> dict[str, float]:
     """Send the facts; seconds taken and latencies in milliseconds."""
     host, port = urlsplit(address).hostname, urlsplit(address).port
     lines = bodies(count)
@@ -61,7 +61,7 @@ def main() -> None:
 
     print(
         json.dumps(
-            uvloop.run(run(address, token, int(count), int(size), int(connections), float(rest[0]) if rest else 0.0))
+            uvloop.run(send(address, token, int(count), int(size), int(connections), float(rest[0]) if rest else 0.0))
         )
     )
 

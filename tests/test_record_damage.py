@@ -204,6 +204,23 @@ def test_a_shortened_index_entry_is_named(path):
     assert damages(path) == [("the index does not find every fact under source:gateway", 7, 26)]
 
 
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_a_record_whose_making_was_cut_off_is_made(tmp_path, journal):
+    """The first thing that reaches the disk is a database with nothing in it; nothing can be lost from that."""
+    path = tmp_path / "record.db"
+    db = apsw.Connection(str(path))
+    db.pragma("journal_mode", journal)
+    db.execute("VACUUM")
+    db.close()
+    assert path.exists()
+    with pytest.raises(RecordError, match="there is no record here"):
+        open_log(path, read_only=True)
+    log = open_log(path)
+    log.append([entry(1)])
+    log.close()
+    assert damages(path) == []
+
+
 def test_the_last_commit_is_checked_when_the_record_is_opened(path):
     change(path, "UPDATE fact SET body = ? WHERE position = 29", entry(30).body)
     with pytest.raises(RecordError, match="the last commit is not whole"):

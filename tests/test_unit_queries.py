@@ -284,7 +284,7 @@ def test_unknown_and_ambiguous_serials_say_what_to_do(told, ask):
     told.install(6, 0, "Crank", "CRK", component_serial="1")
     for name, asked in (("unit.as_built", {"serial": "nothing"}), ("trace.where_used", {"item": "lot:nothing"}),
                         ("trace.where_used", {"item": "nonsense"}), ("unit.list", {"state": "lost"}),
-                        ("unit.as_released", {"serial": "1", "product": "E"}), ("unit.balance", {})):  # fmt: skip
+                        ("unit.as_released", {"serial": "1", "product": "E"})):  # fmt: skip
         with pytest.raises(UsageError) as error:
             ask(name, **asked)
         assert error.value.remedy

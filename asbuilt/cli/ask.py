@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import msgspec
 import typer
@@ -26,6 +26,7 @@ from asbuilt.errors import UsageError
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
+    from asbuilt.views import Query
 
 app = typer.Typer()
 PANEL = "Answers out"
@@ -65,7 +66,7 @@ def query(
     if json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n")
     elif csv:
-        _write_csv(answer)
+        _write_csv(answer, _columns(known))
     else:
         _print_answer(answer)
 
@@ -82,14 +83,20 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, list | dict):
+    if isinstance(value, list | tuple | dict):
         return msgspec.json.encode(value).decode()
     return str(value)
 
 
-def _write_csv(answer: Any) -> None:
+def _columns(query: Query) -> list[str]:
+    """The columns of a query's answer, so that they are known when it has no rows."""
+    row = next(iter(get_args(get_type_hints(query.function)["return"])), None)
+    return list(getattr(row, "__struct_fields__", ("value",)))
+
+
+def _write_csv(answer: Any, columns: list[str]) -> None:
     rows = _rows_of(answer)
-    writer = csv_.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+    writer = csv_.DictWriter(sys.stdout, list(rows[0]) if rows else columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 
@@ -143,7 +150,7 @@ def facts(
         str | None, typer.Option("--type", help="Only facts of this type, such as measured or measured.v1.")
     ] = None,
     after: Annotated[int, typer.Option(metavar="POSITION", help="Only facts recorded after this position.")] = 0,
-    limit: Annotated[int | None, typer.Option(help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many.", min=0)] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Print recorded facts as they were said, one JSON object a line, with position and record_time.
@@ -178,7 +185,10 @@ def _recorded(opened: AsBuilt, subject: str | None, type_: str | None, after: in
 
 @app.command(rich_help_panel=PANEL)
 def digest(data: Data = DEFAULT_DATA) -> None:
-    """Print `record N SHA256` (facts in order of recording) and `views SHA256` (the same for the same facts in any order)."""
+    """Print `record N SHA256` (facts in order of recording) and `views SHA256` (the same for the same facts in any order).
+
+    Example: `asbuilt digest --data shop`
+    """
     import hashlib
 
     with asked(data, "digest") as opened:

@@ -6,7 +6,7 @@ import datetime as dt
 import sys
 from collections import Counter, deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,7 @@ from asbuilt.cli.shared import (
     PlantFile,
     err,
     in_batches,
+    need_record,
     opened_on,
     out,
     progress_bar,
@@ -78,7 +79,7 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
                 if len(rejected) < SHOWN_REJECTIONS:
                     rejected.append(result)
 
-    total = module.count_lines(file) if file.exists() else None
+    total = module.count_lines(file) if file.is_file() else None
     with progress_bar(file.name, total) as (progress, task):
         for messages in in_batches(module.read(file, config), BATCH):
             waiting.append(
@@ -136,7 +137,7 @@ def simulate(
     count = 0
     with progress_bar("Simulating") as (progress, task):
         if to is not None:
-            with to.open("wb") as file:
+            with _writable(to) as file:
                 for fact in made:
                     file.write(events.encode(fact) + b"\n")
                     count += 1
@@ -175,6 +176,7 @@ def correct(
     from asbuilt import events
 
     wrong = _uuid(fact_id)
+    need_record(data)
     with opened_on(data, "correct") as opened:
         original = opened.record.get(wrong)
         if original is None:
@@ -191,7 +193,11 @@ def correct(
         if replace is not None:
             correction["replacement"] = _replacement(replace, wrong, original.body)
         correction |= {key: value for key, value in (("by", by), ("message", message)) if value}
-        fact = events.decode(msgspec.json.encode(correction))
+        try:
+            fact = events.decode(msgspec.json.encode(correction))
+        except MalformedFact as error:
+            remedy = "Take the fact as `asbuilt facts` prints it, and change only what was wrong."
+            raise MalformedFact(error.message, where=str(replace or ""), remedy=remedy) from None
         result = opened.take_in([fact])[0]
         if result.status == "rejected":
             raise MalformedFact(result.reason or "it was rejected")
@@ -212,6 +218,15 @@ def _replacement(file: Path, wrong: UUID, original: bytes) -> dict[str, Any]:
         given.setdefault(field, known[field])
     given.setdefault("id", str(wrong))
     return given
+
+
+def _writable(file: Path) -> IO[bytes]:
+    try:
+        return file.open("wb")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write it: {error.strerror}", where=str(file), remedy="Name a file in a folder that is there."
+        ) from None
 
 
 def _bytes_of(file: Path) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,7 @@ from asbuilt.cli.shared import (
     Data,
     PlantFile,
     err,
+    need_record,
     opened_on,
     out,
     progress_bar,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Care"
 PLACE = 4
+WIDE = 400
 
 
 @app.command(rich_help_panel=PANEL)
@@ -48,7 +51,10 @@ def check(plant: PlantFile) -> None:
 
 @app.command(rich_help_panel=PANEL)
 def parts() -> None:
-    """List every part that discovery finds – views, queries, adapters, records – with its file."""
+    """List every part that discovery finds – views, queries, adapters, records – with its file.
+
+    Example: `asbuilt parts | grep ^query`
+    """
     import inspect
 
     from asbuilt import adapters, record, views
@@ -75,19 +81,28 @@ def parts() -> None:
         add("adapter", kind, module)
     for name, module in record.implementations().items():
         add("record", name, module)
-    out.print(table, soft_wrap=False, crop=False)
+    # What reads a pipe reads line by line.
+    wide = out if out.is_terminal else Console(highlight=False, width=WIDE)
+    wide.print(table, soft_wrap=False, crop=False)
 
 
 @app.command(rich_help_panel=PANEL)
 def rebuild(data: Data = DEFAULT_DATA) -> None:
-    """Delete the rows of all views and fold them anew from the record. The record is not touched."""
+    """Delete the rows of all views and fold them anew from the record. The record is not touched.
+
+    Example: `asbuilt rebuild --data shop`
+    """
+    need_record(data)
     with opened_on(data, "rebuild", rebuild=True) as opened:
         out.print(f"Folded {opened.record.head():,} facts into {len(opened.views)} views: {opened.store.digest()}")
 
 
 @app.command(rich_help_panel=PANEL)
 def doctor(data: Data = DEFAULT_DATA) -> None:
-    """Read everything and say what is not as it should be. Nothing is repaired."""
+    """Read everything and say what is not as it should be. Nothing is repaired.
+
+    Example: `asbuilt doctor --data shop`
+    """
     from asbuilt.doctor import examine
 
     problems = 0

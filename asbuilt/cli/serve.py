@@ -69,9 +69,9 @@ def run(
 def demo(
     port: Port = 8000,
     host: Host = "127.0.0.1",
-    seed: Annotated[int, typer.Option(help="Seed of the simulated plant.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated plant.")] = 7,
     speed: Annotated[float, typer.Option(help="How many plant seconds pass in a second.", min=0.1, max=3600)] = 1.0,
-    days: Annotated[int, typer.Option(help="Days of history before the live part.", min=0, max=400)] = 2,
+    days: Annotated[int, typer.Option(help="Days of history before the live part.", min=0, max=400)] = 3,
     data: Annotated[Path | None, typer.Option(help="Keep the data here; without it, it is gone at the end.")] = None,
 ) -> None:
     """Show a simulated engine plant, live: some days of history, then as it happens.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from asbuilt.app import AsBuilt
 
-out = Console(highlight=False, soft_wrap=True)
+# What is written to a file or a pipe is not cut to the width of a screen.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Data = Annotated[
@@ -59,18 +61,23 @@ def collect_less() -> None:
 @contextmanager
 def asked(data: Path, purpose: str) -> Iterator[AsBuilt]:
     """The product for a question: beside a process that works on the folder, if there is one."""
-    if not (data / "record.db").exists():
-        raise UsageError(
-            "there is no record in this folder",
-            where=str(data),
-            remedy="Name the data folder with --data, or fill one: `asbuilt import`, `asbuilt simulate`, `asbuilt run`.",
-        )
+    need_record(data)
     try:
         with opened_on(data, purpose) as opened:
             yield opened
     except RecordBusy:
         with opened_on(data, purpose, read_only=True) as opened:
             yield opened
+
+
+def need_record(data: Path) -> None:
+    """Refuse a folder without a record, rather than make one. Raises `UsageError`."""
+    if not (data / "record.db").exists():
+        raise UsageError(
+            "there is no record in this folder",
+            where=str(data),
+            remedy="Name the data folder with --data, or fill one: `asbuilt import`, `asbuilt simulate`, `asbuilt run`.",
+        )
 
 
 @contextmanager

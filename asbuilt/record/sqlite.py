@@ -28,7 +28,7 @@ from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
-from asbuilt.sqlite_file import header_fault, log_beside, put_rows
+from asbuilt.sqlite_file import header_fault, is_blank, log_beside, put_rows
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1
@@ -70,12 +70,13 @@ class Log:
         self._random = random
         self._reading = threading.Lock()
         is_new = not path.exists() or (path.stat().st_size == 0 and not log_beside(path).exists())
-        if is_new and read_only:
-            raise RecordError("there is no record here", where=str(path), remedy="Name the data folder with --data.")
         self._writer: apsw.Connection | None = None
         if not is_new:
             _refuse_foreign_or_truncated(path)
         with self._errors():
+            is_new = is_new or is_blank(path)
+            if is_new and read_only:
+                raise RecordError("there is no record here", where=str(path), remedy=_OTHER_FOLDER)
             if is_new:
                 self._writer = _connect(path, read_only=False)
                 _create(self._writer)

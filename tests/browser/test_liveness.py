@@ -61,7 +61,7 @@ def test_a_station_gone_silent_ages_is_hatched_and_withdrawn_and_comes_back(quic
         server.tell(_told(server.clock))
         screen.sees("#alarms li", "Door open")
         assert screen.text("#st-10 .value") == "—"
-        assert screen.text("h1") == "Line 1 runs, 14 behind plan. No data from machining and fuel and ignition."
+        assert screen.text("h1") == "Line 1 runs, 14 behind plan. No data from machining as well as fuel and ignition."
 
         server.post()
         screen.sees("#st-10 .state", "Execute")

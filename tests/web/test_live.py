@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from asbuilt.plant import parse
-from asbuilt.views.line.look import Look
+from asbuilt.views.line import queries
 from asbuilt.web import live
 from asbuilt.web.live import Live, LivePage
 from asbuilt.web.pages import Rendered, Shown
@@ -270,8 +270,8 @@ def test_fifty_listeners_get_every_update_rendered_once(server, told, monkeypatc
         return len(calls)
 
     calls = []
-    look = Look.board
-    monkeypatch.setattr(Look, "board", lambda self: calls.append(1) or look(self))
+    look = queries.look_at
+    monkeypatch.setattr(queries, "look_at", lambda *asked: calls.append(1) or look(*asked))
     got = server.run(listen())
     assert all("35.008" in "".join(event.data for event in events) for events in got)
     # Once or twice when all of them came, once for the change, and what the clock moved.

@@ -19,7 +19,7 @@ FROM_OUTSIDE = ("Starved", "Blocked")
 
 
 class Cycle(Struct, frozen=True):
-    """The present cycle: since when, and how long it should take (seconds)."""
+    """The present cycle: since when it counts (breaks and time blocked taken out), and its target in seconds."""
 
     since: dt.datetime | None
     unit: str
@@ -59,6 +59,7 @@ class AlarmRow(Struct, frozen=True):
 class Tile(Struct, frozen=True):
     """One station: what it does, since when and why, its cycles, its key value, its output.
 
+    `planned` tells that its stop was planned (a reason of the group `planned`).
     `observed` is `yes`, `no` (its source is silent: everything else is last known) or `never`.
     """
 
@@ -69,6 +70,7 @@ class Tile(Struct, frozen=True):
     state: str
     since: dt.datetime | None
     cause: str
+    planned: bool
     observed: Literal["yes", "no", "never"]
     source: str
     fresh_s: float | None
@@ -83,6 +85,11 @@ class Tile(Struct, frozen=True):
     output: int
     order: str
     jobs: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is seen to stop for a cause of its own that nobody planned."""
+        return self.observed == "yes" and self.state in OWN_CAUSES and not self.planned
 
 
 class Buffer(Struct, frozen=True):

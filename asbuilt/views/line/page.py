@@ -6,7 +6,7 @@ import datetime as dt
 
 from asbuilt.access import Reader
 from asbuilt.views.line import chart, queries
-from asbuilt.views.line.answers import OWN_CAUSES, Board
+from asbuilt.views.line.answers import Board
 from asbuilt.views.order import queries as orders
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
@@ -46,11 +46,7 @@ def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
 
 def _finding(boards: list[Board]) -> str:
     """Which lines are held by one of their own stations."""
-    held = [
-        board.name
-        for board in boards
-        if any(tile.observed == "yes" and tile.state in OWN_CAUSES for tile in board.tiles)
-    ]
+    held = [board.name for board in boards if any(tile.holds for tile in board.tiles)]
     if held:
         return f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} held."
     return "No line is held." if boards else "There is no line yet."

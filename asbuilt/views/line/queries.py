@@ -8,7 +8,8 @@ from asbuilt.access import Reader
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.line.answers import Board, Buffer, LineRow, Silence, Tile
-from asbuilt.views.line.look import Look, time_at
+from asbuilt.views.line.look import look_at
+from asbuilt.views.line.moment import time_at
 
 
 def lines(reader: Reader, at: dt.datetime | None = None) -> list[LineRow]:
@@ -44,4 +45,4 @@ def board(reader: Reader, line: str, at: dt.datetime | None = None) -> Board:
     if found is None:
         known = ", ".join(plant.address(known) for known in plant.lines.values()) or "none yet"
         raise UsageError(f"there is no line `{line}`", remedy=f"The plant has: {known}.")
-    return Look(reader, plant, found, at).board()
+    return look_at(reader, plant, found, at)

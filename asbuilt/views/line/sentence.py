@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from asbuilt.plant import Line
 from asbuilt.shifts import ShiftWindow
-from asbuilt.views.line.answers import OWN_CAUSES, Buffer, Tile
+from asbuilt.views.line.answers import Buffer, Tile
 
 
 def headline(
@@ -44,11 +44,9 @@ def headline(
 
 
 def _holding(tiles: Sequence[Tile]) -> int | None:
-    """The station whose own stop has lasted longest."""
+    """The station whose own stop, not a planned one, has lasted longest."""
     stopped = [
-        (tile.since or dt.datetime.max.replace(tzinfo=dt.UTC), index)
-        for index, tile in enumerate(tiles)
-        if tile.observed == "yes" and tile.state in OWN_CAUSES
+        (tile.since or dt.datetime.max.replace(tzinfo=dt.UTC), index) for index, tile in enumerate(tiles) if tile.holds
     ]
     return min(stopped)[1] if stopped else None
 
@@ -119,7 +117,10 @@ def joined(labels: Sequence[str]) -> str:
     """Labels as people list them: a, b and c."""
     if len(labels) < 2:
         return "".join(labels)
-    return f"{', '.join(labels[:-1])} and {lower(labels[-1])}"
+    # Where a label has an "and" inside, another one between labels would hide where one ends.
+    last = " as well as " if any(" and " in label for label in labels) else " and "
+    first, *more = labels
+    return ", ".join([first, *map(lower, more[:-1])]) + last + lower(more[-1])
 
 
 def capital(text: str) -> str:

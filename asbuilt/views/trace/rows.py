@@ -51,7 +51,7 @@ def rows_for(reader: Reader, known_at: dt.datetime | None) -> Rows:
     return Now(reader) if known_at is None else Then(reader.known(known_at))
 
 
-class Now(of_units.Now):
+class Now(of_units.Now, Rows):
     """The rows of the views."""
 
     def receipts(self, lots: Sequence[str]) -> list[Receipt]:
@@ -99,7 +99,7 @@ def _touch(kind: str, name: str) -> tuple[str, ...]:
     return f"{column} = ? AND {column} <> ''", name
 
 
-class Then(of_units.Then):
+class Then(of_units.Then, Rows):
     """Rows folded from the facts that were known at a moment."""
 
     def __init__(self, known: Known) -> None:

@@ -217,14 +217,17 @@ def balance(
     reader: Reader, order: str | None = None, serial: str | None = None, product: str | None = None,
     at: dt.datetime | None = None,
 ) -> list[Balance]:  # fmt: skip
-    """Passes of units through each operation, of an order or a unit: good + scrap + rework + open = started."""
+    """Passes through each operation, of a unit, an order or the 1,000 units that changed last.
+
+    good + scrap + rework + open = started, always.
+    """
     rows, at_us = rows_for(reader, None), microseconds(reader.instant(at))
     if serial is not None:
         units = [find.unit(reader, serial, product)]
     elif order is not None:
         units = [u for (u,) in reader.select("SELECT DISTINCT unit FROM unit_passage WHERE order_no = ? AND order_no <> ''", order)]  # fmt: skip
     else:
-        raise UsageError("say of what: order= or serial=", remedy="`asbuilt query order.list` names orders.")
+        units = [s.unit for s in reader.rows(Status, "since_us <= ? ORDER BY since_us DESC, unit LIMIT 1000", at_us)]
     counts: dict[str, Counter[str]] = {}
     for unit in units:
         for one in life.passes([row for row in rows.of_unit(Passage, unit) if row.time_us <= at_us]):

@@ -79,7 +79,7 @@ def listed(names: Sequence[str]) -> str:
     return msgspec.json.encode(names).decode()
 
 
-class Now:
+class Now(Rows):
     """The rows of the views."""
 
     def __init__(self, reader: Reader) -> None:
@@ -133,7 +133,7 @@ class Now:
         return [HoldStep._make(row) for row in self._reader.select(sql, listed(items))]
 
 
-class Then:
+class Then(Rows):
     """Rows folded from the facts that were known at a moment."""
 
     def __init__(self, known: Known) -> None:

@@ -1,0 +1,81 @@
+"""Cycles of a station: how long units took, without what is not the station's time.
+
+Breaks, hours outside the shifts and time blocked by the station after it are taken out: a cycle
+is what is held against the takt.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from asbuilt.events import microseconds
+from asbuilt.plant import Station
+from asbuilt.views.line.fold import State
+from asbuilt.views.line.moment import LAST_CYCLES, SECOND_US, Moment
+
+Span = tuple[int, int]
+LONGEST = dt.timedelta(days=31)
+"""Of a stay beyond this nothing is taken out: it is no cycle any more, and looking would take long."""
+
+
+def cycles(look: Moment, station: Station) -> tuple[float, ...]:
+    """The last cycles in order of their start, seconds."""
+    stays = look.reader.select(
+        "SELECT from_us, until_us FROM line_stay WHERE station = ? AND from_us <= ? AND phase = 'at'"
+        " AND until_us > 0 AND until_us <= ? ORDER BY from_us DESC LIMIT ?",
+        station.path, look.at_us, look.at_us, LAST_CYCLES,
+    )  # fmt: skip
+    return tuple((until - start - _waited_us(look, station, start, until)) / SECOND_US for start, until in stays[::-1])
+
+
+def counted_from(look: Moment, station: Station, from_us: int) -> dt.datetime:
+    """The instant from which the present cycle counts: its begin, later by what is not the station's time."""
+    return look.time(from_us + _waited_us(look, station, from_us, look.at_us))
+
+
+def _waited_us(look: Moment, station: Station, start: int, end: int) -> int:
+    """How long of a stay the unit waited for something else than the station."""
+    if end - start > LONGEST / dt.timedelta(microseconds=1):
+        return 0
+    spans = _united([*_blocked(look, station, start, end), *_outside_work(look, start, end)])
+    return sum(max(0, min(end, until) - max(start, since)) for since, until in spans)
+
+
+def _blocked(look: Moment, station: Station, start: int, end: int) -> list[Span]:
+    before = look.reader.rows(
+        State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT 1", station.path, start
+    )
+    later = look.reader.rows(
+        State, "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact", station.path, start, end
+    )
+    states = [*before, *later]
+    ends = [*(state.time_us for state in states[1:]), end]
+    return [(state.time_us, until) for state, until in zip(states, ends, strict=True) if state.state == "Blocked"]
+
+
+def _outside_work(look: Moment, start: int, end: int) -> list[Span]:
+    if look.line.shifts is None:
+        return []
+    spans, worked_until = [], start
+    day, last = look.time(start).date() - dt.timedelta(days=1), look.time(end).date()
+    while day <= last:
+        for window in look.shifts_on(day):
+            begins, ends = microseconds(window.start), microseconds(window.end)
+            if ends > start and begins < end:
+                spans.append((worked_until, begins))
+                spans += [(microseconds(pause.start), microseconds(pause.end)) for pause in window.breaks]
+                worked_until = ends
+        day += dt.timedelta(days=1)
+    return [*spans, (worked_until, end)]
+
+
+def _united(spans: list[Span]) -> list[Span]:
+    united: list[Span] = []
+    for start, end in sorted(spans):
+        if start >= end:
+            continue
+        if united and start <= united[-1][1]:
+            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        else:
+            united.append((start, end))
+    return united

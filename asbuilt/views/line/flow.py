@@ -1,0 +1,90 @@
+"""Where units are: at stations, in the buffers between them, and which buffer runs empty or full next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+
+from asbuilt.views.line.answers import FROM_OUTSIDE, OWN_CAUSES, Buffer, Tile
+from asbuilt.views.line.fold import LONG_STAY_US, Stay
+from asbuilt.views.line.moment import Moment
+
+Here = dict[tuple[str, str], list[Stay]]
+"""(station, `at` or `after`) → the stays there."""
+
+
+def units_on_line(look: Moment) -> Here:
+    """(station, phase) → stays at this moment, longest first. What passed the last station has left."""
+    found: defaultdict[tuple[str, str], list[Stay]] = defaultdict(list)
+    last = look.line.station[-1].path if look.line.station else ""
+    for station in look.line.station:
+        recent = look.reader.rows(
+            Stay,
+            "station = ? AND from_us BETWEEN ? AND ? AND long = 0 AND until_us > ?",
+            station.path, look.at_us - LONG_STAY_US, look.at_us, look.at_us,
+        )  # fmt: skip
+        long = look.reader.rows(
+            Stay,
+            "station = ? AND long = 1 AND from_us <= ? AND (until_us = 0 OR until_us > ?)",
+            station.path, look.at_us, look.at_us,
+        )  # fmt: skip
+        for stay in sorted((*recent, *long), key=lambda stay: (stay.from_us, stay.item)):
+            if (stay.station, stay.phase) != (last, "after"):
+                found[stay.station, stay.phase].append(stay)
+    return dict(found)
+
+
+def buffers(look: Moment, here: Here, tiles: Sequence[Tile]) -> list[Buffer]:
+    """What waits after each station that has a buffer."""
+    found = []
+    for (station, tile), (_, after) in pairwise(zip(look.line.station, tiles, strict=True)):
+        if station.buffer is None:
+            continue
+        count = len(here.get((station.path, "after"), ()))
+        found.append(
+            Buffer(
+                after=station.id,
+                count=count,
+                capacity=station.buffer or None,
+                empty_at=_runs_empty(look, tile, after, count),
+                full_at=_runs_full(look, tile, after, count, station.buffer),
+            )
+        )
+    return found
+
+
+def _runs_empty(look: Moment, before: Tile, after: Tile, count: int) -> dt.datetime | None:
+    """When the station after has used up what waits, if the one before gives no more."""
+    if before.state not in (*OWN_CAUSES, *FROM_OUTSIDE) or after.state != "Execute" or look.shift is None:
+        return None
+    pace = _pace(after)
+    if pace is None:
+        return None
+    return look.shift.after_work(look.at, _remaining(look, after, pace) + count * pace)
+
+
+def _runs_full(look: Moment, before: Tile, after: Tile, count: int, capacity: int) -> dt.datetime | None:
+    """When the buffer is full, if the station after takes nothing."""
+    if after.state not in (*OWN_CAUSES, "Blocked") or before.state != "Execute" or look.shift is None:
+        return None
+    pace = _pace(before)
+    if pace is None or not capacity:
+        return None
+    free = capacity - count
+    return look.shift.after_work(look.at, _remaining(look, before, pace) + (free - 1) * pace) if free > 0 else None
+
+
+def _remaining(look: Moment, tile: Tile, pace: float) -> float:
+    if tile.cycle.since is None:
+        return 0.0
+    return max(0.0, pace - (look.at - tile.cycle.since).total_seconds())
+
+
+def _pace(tile: Tile) -> float | None:
+    """Seconds between pieces of a station: the mean of its last cycles, shared by its places."""
+    if tile.cycles_s:
+        mean = sum(tile.cycles_s) / len(tile.cycles_s)
+        return mean / max(1, len(tile.units))
+    return tile.cycle.target_s

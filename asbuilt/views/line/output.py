@@ -1,0 +1,129 @@
+"""What a line made in the shift: against plan, with pace and forecast, hour by hour and state by state."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from asbuilt.plant import Station
+from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
+from asbuilt.views.line.fold import Passage, State
+from asbuilt.views.line.moment import LAST_CYCLES, Moment
+from asbuilt.views.line.observation import Observation
+
+
+def passages(look: Moment, station: Station) -> list[Passage]:
+    """What the station completed in this shift, in order of time."""
+    return look.reader.rows(
+        Passage,
+        "station = ? AND time_us >= ? AND time_us <= ? AND what IN ('completed', 'reported') ORDER BY time_us, fact",
+        station.path, look.start_us, look.at_us,
+    )  # fmt: skip
+
+
+def made_in_shift(look: Moment) -> list[dt.datetime]:
+    """When good pieces left the last station in this shift."""
+    if not look.line.station:
+        return []
+    found = passages(look, look.line.station[-1])
+    return [look.time(passage.time_us) for passage in found for _ in range(min(passage.good, 10_000))]
+
+
+def planned(look: Moment, until: dt.datetime) -> int | None:
+    """Pieces that the takt asks for from the start of the shift to an instant."""
+    if look.shift is None or not look.line.takt_s:
+        return None
+    return int(look.shift.working_s(until) / look.line.takt_s)
+
+
+def cadence_s(look: Moment, made: Sequence[dt.datetime]) -> float | None:
+    """Mean working time between the last pieces, seconds; None below three pieces."""
+    recent = list(made[-LAST_CYCLES:])
+    if look.shift is None or len(recent) < 3:
+        return None
+    return (look.shift.working_s(recent[-1]) - look.shift.working_s(recent[0])) / (len(recent) - 1)
+
+
+def curve(look: Moment, made: Sequence[dt.datetime], cadence: float | None, last: Tile | None) -> Curve | None:
+    """Output against plan, and where the pace of the last pieces leads by the end of the shift."""
+    if look.shift is None or not look.line.takt_s:
+        return None
+    forecast = low = high = None
+    # A forecast on stale input would be a guess: none while the last station is not observed.
+    if cadence and made and last is not None and last.observed == "yes":
+        left = look.shift.working_s(look.shift.end) - look.shift.working_s(look.at)
+        gaps = [look.shift.working_s(b) - look.shift.working_s(a) for a, b in pairwise(made[-LAST_CYCLES:])]
+        spread = (sum((gap - cadence) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+        more = left / cadence
+        doubt = (spread / cadence) * more**0.5
+        forecast = len(made) + round(more)
+        low, high = max(len(made), round(forecast - doubt)), round(forecast + doubt)
+    planned_total = planned(look, look.shift.end) or 0
+    return Curve(tuple(made), planned_total, forecast, low, high)
+
+
+def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) -> Iterator[Hour]:
+    """The hours of the shift: planned, made, and what cost most."""
+    if look.shift is None or not look.line.takt_s:
+        return
+    start = look.shift.start
+    while start < look.shift.end:
+        end = min((start.astimezone(dt.UTC) + dt.timedelta(hours=1)).astimezone(look.plant.zone), look.shift.end)
+        begun = start <= look.at
+        yield Hour(
+            start=start,
+            end=end,
+            planned=(planned(look, end) or 0) - (planned(look, start) or 0),
+            made=sum(1 for time in made if start <= time < end) if begun else None,
+            reason=_costliest(ribbons, start, min(end, look.at)) if begun else "",
+        )
+        start = end
+
+
+def ribbon(look: Moment, observation: Observation, station: Station) -> Ribbon:
+    """The states of a station over the shift so far."""
+    assert look.shift is not None
+    before = look.reader.rows(
+        State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT 1", station.path, look.start_us
+    )
+    rows = look.reader.rows(
+        State,
+        "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact",
+        station.path, look.start_us, look.at_us,
+    )  # fmt: skip
+    parts = []
+    every = [*before, *rows]
+    for index, row in enumerate(every):
+        begin_us = max(row.time_us, look.start_us)
+        end_us = every[index + 1].time_us if index + 1 < len(every) else look.at_us
+        if end_us > begin_us:
+            reason = look.plant.reasons.get(row.reason)
+            cause = row.message or (reason.name if reason else row.reason)
+            parts.append(RibbonPart(look.time(begin_us), look.time(end_us), row.state, cause))
+    lost = observation.lost(station)
+    if lost is not None:
+        parts = _cut(parts, look.time(lost.seen_us), look.at)
+    return Ribbon(station.id, tuple(parts))
+
+
+def _cut(parts: Sequence[RibbonPart], start: dt.datetime, end: dt.datetime) -> list[RibbonPart]:
+    """The parts up to `start`, then no data until `end`."""
+    kept = [RibbonPart(p.start, min(p.end, start), p.state, p.cause) for p in parts if p.start < start]
+    return [*kept, RibbonPart(max(start, kept[-1].end) if kept else start, end, "No data", "")]
+
+
+def _costliest(ribbons: Sequence[Ribbon], start: dt.datetime, end: dt.datetime) -> str:
+    """The cause of the stop that took most time in an hour; empty below two minutes."""
+    lost: defaultdict[str, float] = defaultdict(float)
+    for ribbon in ribbons:
+        for part in ribbon.parts:
+            if part.state in OWN_CAUSES:
+                overlap = (min(part.end, end) - max(part.start, start)).total_seconds()
+                if overlap > 0:
+                    lost[part.cause or part.state] += overlap
+    if not lost:
+        return ""
+    cause, seconds = max(lost.items(), key=lambda item: item[1])
+    return cause if seconds >= 120 else ""

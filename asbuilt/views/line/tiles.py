@@ -1,0 +1,187 @@
+"""The tiles of a line: what each station does, since when and why, its cycles, key value and yield."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal
+
+from asbuilt.plant import Characteristic, Station
+from asbuilt.views.line.answers import AlarmRow, Cycle, Indicator, Tile
+from asbuilt.views.line.cycles import counted_from, cycles
+from asbuilt.views.line.flow import Here
+from asbuilt.views.line.fold import LONG_STAY_US, Passage, Reading, State, Watch
+from asbuilt.views.line.moment import Moment
+from asbuilt.views.line.observation import Observation
+from asbuilt.views.line.output import passages
+from asbuilt.views.line.sentence import capital
+
+
+class Tiles:
+    """Makes the tiles of a line at a moment."""
+
+    def __init__(self, look: Moment, observation: Observation, here: Here, alarms: Sequence[AlarmRow]) -> None:
+        self._look = look
+        self._observation = observation
+        self._here = here
+        self._alarms = alarms
+
+    def tile(self, station: Station) -> Tile:
+        """The tile of one station."""
+        state = self._look.reader.first(
+            State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC", station.path, self._look.at_us
+        )
+        inside = self._here.get((station.path, "at"), [])
+        lost = self._observation.lost(station)
+        jobs = self._jobs(station) if self._look.line.flow == "job_shop" else []
+        word, since, cause = self._word(state, jobs, lost, station)
+        done = passages(self._look, station)
+        adapter = self._look.plant.adapters.get(station.source or "")
+        return Tile(
+            id=station.id,
+            path=station.path,
+            name=station.name,
+            label=station.label,
+            state=word,
+            since=since,
+            cause=cause,
+            planned=word == (state and state.state) and self._is_planned(state),
+            observed=self._observation.told(bool(lost), bool(state or done)),
+            source=station.source or "",
+            fresh_s=adapter.fresh_s if adapter else None,
+            seen=self._observation.seen(station, lost),
+            units=tuple(serial(stay.item) for stay in inside),
+            cycle=Cycle(
+                since=counted_from(self._look, station, inside[0].from_us) if inside else None,
+                unit=serial(inside[0].item) if inside else "",
+                target_s=station.cycle_s or self._look.line.takt_s,
+            ),
+            cycles_s=cycles(self._look, station),
+            takt_s=self._look.line.takt_s * station.places if self._look.line.takt_s else None,
+            key=self._key(station),
+            alarm=self._top_alarm(station),
+            first_pass=self._first_pass(done),
+            output=self._output(station, done),
+            order=next((p.order_no for p in reversed(done) if p.order_no), ""),
+            jobs=len(jobs),
+        )
+
+    def _word(
+        self, state: State | None, jobs: list[Passage], lost: Watch | None, station: Station
+    ) -> tuple[str, dt.datetime | None, str]:
+        if lost is not None:
+            title = (
+                self._look.plant.adapters[lost.adapter].title
+                if lost.adapter in self._look.plant.adapters
+                else lost.adapter
+            )
+            return "No data", self._look.time(lost.seen_us), f"{capital(title)} silent"
+        if self._look.line.flow == "job_shop":
+            if not jobs:
+                return "Idle", None, ""
+            people = sorted({job.by for job in jobs if job.by})
+            return "Execute", self._look.time(min(job.start_us for job in jobs)), ", ".join(people)
+        if state is None:
+            return "No data", None, "Never heard of"
+        reason = self._look.plant.reasons.get(state.reason)
+        cause = state.message or (reason.name if reason else state.reason)
+        if not cause and state.state == "Starved":
+            cause = self._starved_by(station)
+        return state.state, self._look.time(state.time_us), cause
+
+    def _is_planned(self, state: State | None) -> bool:
+        reason = self._look.plant.reasons.get(state.reason) if state else None
+        return reason is not None and reason.group == "planned"
+
+    def _starved_by(self, station: Station) -> str:
+        index = self._look.line.station.index(station)
+        return f"Waiting for {self._look.line.station[index - 1].label}" if index else "Waiting for material"
+
+    def _jobs(self, station: Station) -> list[Passage]:
+        """Reports that cover this moment."""
+        return self._look.reader.rows(
+            Passage,
+            "station = ? AND time_us > ? AND time_us <= ? AND start_us <= ? AND what = 'reported' ORDER BY start_us",
+            station.path, self._look.at_us, self._look.at_us + 7 * LONG_STAY_US, self._look.at_us,
+        )  # fmt: skip
+
+    def _output(self, station: Station, done: list[Passage]) -> int:
+        if done:
+            return sum(passage.good for passage in done)
+        ((good,),) = self._look.reader.select(
+            "SELECT coalesce(sum(good), 0) FROM line_output WHERE station = ? AND time_us >= ? AND time_us <= ?",
+            station.path, self._look.start_us, self._look.at_us,
+        )  # fmt: skip
+        return int(good)
+
+    def _first_pass(self, done: list[Passage]) -> float | None:
+        """Share of units that were good at their first completion here (ISO 22400-2: GP / IP, serials)."""
+        units = [passage for passage in done if passage.item.startswith("unit:") and passage.what == "completed"]
+        if not units:
+            return None
+        firsts: dict[str, Passage] = {}
+        for passage in units:
+            firsts.setdefault(passage.item, passage)
+        marks = ", ".join("?" * len(firsts))
+        earlier = {
+            item
+            for (item,) in self._look.reader.select(
+                f"SELECT DISTINCT item FROM line_passage WHERE item IN ({marks}) AND time_us < ?"
+                " AND station = ? AND what = 'completed'",
+                *firsts,
+                self._look.start_us,
+                units[0].station,
+            )
+        }
+        inspected = [passage for item, passage in firsts.items() if item not in earlier]
+        good = sum(1 for passage in inspected if passage.good and not passage.rework and not passage.scrap)
+        return good / len(inspected) if inspected else None
+
+    def _key(self, station: Station) -> Indicator | None:
+        if station.key is None:
+            return None
+        reading = self._look.reader.first(
+            Reading,
+            "station = ? AND characteristic = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC",
+            station.path, station.key, self._look.at_us,
+        )  # fmt: skip
+        if reading is None:
+            return None
+        known = self._look.plant.characteristic(self._look.line, station.key)
+        lower = reading.lower or (known.lower if known else None)
+        upper = reading.upper or (known.upper if known else None)
+        return Indicator(
+            name=known.name if known else station.key,
+            value=_shown(reading.value, known),
+            uom=reading.uom,
+            lower=lower or None,
+            upper=upper or None,
+            nominal=known.nominal if known else None,
+            time=self._look.time(reading.time_us),
+            verdict=_verdict(reading.value, lower or None, upper or None),
+        )
+
+    def _top_alarm(self, station: Station) -> AlarmRow | None:
+        places = (station.path, f"source:{station.source}")
+        return next((row for row in self._alarms if row.place in places), None)
+
+
+def _verdict(value: str, lower: str | None, upper: str | None) -> Literal["inside", "near", "outside"]:
+    """Outside the limits, near one (within a tenth of the range), or inside."""
+    x = float(value)
+    low, high = (float(limit) if limit is not None else None for limit in (lower, upper))
+    if (low is not None and x < low) or (high is not None and x > high):
+        return "outside"
+    margin = (high - low) / 10 if low is not None and high is not None else abs(high or low or 0) / 10
+    if (low is not None and low != 0 and x < low + margin) or (high is not None and x > high - margin):
+        return "near"
+    return "inside"
+
+
+def _shown(value: str, known: Characteristic | None) -> str:
+    return f"{float(value):.{known.digits}f}" if known is not None and known.digits is not None else value
+
+
+def serial(item: str) -> str:
+    """The name of an item for people: its serial, lot or order number."""
+    return item.partition("/")[2] if item.startswith("unit:") else item.partition(":")[2]

@@ -193,7 +193,7 @@ class _Hours:
             {hour for span in spans for hour in range((span.start_us - 1) // HOUR_US, -(-span.end_us // HOUR_US))}
         )
         rows = station.reader.select(
-            "SELECT s.* FROM json_each(?) j JOIN shift_state s ON s.cell = j.value ORDER BY s.cell, s.time_us, s.fact",
+            "SELECT s.* FROM json_each(?) j CROSS JOIN shift_state s ON s.cell = j.value ORDER BY s.cell, s.time_us, s.fact",
             json.dumps([cell_of(station.path, hour * HOUR_US) for hour in cells]),
         )
         changes = [State(*row) for row in rows]
@@ -251,7 +251,7 @@ def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, r
     rows = station.reader.select(
         f"SELECT j.key, told, {own}, product, sum(good), sum(rejected), sum(for_review), sum(rework),"
         " sum(CASE WHEN kind = 'rework' THEN good ELSE 0 END)"
-        " FROM json_each(?) j JOIN shift_made m ON m.station = ? AND m.time_us >= j.value->>0 AND m.time_us < j.value->>1"
+        " FROM json_each(?) j CROSS JOIN shift_made m ON m.station = ? AND m.time_us >= j.value->>0 AND m.time_us < j.value->>1"
         " WHERE told <> 'started' GROUP BY 1, 2, 3, 4",
         json.dumps([[group.start_us, min(group.end_us, until)] for group in cut if group.start_us < until]),
         station.path,
@@ -290,7 +290,7 @@ def first_run_sums(station: Station, cut: Sequence[Group], result: Mapping[Key, 
     """Add units inspected for the first time here, and those of them that were good (IP and GP)."""
     until = min(station.end_us, station.now_us)
     rows = station.reader.select(
-        "SELECT j.key, count(*), sum(clean) FROM json_each(?) j JOIN shift_first f"
+        "SELECT j.key, count(*), sum(clean) FROM json_each(?) j CROSS JOIN shift_first f"
         " ON f.station = ? AND f.time_us >= j.value->>0 AND f.time_us < j.value->>1 GROUP BY 1",
         json.dumps([[group.start_us, min(group.end_us, until)] for group in cut if group.start_us < until]),
         station.path,
@@ -307,7 +307,7 @@ def report_sums(station: Station, cut: Sequence[Group], by: By, result: Mapping[
     rows = station.reader.select(
         f"SELECT j.key, {own}, CASE kind WHEN 'rework' THEN 'production' ELSE kind END,"
         " sum(min(m.time_us, j.value->>1) - max(m.start_us, j.value->>0))"
-        " FROM json_each(?) j JOIN shift_made m ON m.station = ? AND m.told = 'reported'"
+        " FROM json_each(?) j CROSS JOIN shift_made m ON m.station = ? AND m.told = 'reported'"
         " AND m.start_us < j.value->>1 AND m.time_us > j.value->>0 GROUP BY 1, 2, 3",
         json.dumps([[group.start_us, min(group.end_us, until)] for group in cut if group.start_us < until]),
         station.path,

@@ -232,6 +232,7 @@ class AsBuilt:
                 store=self.store,
                 record=self.record,
                 plant_at=self.plant_at,
+                plants=self.plants,
                 heard=dict(self.heard),
             )
 
@@ -255,12 +256,17 @@ class AsBuilt:
         if not self.read_only:
             self.pipeline.settle()
         with self.reader() as reader:
-            return query.function(reader, **parameters)
+            return query.function(reader, **{query.parameters[n].name: value for n, value in parameters.items()})
 
     def plant_at(self, instant: dt.datetime) -> Plant:
         """The plant in force at a moment; before the first, the first."""
         self._plants.read(self.record, self.effective)
         return self._plants.at(instant)
+
+    def plants(self) -> list[tuple[dt.datetime, Plant]]:
+        """Every plant in force at some time, each with the moment it began; the first holds before it as well."""
+        self._plants.read(self.record, self.effective)
+        return self._plants.every()
 
     @property
     def plant(self) -> Plant:
@@ -347,6 +353,12 @@ class _Plants:
                     defined.append((fact.event_time, fact.id, parse(fact.text, "recorded plant file")))
             self._defined = sorted(defined, key=lambda entry: entry[:2])
             self._seen = seen
+
+    def every(self) -> list[tuple[dt.datetime, Plant]]:
+        """The plants in order of when they came into force."""
+        first = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        defined = [(since, plant) for since, _, plant in self._defined]
+        return defined or [(first, self._given or parse(EMPTY_PLANT))]
 
     def at(self, instant: dt.datetime) -> Plant:
         """The plant in force at an instant; before the first, the first."""

@@ -22,6 +22,7 @@ from asbuilt.views.store import Store
 
 R = TypeVar("R", bound=tuple[Any, ...])
 PlantAt = Callable[[dt.datetime], Plant]
+Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
 
 
 class Reader:
@@ -40,6 +41,7 @@ class Reader:
         store: Store,
         record: Record,
         plant_at: PlantAt,
+        plants: Plants,
         heard: Mapping[str, dt.datetime],
     ) -> None:
         self.who = who
@@ -50,6 +52,7 @@ class Reader:
         self._record = record
         self._plant_at = plant_at
         self._known: dict[dt.datetime, Known] = {}
+        self._plants = plants
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
         """The moment a query is about: `at`, or now."""
@@ -58,6 +61,10 @@ class Reader:
     def plant(self, at: dt.datetime | None = None) -> Plant:
         """The plant as it was defined at a moment."""
         return self._plant_at(self.instant(at))
+
+    def plants(self) -> list[tuple[dt.datetime, Plant]]:
+        """Every plant in force at some time, in order of when it began; the first holds before it as well."""
+        return self._plants()
 
     def rows(self, row: type[R], where: str, *bindings: object) -> list[R]:
         """Rows of a class for which the SQL condition holds; it may go on with ORDER BY and LIMIT."""

@@ -668,7 +668,10 @@ class StatementChecked(Event, tag="statement_checked.v1", frozen=True, kw_only=T
 
 
 class DisclosureIssued(Event, tag="disclosure_issued.v1", frozen=True, kw_only=True):
-    """Something was told to someone: what, to whom, for what, until when."""
+    """Something was told to someone: what, to whom, for what, until when.
+
+    `profile` names the choice of fields, `status_place` the file's place in the status list.
+    """
 
     disclosure: Name
     recipient: Name
@@ -678,6 +681,8 @@ class DisclosureIssued(Event, tag="disclosure_issued.v1", frozen=True, kw_only=T
     fields: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     expires: Instant | None = None
     file_digest: Digest | None = None
+    profile: Name | None = None
+    status_place: Count | None = None
 
 
 class DisclosureRevoked(Event, tag="disclosure_revoked.v1", frozen=True, kw_only=True):
@@ -685,6 +690,19 @@ class DisclosureRevoked(Event, tag="disclosure_revoked.v1", frozen=True, kw_only
 
     disclosure: Name
     reason: Text | None = None
+
+
+class DisclosureOpened(Event, tag="disclosure_opened.v1", frozen=True, kw_only=True):
+    """What was told was looked at or checked, as far as the plant came to know."""
+
+    disclosure: Name
+    message: Text | None = None
+
+
+class LaneRegistered(Event, tag="lane_registered.v1", frozen=True, kw_only=True):
+    """Units of a product will be counted in this period, and the count closed once, at a place fixed by the lane's name."""
+
+    lane: Name
 
 
 # --------------------------------------------------------------------------- about facts
@@ -740,7 +758,7 @@ Fact = (
     | NoteWritten | ShiftClosed | GateDecided
     | Packed | UnitShipped | UnitFitted | UnitReturned
     | SiteObserved | RoundChecked
-    | StatementChecked | DisclosureIssued | DisclosureRevoked
+    | StatementChecked | DisclosureIssued | DisclosureRevoked | DisclosureOpened | LaneRegistered
     | CorrectionMade | MessageRejected
 )  # fmt: skip
 """Any fact whose type this version knows."""

@@ -1,7 +1,8 @@
 """The data folder: what lies where, who may write, and what is secret.
 
-`record.db` the record (back this up) · `views.db` disposable · `traces/` curves by digest ·
-`proof/` may be public · `connect/` where adapters go on reading · `keys/` secret, 0600 · `history/` Parquet. One process writes at a time.
+`record.db` the record and `seal.db` where each fact is sealed (back these up) · `views.db` disposable ·
+`traces/` curves by digest · `proof/` may be public · `connect/` where adapters go on reading · `keys/` secret, 0600 ·
+`history/` Parquet. One process writes at a time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class DataFolder:
         self.views = path / "views.db"
         self.traces = path / "traces"
         self.proof = path / "proof"
+        self.seals = path / "seal.db"
         self.keys = path / "keys"
         self.notes = path / "connect"
         self._lock: IO[str] | None = None

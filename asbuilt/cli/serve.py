@@ -11,6 +11,7 @@ from asbuilt.cli.shared import (
     DEFAULT_DATA,
     Data,
     PlantFile,
+    err,
     opened_on,
     out,
     progress_bar,
@@ -39,6 +40,7 @@ def run(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     open_: Open = False,
+    seal: Annotated[bool, typer.Option(help="Seal what is recorded.")] = True,
 ) -> None:
     """Run a plant: take facts in through its adapters and show its pages.
 
@@ -56,6 +58,11 @@ def run(
         if host not in LOOPBACK and not open_:
             assert opened.folder is not None
             token = opened.folder.secret("screen.token")
+
+        if seal:
+            opened.seal()
+            if opened.seal_problem is not None:
+                err.print(f"Nothing is sealed: {opened.seal_problem}", markup=False)
 
         def ready(port: int) -> None:
             out.print(f"{loaded.name} is live at http://{_shown_host(host)}:{port}/  (Ctrl+C ends)")

@@ -278,6 +278,7 @@ class _Agent:
         self._path = parts.path.rstrip("/") + (f"/{config.device}" if config.device else "")
         self._bytes_max = config.bytes_max
         self._connection: http.client.HTTPConnection | None = None
+        self._ended = False
 
     def ask(self, what: str) -> bytes:
         """The answer. Raises `AsBuiltError` where there is none."""
@@ -288,20 +289,27 @@ class _Agent:
             answer = self._connection.getresponse()
             data = answer.read(self._bytes_max + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self.close()
+            self._hang_up()
             words = "no answer" if isinstance(error, TimeoutError) else f"{error or type(error).__name__}"
             raise AsBuiltError(
                 f"the agent does not answer: {words}", where=self._where, remedy="Check address and agent."
             ) from None
+        if self._ended:
+            # Nobody waits for the answer any more.
+            self._hang_up()
         if len(data) > self._bytes_max:
-            self.close()
+            self._hang_up()
             raise AsBuiltError(
                 "the agent's answer is too long", where=self._where, remedy="Lower `count`, or raise bytes_max."
             )
         return data
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; a question under way in another thread hangs up when it is answered."""
+        self._ended = True
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -141,6 +141,32 @@ class SourceLost(Event, tag="source_lost.v1", frozen=True, kw_only=True):
     reason: Text | None = None
 
 
+class GapFound(Event, tag="gap_found.v1", frozen=True, kw_only=True):
+    """What a source saw from `start_time` to `end_time` was not heard and will not come.
+
+    `event_time` is when that was noticed.
+    """
+
+    adapter: Name
+    start_time: Instant
+    end_time: Instant
+    reason: Text | None = None
+
+    def __post_init__(self) -> None:
+        _in_order(self.start_time, self.end_time)
+
+
+class DeviationNoticed(Event, tag="deviation_noticed.v1", frozen=True, kw_only=True):
+    """A source does not keep to its protocol; what it says is taken all the same where it is clear.
+
+    `deviation` is a code of the adapter; each is recorded once per source.
+    """
+
+    adapter: Name
+    deviation: Name
+    message: Text | None = None
+
+
 class Counted(Event, tag="counted.v1", frozen=True, kw_only=True):
     """Pieces a station made since its last count.
 
@@ -721,7 +747,8 @@ class MessageRejected(Event, tag="message_rejected.v1", frozen=True, kw_only=Tru
 
 Fact = (
     PlantDefined
-    | StateChanged | HeartbeatMissed | SourceConnected | SourceLost | Counted | StopExplained
+    | StateChanged | HeartbeatMissed | SourceConnected | SourceLost | GapFound | DeviationNoticed
+    | Counted | StopExplained
     | OperationStarted | OperationCompleted | OperationReported | OrderReleased | OrderClosed
     | UnitStarted | UnitCompleted | UnitScrapped | ComponentInstalled | ComponentRemoved
     | Measured | RunRecorded

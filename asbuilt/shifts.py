@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from asbuilt.plant import DAYS, Line, Plant, Shift, minutes, shift_minutes
+from asbuilt.plant import Line, Plant, Shift, minutes, shift_minutes
 
 
 class Pause(Struct, frozen=True):
@@ -34,37 +35,47 @@ class ShiftWindow(Struct, frozen=True):
     end: dt.datetime
     breaks: tuple[Pause, ...]
 
+    def ending_by(self, instant: dt.datetime) -> ShiftWindow:
+        """The shift as it is where another begins at an instant."""
+        if self.end <= instant:
+            return self
+        breaks = tuple(Pause(p.start, min(p.end, instant), p.name) for p in self.breaks if p.start < instant)
+        return replace(self, end=max(instant, self.start), breaks=breaks)
+
     def working_s(self, until: dt.datetime) -> float:
         """Seconds of work from the start to `until`, breaks taken out; never negative."""
-        until = min(max(until, self.start), self.end)
-        worked = (until - self.start).total_seconds()
+        start = _utc(self.start)
+        until = min(max(_utc(until), start), _utc(self.end))
+        worked = (until - start).total_seconds()
         for pause in self.breaks:
-            worked -= max(0.0, (min(until, pause.end) - pause.start).total_seconds())
+            worked -= max(0.0, (min(until, _utc(pause.end)) - _utc(pause.start)).total_seconds())
         return worked
 
     def pause_at(self, instant: dt.datetime) -> Pause | None:
         """The break an instant falls into."""
-        return next((pause for pause in self.breaks if pause.start <= instant < pause.end), None)
+        instant = _utc(instant)
+        return next((pause for pause in self.breaks if _utc(pause.start) <= instant < _utc(pause.end)), None)
 
     def after_work(self, since: dt.datetime, seconds: float) -> dt.datetime:
         """The instant by which `seconds` of work have been done from `since` on; may lie beyond the end."""
-        at = since
+        at = _utc(since)
         for pause in self.breaks:
-            if pause.end <= at:
+            start, end = _utc(pause.start), _utc(pause.end)
+            if end <= at:
                 continue
-            before = max(0.0, (pause.start - at).total_seconds())
+            before = max(0.0, (start - at).total_seconds())
             if seconds <= before:
                 break
             seconds -= before
-            at = pause.end
-        return at + dt.timedelta(seconds=seconds)
+            at = end
+        return (at + dt.timedelta(seconds=seconds)).astimezone(since.tzinfo)
 
 
 def shift_at(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | None:
     """The shift of a line that an instant falls into."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day - dt.timedelta(days=1), day):
-        if window.start <= instant < window.end:
+        if _utc(window.start) <= _utc(instant) < _utc(window.end):
             return window
     return None
 
@@ -73,23 +84,28 @@ def next_shift(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | 
     """The first shift that begins after an instant, within the next week."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day, day + dt.timedelta(days=7)):
-        if window.start > instant:
+        if _utc(window.start) > _utc(instant):
             return window
     return None
 
 
 def shifts_of(plant: Plant, line: Line, first: dt.date, last: dt.date) -> Iterator[ShiftWindow]:
-    """Shifts that begin on the days from `first` to `last`, in order of their start."""
-    pattern = plant.shift_patterns.get(line.shifts or "")
-    if pattern is None:
+    """Shifts that begin on the days from `first` to `last`, in order of their start.
+
+    Where a change for one day makes a shift begin before the one before has ended, that one ends there.
+    """
+    if not plant.has_shifts(line):
         return
-    day = first
-    while day <= last:
-        name = DAYS[day.weekday()]
-        for shift in sorted(pattern.shift, key=lambda shift: minutes(shift.start)):
-            if name in shift.days:
-                yield _window(shift, day, plant.zone)
-        day += dt.timedelta(days=1)
+    waiting: ShiftWindow | None = None
+    for number in range((last - first).days + 3):
+        day = first + dt.timedelta(days=number - 1)
+        for shift in sorted(plant.shifts_on(line, day), key=lambda shift: minutes(shift.start)):
+            window = _window(shift, day, plant.zone)
+            if waiting is not None and first <= waiting.day <= last:
+                yield waiting.ending_by(window.start)
+            waiting = window
+    if waiting is not None and first <= waiting.day <= last:
+        yield waiting
 
 
 def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:
@@ -111,5 +127,10 @@ def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:
 def _instant(day: dt.date, wall_minutes: int, zone: ZoneInfo) -> dt.datetime:
     """The instant of a wall-clock time; one that never was is read as if the clock had not been changed."""
     wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=wall_minutes)
-    # Through UTC, so that instants compare and subtract as instants, not as wall times.
+    # Through UTC, so that a time which never was becomes one that was.
     return wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)
+
+
+def _utc(instant: dt.datetime) -> dt.datetime:
+    """Two times of one zone compare and subtract as the clock on the wall does, not as instants."""
+    return instant.astimezone(dt.UTC)

@@ -69,7 +69,7 @@ def run(
             if token:
                 out.print(f"Screens of other machines begin with http://{_shown_host(host)}:{port}/?token={token}")
 
-        serve(opened, host, port, screen_token=token, any_name=open_, ready=ready)
+        serve(opened, host, port, screen_token=token, any_name=open_, ready=ready, plant_file=plant)
 
 
 @app.command(rich_help_panel=PANEL)

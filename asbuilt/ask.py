@@ -34,8 +34,8 @@ def parameter(known: inspect.Parameter, text: str, zone: ZoneInfo) -> Any:
             return _bounded(float(text), math.inf)
     except (ValueError, KeyError):
         raise UsageError(
-            f"{known.name}={text} is not {_FORMS.get(wanted, 'right')}",
-            remedy=f"Give {known.name} as {_EXAMPLES.get(wanted, 'text')}.",
+            f"{known.name.rstrip('_')}={text} is not {_FORMS.get(wanted, 'right')}",
+            remedy=f"Give {known.name.rstrip('_')} as {_EXAMPLES.get(wanted, 'text')}.",
         ) from None
     return text
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from asbuilt.plant import DAYS, Line, Plant, Shift, minutes, shift_minutes
+from asbuilt.plant import Line, Plant, Shift, minutes, shift_minutes
 
 
 class Pause(Struct, frozen=True):
@@ -33,6 +34,13 @@ class ShiftWindow(Struct, frozen=True):
     start: dt.datetime
     end: dt.datetime
     breaks: tuple[Pause, ...]
+
+    def ending_by(self, instant: dt.datetime) -> ShiftWindow:
+        """The shift as it is where another begins at an instant."""
+        if self.end <= instant:
+            return self
+        breaks = tuple(Pause(p.start, min(p.end, instant), p.name) for p in self.breaks if p.start < instant)
+        return replace(self, end=max(instant, self.start), breaks=breaks)
 
     def working_s(self, until: dt.datetime) -> float:
         """Seconds of work from the start to `until`, breaks taken out; never negative."""
@@ -82,17 +90,22 @@ def next_shift(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | 
 
 
 def shifts_of(plant: Plant, line: Line, first: dt.date, last: dt.date) -> Iterator[ShiftWindow]:
-    """Shifts that begin on the days from `first` to `last`, in order of their start."""
-    pattern = plant.shift_patterns.get(line.shifts or "")
-    if pattern is None:
+    """Shifts that begin on the days from `first` to `last`, in order of their start.
+
+    Where a change for one day makes a shift begin before the one before has ended, that one ends there.
+    """
+    if not plant.has_shifts(line):
         return
-    day = first
-    while day <= last:
-        name = DAYS[day.weekday()]
-        for shift in sorted(pattern.shift, key=lambda shift: minutes(shift.start)):
-            if name in shift.days:
-                yield _window(shift, day, plant.zone)
-        day += dt.timedelta(days=1)
+    waiting: ShiftWindow | None = None
+    for number in range((last - first).days + 3):
+        day = first + dt.timedelta(days=number - 1)
+        for shift in sorted(plant.shifts_on(line, day), key=lambda shift: minutes(shift.start)):
+            window = _window(shift, day, plant.zone)
+            if waiting is not None and first <= waiting.day <= last:
+                yield waiting.ending_by(window.start)
+            waiting = window
+    if waiting is not None and first <= waiting.day <= last:
+        yield waiting
 
 
 def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:

@@ -14,11 +14,13 @@ from __future__ import annotations
 from asbuilt.plant.reading import load, parse
 from asbuilt.plant.tables import (
     DAYS,
+    STATE_TIMES,
     AdapterSettings,
     Area,
     Break,
     Characteristic,
     Day,
+    DayChange,
     Line,
     Operation,
     Part,
@@ -28,6 +30,8 @@ from asbuilt.plant.tables import (
     ShiftPattern,
     Site,
     Station,
+    TimeKind,
+    TimeModel,
     minutes,
     shift_minutes,
 )
@@ -35,11 +39,13 @@ from asbuilt.plant.whole import Plant, local_day
 
 __all__ = [
     "DAYS",
+    "STATE_TIMES",
     "AdapterSettings",
     "Area",
     "Break",
     "Characteristic",
     "Day",
+    "DayChange",
     "Line",
     "Operation",
     "Part",
@@ -50,6 +56,8 @@ __all__ = [
     "ShiftPattern",
     "Site",
     "Station",
+    "TimeKind",
+    "TimeModel",
     "load",
     "local_day",
     "minutes",

@@ -18,6 +18,7 @@ from asbuilt.plant.tables import (
     Area,
     Break,
     Characteristic,
+    DayChange,
     File,
     Head,
     Line,
@@ -29,6 +30,7 @@ from asbuilt.plant.tables import (
     ShiftPattern,
     Site,
     Station,
+    TimeModel,
 )
 from asbuilt.plant.whole import Plant
 
@@ -117,5 +119,6 @@ def _explained(error: msgspec.ValidationError, text: str, where: str) -> PlantEr
 
 _TABLES: tuple[type[Struct], ...] = (
     File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason,
+    DayChange, TimeModel,
 )  # fmt: skip
 _KNOWN_KEYS = sorted({key for table in _TABLES for key in table.__struct_encode_fields__ if not key.startswith("_")})

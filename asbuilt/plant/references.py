@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from asbuilt.plant.tables import DAYS, File, minutes, shift_minutes
+from asbuilt.plant.tables import DAYS, STATE_TIMES, File, Shift, minutes, shift_minutes
 
+MAX_CHANGED_DAYS = 400
 _Place = tuple[str | int, ...]
 _Problem = tuple[_Place, str, str]
 
@@ -19,6 +20,7 @@ def problems_of(file: File) -> Iterator[_Problem]:
     yield from _equipment_problems(file)
     yield from _product_problems(file)
     yield from _shift_problems(file)
+    yield from _time_problems(file)
     yield from _repeated("reason", ("reason",), (reason.id for reason in file.reason))
     for name, settings in file.adapter.items():
         if not isinstance(settings.get("kind"), str):
@@ -86,7 +88,8 @@ def _equipment_problems(file: File) -> Iterator[_Problem]:
                 measured |= of_product.get(line.product or "", set())
                 for i, station in enumerate(line.station):
                     here = (*at, n, "station", i)
-                    yield from _dangling((*here, "source"), "adapter", station.source, file.adapter)
+                    adapter = station.source.partition(":")[0] if station.source else None
+                    yield from _dangling((*here, "source"), "adapter", adapter, file.adapter)
                     if line.product is None or line.product in of_product:
                         yield from _dangling((*here, "key"), "characteristic", station.key, sorted(measured))
 
@@ -126,33 +129,75 @@ def _product_problems(file: File) -> Iterator[_Problem]:
 def _shift_problems(file: File) -> Iterator[_Problem]:
     yield from _repeated("shift pattern", ("shift_pattern",), (pattern.id for pattern in file.shift_pattern))
     for p, pattern in enumerate(file.shift_pattern):
-        here: _Place = ("shift_pattern", p, "shift")
-        yield from _repeated("shift", here, (shift.id for shift in pattern.shift))
-        for index, shift in enumerate(pattern.shift):
-            length = shift_minutes(shift)
-            for n, pause in enumerate(shift.breaks):
-                begin, end = ((minutes(t) - minutes(shift.start)) % 1440 for t in (pause.start, pause.end))
-                if not begin < end <= length:
-                    yield (
-                        (*here, index, "breaks"),
-                        f"break {n + 1} ({pause.start}–{pause.end}) is not inside shift {shift.id} ({shift.start}–{shift.end})",
-                        "Move the break into the shift.",
-                    )
-        taken = sorted(
-            (
-                day * 1440 + minutes(shift.start),
-                day * 1440 + minutes(shift.start) + shift_minutes(shift),
-                shift.id,
-                index,
+        yield from _problems_of_shifts(("shift_pattern", p, "shift"), pattern.shift)
+    sites = {site.id: site for site in file.site}
+    lines = [
+        name
+        for site in file.site
+        for area in site.area
+        for line in area.line
+        for name in (line.id, f"{file.plant.id}/{site.id}/{area.id}/{line.id}")
+    ]
+    for n, change in enumerate(file.day_change):
+        here: _Place = ("day_change", n)
+        yield from _dangling((*here, "site"), "site", change.site, sites)
+        yield from _dangling((*here, "line"), "line", change.line, lines)
+        yield from _problems_of_shifts((*here, "shift"), change.shift)
+        days = ((change.until or change.day) - change.day).days
+        if not 0 <= days <= MAX_CHANGED_DAYS:
+            yield (
+                (*here, "until"),
+                f"the change goes from {change.day} to {change.until}",
+                f"Let it end on its first day or later, within {MAX_CHANGED_DAYS} days; what lasts is a shift pattern.",
             )
-            for index, shift in enumerate(pattern.shift)
-            for day in (DAYS.index(name) for name in shift.days)
-        )
-        for (_, end, before, _), (start, _, after, index) in zip(taken, [*taken[1:], *taken[:1]], strict=True):
-            if len(taken) > 1 and start + (10_080 if (start, after) == (taken[0][0], taken[0][2]) else 0) < end:
+
+
+def _problems_of_shifts(here: _Place, shifts: Sequence[Shift]) -> Iterator[_Problem]:
+    """Breaks outside their shift, and shifts of a week that overlap."""
+    yield from _repeated("shift", here, (shift.id for shift in shifts))
+    for index, shift in enumerate(shifts):
+        length = shift_minutes(shift)
+        for n, pause in enumerate(shift.breaks):
+            begin, end = ((minutes(t) - minutes(shift.start)) % 1440 for t in (pause.start, pause.end))
+            if not begin < end <= length:
                 yield (
-                    (*here, index, "start"),
-                    f"shift {after} begins before shift {before} has ended",
-                    "Let shifts meet, not overlap.",
+                    (*here, index, "breaks"),
+                    f"break {n + 1} ({pause.start}–{pause.end}) is not inside shift {shift.id} ({shift.start}–{shift.end})",
+                    "Move the break into the shift.",
                 )
-                break
+    taken = sorted(
+        (
+            day * 1440 + minutes(shift.start),
+            day * 1440 + minutes(shift.start) + shift_minutes(shift),
+            shift.id,
+            index,
+        )
+        for index, shift in enumerate(shifts)
+        for day in (DAYS.index(name) for name in shift.days)
+    )
+    for (_, end, before, _), (start, _, after, index) in zip(taken, [*taken[1:], *taken[:1]], strict=True):
+        if len(taken) > 1 and start + (10_080 if (start, after) == (taken[0][0], taken[0][2]) else 0) < end:
+            yield (
+                (*here, index, "start"),
+                f"shift {after} begins before shift {before} has ended",
+                "Let shifts meet, not overlap.",
+            )
+            break
+
+
+def _time_problems(file: File) -> Iterator[_Problem]:
+    for state in file.time.states:
+        yield from _dangling(("time", "states", state), "state", state, STATE_TIMES)
+    reasons = {reason.id: reason for reason in file.reason}
+    for n, reason in enumerate(file.reason):
+        yield from _dangling(("reason", n, "under"), "reason", reason.under, reasons)
+        walked, at = {reason.id}, reason.under
+        while at in reasons and at not in walked:
+            walked.add(at)
+            at = reasons[at].under
+        if at in walked:
+            yield (
+                ("reason", n, "under"),
+                f"reason {reason.id} is under itself",
+                "Let the branch end at a reason that is under no other.",
+            )

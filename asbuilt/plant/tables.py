@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._ -]{0,79}\Z")]
 """Letters, digits, `.`, `_`, `-` and spaces; it becomes part of paths and addresses."""
+SourceName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._ -]{0,79}(:.{1,110})?\Z")]
+"""An adapter, or a part behind it: `cell` or `cell:Group/Node`."""
 Title = Annotated[str, Meta(min_length=1, max_length=120)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Number = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,18}(\.[0-9]{1,12})?\Z")]
@@ -84,7 +87,7 @@ class Station(Table, frozen=True, kw_only=True):
     short: Title | None = None
     cycle_s: Seconds | None = None
     buffer: Annotated[int, Meta(ge=0, le=100_000)] | None = None
-    source: Id | None = None
+    source: SourceName | None = None
     key: Id | None = None
     places: Annotated[int, Meta(ge=1, le=1000)] = 1
     characteristic: tuple[Characteristic, ...] = ()
@@ -154,12 +157,65 @@ class ShiftPattern(Table, frozen=True, kw_only=True):
     shift: tuple[Shift, ...] = ()
 
 
+class DayChange(Table, frozen=True, kw_only=True):
+    """Other shifts than usual on the days from `day` to `until` (both included): none, or those given.
+
+    Without `site` and `line` it holds for the whole plant. Of two for one day the narrower holds,
+    of equally narrow ones the later in the file.
+    """
+
+    day: dt.date
+    until: dt.date | None = None
+    name: Title = "no work"
+    site: Id | None = None
+    line: str | None = None
+    shift: tuple[Shift, ...] = ()
+
+
+TimeKind = Literal["production", "setup", "delay", "down", "planned"]
+"""What a station's time counts as (ISO 22400-2): `production` APT, `setup` AUST, `delay` ADET, `down` ADOT,
+`planned` downtime, which is taken out of PBT."""
+
+STATE_TIMES: dict[str, TimeKind] = {
+    "Execute": "production", "Starting": "production", "Completing": "production",
+    "Idle": "down", "Complete": "down", "Resetting": "down",
+    **dict.fromkeys(
+        ("Holding", "Held", "Unholding", "Suspending", "Starved", "Blocked", "Unsuspending",
+         "Stopping", "Stopped", "Aborting", "Aborted", "Clearing"), "delay",
+    ),
+}  # fmt: skip
+"""What each PackML state counts as unless the plant file or the reason says otherwise."""
+
+
+class TimeModel(Table, frozen=True, kw_only=True):
+    """How states become times and when figures are withheld.
+
+    `states` changes what a state counts as. Stops shorter than `short_stop_s` seconds are short
+    stops, everywhere. Ratios are withheld below `min_coverage` (share of the planned busy time that
+    was observed) and where planned run time exceeds run time by more than `max_effectiveness`.
+    `without_order` says what a delay counts as while no order is in work at the station.
+    """
+
+    states: dict[str, TimeKind] = {}
+    short_stop_s: Annotated[float, Meta(ge=0, le=86_400)] = 120.0
+    min_coverage: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    max_effectiveness: Annotated[float, Meta(gt=0, le=100)] = 1.2
+    without_order: Literal["delay", "down"] = "delay"
+
+
 class Reason(Table, frozen=True, kw_only=True):
-    """A reason for a stop, with the group it belongs to."""
+    """A reason for a stop, with the group it belongs to, or the reason it is `under`.
+
+    `time` is what a stop for this reason counts as, else that of the reason above, else what the
+    state says. `failure` makes it count for MTBF and MTTR.
+    """
 
     id: Id
     name: Title
     group: Title = "other"
+    under: Id | None = None
+    time: TimeKind | None = None
+    failure: bool | None = None
 
 
 class AdapterSettings(Struct, frozen=True, kw_only=True):
@@ -192,6 +248,8 @@ class File(Table, frozen=True, kw_only=True):
     site: tuple[Site, ...] = ()
     product: tuple[Product, ...] = ()
     shift_pattern: tuple[ShiftPattern, ...] = ()
+    day_change: tuple[DayChange, ...] = ()
+    time: TimeModel = TimeModel()
     reason: tuple[Reason, ...] = ()
     adapter: dict[Id, dict[str, Any]] = {}
 

@@ -11,7 +11,20 @@ import msgspec
 
 from asbuilt.errors import PlantError
 from asbuilt.plant.places import line_of
-from asbuilt.plant.tables import AdapterSettings, Characteristic, File, Line, Site, Station
+from asbuilt.plant.tables import (
+    DAYS,
+    STATE_TIMES,
+    AdapterSettings,
+    Characteristic,
+    DayChange,
+    File,
+    Line,
+    Reason,
+    Shift,
+    Site,
+    Station,
+    TimeKind,
+)
 
 _FOR_EVERY_ADAPTER = ("kind", "title", "fresh_s", "response")
 
@@ -28,6 +41,8 @@ class Plant:
         self.products = {product.id: product for product in file.product}
         self.shift_patterns = {pattern.id: pattern for pattern in file.shift_pattern}
         self.reasons = {reason.id: reason for reason in file.reason}
+        self.time_model = file.time
+        self._day_changes = file.day_change
         self.adapters = {
             name: AdapterSettings(
                 name=name,
@@ -63,6 +78,65 @@ class Plant:
     def address(self, line: Line) -> str:
         """The shortest name that finds the line again: its id if no other line has it."""
         return line.id if self.line(line.id) is line else line.path
+
+    def has_shifts(self, line: Line) -> bool:
+        """Whether a line works by shifts; one that does not has no time outside of them."""
+        return line.shifts in self.shift_patterns or any(
+            change.shift and self._change_holds(change, line) for change in self._day_changes
+        )
+
+    def _change_holds(self, change: DayChange, line: Line) -> bool:
+        at_site = change.site is None or line.path.startswith(f"{self.id}/{change.site}/")
+        return at_site and (change.line is None or change.line in (line.path, line.id))
+
+    def shifts_on(self, line: Line, day: dt.date) -> tuple[Shift, ...]:
+        """The shifts of a line that begin on a day: those of a change for that day, else the pattern's."""
+        found, narrowest = None, -1
+        for change in self._day_changes:
+            if change.day <= day <= (change.until or change.day):
+                narrow = (change.site is not None) + 2 * (change.line is not None)
+                if self._change_holds(change, line) and narrow >= narrowest:
+                    found, narrowest = change.shift, narrow
+        if found is not None:
+            return tuple(shift for shift in found if DAYS[day.weekday()] in shift.days)
+        pattern = self.shift_patterns.get(line.shifts or "")
+        return tuple(shift for shift in pattern.shift if DAYS[day.weekday()] in shift.days) if pattern else ()
+
+    @cached_property
+    def state_times(self) -> dict[str, TimeKind]:
+        """What each state counts as here."""
+        return {**STATE_TIMES, **self.time_model.states}
+
+    def above(self, reason: str) -> list[Reason]:
+        """A reason and those it is under, from itself to the root; empty if the plant does not know it."""
+        found: list[Reason] = []
+        while reason in self.reasons and len(found) <= len(self.reasons):
+            found.append(self.reasons[reason])
+            reason = found[-1].under or ""
+        return found
+
+    def time_of(self, state: str, reason: str) -> TimeKind:
+        """What a station's time in a state for a reason counts as: as the reason says, else the state."""
+        told = (above.time for above in self.above(reason) if above.time is not None)
+        return next(told, self.state_times.get(state, "delay"))
+
+    def is_failure(self, state: str, reason: str) -> bool:
+        """Whether a stop counts for MTBF and MTTR: as its reason says; without a reason, if the state is Aborted."""
+        for above in self.above(reason):
+            if above.failure is not None:
+                return above.failure
+        return not reason and state in ("Aborting", "Aborted", "Clearing")
+
+    def reason_title(self, reason: str) -> str:
+        """The name of a reason; the code itself if the plant does not know it."""
+        return self.reasons[reason].name if reason in self.reasons else reason
+
+    def reason_group(self, reason: str) -> str:
+        """The group of a reason: the title at the root of its branch, else its `group`."""
+        above = self.above(reason)
+        if not above:
+            return "unexplained" if not reason else "not in the plant file"
+        return above[-1].name if len(above) > 1 else above[0].group
 
     def characteristic(self, line: Line, name: str) -> Characteristic | None:
         """A characteristic of the line's product or of one of its stations."""

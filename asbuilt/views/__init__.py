@@ -184,9 +184,9 @@ def queries(views: Mapping[str, View]) -> dict[str, Query]:
             signature = inspect.signature(function, eval_str=True)
             parameters = list(signature.parameters.values())
             if parameters and parameters[0].name == "reader":
-                # A trailing underscore keeps Python's own words free: list_ is asked as `list`.
+                # A trailing underscore keeps Python's own words free: list_ is asked as `list`, from_ as `from`.
                 asked = f"{view.name}.{name.rstrip('_')}"
-                found[asked] = Query(asked, function, {p.name: p for p in parameters[1:]})
+                found[asked] = Query(asked, function, {p.name.rstrip("_"): p for p in parameters[1:]})
     return found
 
 

@@ -23,6 +23,7 @@ from asbuilt import events, pipeline, views
 from asbuilt.events import AnyFact, CorrectionMade, StateChanged, Unknown
 from asbuilt.record import Entry
 from asbuilt.record.memory import Log
+from asbuilt.views.shift.fold import cell_of
 from asbuilt.views.store import Store
 from tests.strategies import History, arrivals, histories, small_facts, unknown_facts
 
@@ -452,7 +453,11 @@ def test_corrections_are_known_after_a_restart(tmp_path):
 def test_what_changed_is_told():
     way = Folded()
     changed = way.store.fold([(1, ORIGINAL)], {}.get)
-    assert changed == {"line_state": {"p/s/a/l/1"}, "source_delivered": {"gw"}}
+    cell = cell_of("p/s/a/l/1", events.microseconds(T0))
+    assert changed == {
+        "line_state": {"p/s/a/l/1"}, "source_delivered": {"gw"},
+        **{table: {cell} for table in ("shift_state", "shift_hour", "shift_edge")},
+    }  # fmt: skip
     mend = correction(2, 1, 0, reads("Idle"))
     changed = way.store.fold([(2, mend)], {ORIGINAL.id: ORIGINAL, mend.id: mend}.get)
     assert changed["line_state"] == {"p/s/a/l/1", "p/s/a/l/2"}

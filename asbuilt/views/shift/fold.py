@@ -1,0 +1,339 @@
+"""Time and pieces of every station: events → rows.
+
+A station's states are cut into *cells*: one clock hour (UTC) of one station. What a whole hour
+holds is derived per cell, so that a year is read as hours and only hours that a shift, a break,
+an explanation or a silence cuts are read state by state. The state a station brings into an hour
+comes from an earlier cell and is put together when asked: a fact changes its own hour alone.
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from asbuilt.events import (
+    Counted,
+    HeartbeatMissed,
+    NoteWritten,
+    OperationCompleted,
+    OperationReported,
+    OperationStarted,
+    OrderClosed,
+    OrderReleased,
+    ShiftClosed,
+    SourceConnected,
+    SourceLost,
+    StateChanged,
+    StopExplained,
+    microseconds,
+    unit_key,
+)
+
+VERSION = 1
+
+HOUR_US = 3_600_000_000
+
+
+def cell_of(station: str, time_us: int) -> str:
+    """The hour of a station that an instant falls into; cells sort by station, then time.
+
+    A tab cannot be part of a path, so no station's cells lie between another's.
+    """
+    return f"{station}\t{time_us // HOUR_US:07d}"
+
+
+def hour_of(cell: str) -> int:
+    """When a cell begins, microseconds since 1970 UTC."""
+    return int(cell.rpartition("\t")[2]) * HOUR_US
+
+
+class State(NamedTuple):
+    """A station entered a state."""
+
+    cell: str
+    time_us: int
+    fact: bytes
+    state: str
+    reason: str
+    message: str
+
+
+class Hour(NamedTuple):
+    """How long a station was in a state during a cell, from the cell's first change on.
+
+    `entered` counts how often it came into it from another state or reason, the cell's first
+    change not counted: only the hour before knows what that one changed.
+    """
+
+    cell: str
+    state: str
+    reason: str
+    us: int
+    entered: int
+
+
+class Edge(NamedTuple):
+    """With what a cell's known part begins and ends: the first change, and the state carried on."""
+
+    cell: str
+    first_us: int
+    first_state: str
+    first_reason: str
+    last_state: str
+    last_reason: str
+
+
+class Explained(NamedTuple):
+    """A person said why a station stood, as of `declared_us`."""
+
+    station: str
+    end_us: int
+    fact: bytes
+    start_us: int
+    declared_us: int
+    reason: str
+    message: str
+    by: str
+
+
+class Watch(NamedTuple):
+    """A source was heard again or lost; `seen_us` is when it was last heard before."""
+
+    adapter: str
+    time_us: int
+    fact: bytes
+    lost: int
+    seen_us: int
+
+
+class Made(NamedTuple):
+    """Pieces a station made, as one way of telling has it.
+
+    `told` is counted, completed, reported, or started (a beginning, without pieces). `start_us`
+    is 0 where it is not told; `kind` is of reports: setup, production, rework (production that mends)
+    or breakdown. `rework` counts pieces sent to rework; `reading` is -1 without a counter's value.
+    """
+
+    station: str
+    time_us: int
+    fact: bytes
+    told: str
+    kind: str
+    start_us: int
+    order_no: str
+    product: str
+    good: int
+    rejected: int
+    for_review: int
+    rework: int
+    reading: int
+    by: str
+
+
+class Run(NamedTuple):
+    """A serialised unit was completed at a station; `clean` if it was good without rework or scrap."""
+
+    item: str
+    station: str
+    time_us: int
+    fact: bytes
+    clean: int
+
+
+class First(NamedTuple):
+    """A unit's first completion at a station (ISO 22400-2: IP, and GP where `clean`)."""
+
+    item: str
+    station: str
+    time_us: int
+    clean: int
+
+
+class OrderStep(NamedTuple):
+    """An order was released (`what` is released) or closed."""
+
+    order_no: str
+    time_us: int
+    fact: bytes
+    what: str
+    product: str
+    quantity: int
+
+
+class Handover(NamedTuple):
+    """A shift was handed over and signed."""
+
+    line: str
+    day: str
+    shift: str
+    time_us: int
+    fact: bytes
+    by: str
+
+
+class Note(NamedTuple):
+    """A person's note; `place` is the station, else the line, else empty."""
+
+    place: str
+    time_us: int
+    fact: bytes
+    text: str
+    by: str
+    about: str
+
+
+ROWS = {
+    State: ("cell", "time_us", "fact"),
+    Hour: ("cell", "state", "reason"),
+    Edge: ("cell",),
+    Explained: ("station", "end_us", "fact"),
+    Watch: ("adapter", "time_us", "fact"),
+    Made: ("station", "time_us", "fact"),
+    Run: ("item", "station", "time_us", "fact"),
+    First: ("item", "station"),
+    OrderStep: ("order_no", "time_us", "fact"),
+    Handover: ("line", "day", "shift", "time_us", "fact"),
+    Note: ("place", "time_us", "fact"),
+}
+INDEXES = {
+    First: ["station, time_us"],
+    Made: ["order_no, time_us", "station, start_us WHERE told = 'reported'", "station, time_us WHERE reading >= 0"],
+}
+
+
+# --------------------------------------------------------------------------- rows of one fact
+
+
+def _state(fact: StateChanged, time_us: int) -> Iterator[State]:
+    yield State(
+        cell_of(fact.station, time_us), time_us, fact.id.bytes, fact.state, fact.reason or "", fact.message or ""
+    )
+
+
+def _explained(fact: StopExplained, time_us: int) -> Iterator[Explained]:
+    yield Explained(
+        fact.station, microseconds(fact.end_time), fact.id.bytes, microseconds(fact.start_time), time_us,
+        fact.reason, fact.message or "", fact.by or fact.source,
+    )  # fmt: skip
+
+
+def _heard(fact: SourceConnected, time_us: int) -> Iterator[Watch]:
+    yield Watch(fact.adapter, time_us, fact.id.bytes, 0, 0)
+
+
+def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
+    seen_us = microseconds(fact.last_seen) if fact.last_seen else time_us
+    yield Watch(fact.adapter, time_us, fact.id.bytes, 1, min(seen_us, time_us))
+
+
+def _counted(fact: Counted, time_us: int) -> Iterator[Made]:
+    yield Made(
+        fact.station, time_us, fact.id.bytes, "counted", "", 0, fact.order or "", fact.product or "",
+        fact.good, fact.rejected, fact.for_review, 0, -1 if fact.reading is None else fact.reading, fact.by or "",
+    )  # fmt: skip
+
+
+def _started(fact: OperationStarted, time_us: int) -> Iterator[Made]:
+    yield Made(
+        fact.station, time_us, fact.id.bytes, "started", "", 0, fact.order or "", fact.product or "",
+        0, 0, 0, 0, -1, fact.by or "",
+    )  # fmt: skip
+
+
+def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Made | Run]:
+    # A unit that completed with no quantities told is one good piece.
+    told = fact.good or fact.scrap or fact.rework
+    good = 1 if fact.serial is not None and not told else fact.good
+    yield Made(
+        fact.station, time_us, fact.id.bytes, "completed", "",
+        microseconds(fact.start_time) if fact.start_time else 0, fact.order or "", fact.product or "",
+        good, fact.scrap, 0, fact.rework, -1, fact.by or "",
+    )  # fmt: skip
+    if fact.serial is not None:
+        clean = int(bool(good) and not fact.scrap and not fact.rework)
+        yield Run(unit_key(fact.product, fact.serial), fact.station, time_us, fact.id.bytes, clean)
+
+
+def _reported(fact: OperationReported, time_us: int) -> Iterator[Made]:
+    # Only production brings pieces forth; what a setup or a breakdown reports is told by the order view.
+    made = (fact.good, fact.rejected, fact.for_review) if fact.kind == "production" else (0, 0, 0)
+    kind = "rework" if fact.rework and fact.kind == "production" else fact.kind
+    yield Made(
+        fact.station or "", time_us, fact.id.bytes, "reported", kind, microseconds(fact.start_time),
+        fact.order or "", fact.product or "", *made, 0, -1, fact.by or "",
+    )  # fmt: skip
+
+
+def _released(fact: OrderReleased, time_us: int) -> Iterator[OrderStep]:
+    yield OrderStep(fact.order, time_us, fact.id.bytes, "released", fact.product, fact.quantity)
+
+
+def _closed(fact: OrderClosed, time_us: int) -> Iterator[OrderStep]:
+    yield OrderStep(fact.order, time_us, fact.id.bytes, "closed", "", 0)
+
+
+def _handed_over(fact: ShiftClosed, time_us: int) -> Iterator[Handover]:
+    yield Handover(fact.line, fact.day.isoformat(), fact.shift, time_us, fact.id.bytes, fact.by or fact.source)
+
+
+def _note(fact: NoteWritten, time_us: int) -> Iterator[Note]:
+    about = unit_key(fact.product, fact.serial) if fact.serial else f"order:{fact.order}" if fact.order else ""
+    yield Note(fact.station or fact.line or "", time_us, fact.id.bytes, fact.text, fact.by or fact.source, about)
+
+
+RULES = {
+    StateChanged: _state,
+    StopExplained: _explained,
+    SourceConnected: _heard,
+    HeartbeatMissed: _lost,
+    SourceLost: _lost,
+    Counted: _counted,
+    OperationStarted: _started,
+    OperationCompleted: _completed,
+    OperationReported: _reported,
+    OrderReleased: _released,
+    OrderClosed: _closed,
+    ShiftClosed: _handed_over,
+    NoteWritten: _note,
+}
+
+
+# --------------------------------------------------------------------------- whole hours, first runs
+
+
+def hours(states: list[State]) -> Iterator[Hour | Edge]:
+    """What one hour of a station holds, from all its changes in order of time."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    end_us = hour_of(states[0].cell) + HOUR_US
+    before: tuple[str, str] | None = None
+    for state in states:
+        found = sums.setdefault((state.state, state.reason), [0, 0])
+        if before is not None and before != (state.state, state.reason):
+            found[1] += 1
+        before = (state.state, state.reason)
+    until_us = end_us
+    for state in reversed(states):
+        sums[state.state, state.reason][0] += until_us - state.time_us
+        until_us = state.time_us
+    cell, first, last = states[0].cell, states[0], states[-1]
+    for (name, reason), (us, entered) in sums.items():
+        yield Hour(cell, name, reason, us, entered)
+    yield Edge(cell, first.time_us, first.state, first.reason, last.state, last.reason)
+
+
+def first_runs(runs: list[Run]) -> Iterator[First]:
+    """A unit's first completion at each station, from all its completions."""
+    seen: dict[str, Run] = {}
+    for run in runs:
+        first = seen.get(run.station)
+        if first is None or (run.time_us, run.fact) < (first.time_us, first.fact):
+            seen[run.station] = run
+    for run in seen.values():
+        yield First(run.item, run.station, run.time_us, run.clean)
+
+
+DERIVED = [
+    {"rows": (Hour, Edge), "of": State, "by": "cell", "rule": hours},
+    {"rows": (First,), "of": Run, "by": "item", "rule": first_runs},
+]

@@ -1,0 +1,274 @@
+"""One look at a part of the plant over a window: its stations, their calendars and sums."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from asbuilt.access import Reader
+from asbuilt.errors import UsageError
+from asbuilt.events import microseconds
+from asbuilt.plant import Line, Plant
+from asbuilt.plant import Station as PlantStation
+from asbuilt.views.shift.anomalies import anomalies_of
+from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
+from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
+from asbuilt.views.shift.sums import Cycles, Key, Sums, first_run_sums, piece_sums, report_sums, time_sums
+from asbuilt.views.shift.timeline import Station
+
+BYS: Final[tuple[By, ...]] = ("", "hour", "shift", "day", "week", "order", "product")
+MAX_PARTS: Final = 10_000
+"""So many parts of a window (hours, shifts …) are answered at once."""
+MAX_WINDOW: Final = dt.timedelta(days=4_000)
+
+
+MAX_ANOMALIES: Final = 50
+
+
+class Member(NamedTuple):
+    """A station of a scope with its line; `ends` tells that pieces leave the line here, `begins` that they come in."""
+
+    line: Line
+    station: PlantStation
+    begins: bool
+    ends: bool
+
+
+class Part(NamedTuple):
+    """A part of the window with the sums of each station."""
+
+    key: Key
+    start_us: int
+    end_us: int
+    by_station: dict[str, Sums]
+
+
+class Look:
+    """Stations under a path (enterprise, site, area, line or station) over a half-open window."""
+
+    def __init__(self, reader: Reader, scope: str, start: dt.datetime, end: dt.datetime) -> None:
+        if not start < end:
+            raise UsageError(
+                f"the window from {start.isoformat()} to {end.isoformat()} is empty", remedy="Let `to` be after `from`."
+            )
+        if end - start > MAX_WINDOW:
+            raise UsageError(
+                f"the window is {(end - start).days:,} days long", remedy=f"Ask for at most {MAX_WINDOW.days:,} days."
+            )
+        self.reader = reader
+        self.plants = reader.plants()
+        self.plant = reader.plant(end)
+        self.members = _members(self.plant, scope)
+        self.scope = scope
+        self.start_us, self.end_us = microseconds(start), microseconds(end)
+
+    @property
+    def zone(self) -> dt.tzinfo:
+        """The plant's zone, in which hours and days are cut."""
+        return self.plant.zone
+
+    @cached_property
+    def calendars(self) -> dict[str, Calendar]:
+        """Line → its calendar over the window."""
+        lines = dict.fromkeys(member.line.path for member in self.members)
+        return {line: Calendar(self.plants, line, self.start_us, self.end_us) for line in lines}
+
+    def station(self, member: Member) -> Station:
+        """The rows about a member over the window."""
+        return Station(self.reader, member.station.path, self.plants, self.start_us, self.end_us, member.line.flow)
+
+    def cycles(self, member: Member) -> Cycles:
+        """Planned run times at a member."""
+        return Cycles(self.plant, member.station)
+
+    # ----------------------------------------------------------------- sums
+
+    def parts(self, by: By) -> list[Part]:
+        """The window's parts in order of time (orders and products: of their first work), with their sums."""
+        found: dict[Key, Part] = {}
+        cuts = {line: groups(calendar, by, self.zone) for line, calendar in self.calendars.items()}
+        if max(map(len, cuts.values()), default=0) > MAX_PARTS:
+            raise UsageError(
+                f"by={by} would cut the window into more than {MAX_PARTS:,} parts", remedy="Ask for a shorter window."
+            )
+        for member in self.members:
+            station = self.station(member)
+            cut = (
+                _by_task(station, by, cuts[member.line.path]) if by in ("order", "product") else cuts[member.line.path]
+            )
+            sums = self._sums(member, station, cut, by)
+            bounds = _bounds(cut)
+            for key, value in sums.items():
+                start_us, end_us = bounds.get(key, (self.start_us, self.end_us))
+                known = found.get(key)
+                if known is None:
+                    found[key] = Part(key, start_us, end_us, {member.station.path: value})
+                else:
+                    known.by_station[member.station.path] = value
+                    found[key] = known._replace(
+                        start_us=min(known.start_us, start_us), end_us=max(known.end_us, end_us)
+                    )
+        return sorted(found.values(), key=lambda part: (part.start_us, part.key))
+
+    def _sums(self, member: Member, station: Station, cut: list[Group], by: By) -> dict[Key, Sums]:
+        result: defaultdict[Key, Sums] = defaultdict(Sums)
+        spans = _spans(self.calendars[member.line.path].spans, cut)
+        own = station.reports and by in ("order", "product")
+        if not own:
+            time_sums(station, spans, result)
+        piece_sums(station, self.cycles(member), cut, by, result)
+        first_run_sums(station, cut, result)
+        if station.reports:
+            report_sums(station, cut, by, result)
+        for sums in result.values():
+            if own:
+                sums.us["production"] = sums.reported_us.get("production", 0)
+                sums.us["setup"] = sums.reported_us.get("setup", 0)
+                sums.us["delay"] = sums.reported_us.get("breakdown", 0)
+            elif (problem := effectiveness(sums, self.plant.time_model)[1]).startswith("the counts"):
+                sums.contradiction = f"{member.station.name}: {problem}" if len(self.members) > 1 else problem
+        return dict(result)
+
+    # ----------------------------------------------------------------- figures
+
+    def kpis(self, by: By) -> list[Kpi]:
+        """The figures of every part; of the whole window if it is not cut."""
+        return [self._kpi(part, by) for part in self.parts(by) if part.key or by == "" or _has_pieces(part)]
+
+    def _kpi(self, part: Part, by: By) -> Kpi:
+        total = Sums()
+        for sums in part.by_station.values():
+            total.add(sums)
+        ends = [part.by_station[m.station.path] for m in self.members if m.ends and m.station.path in part.by_station]
+        begins = [
+            part.by_station[m.station.path] for m in self.members if m.begins and m.station.path in part.by_station
+        ]
+        whole_lines = len(self.members) > 1
+        takts = {member.line.takt_s for member in self.members}
+        takt_s = takts.pop() if len(takts) == 1 else None
+        beyond = Beyond(
+            output=sum(sums.good for sums in ends) if ends and whole_lines else None,
+            first_pq=sum(sums.pieces for sums in begins) if begins and whole_lines else None,
+            takt_us=round(takt_s * 1_000_000) if takt_s and ends else None,
+            ends_pbt_us=sum(_pbt_us(sums) for sums in ends),
+            yields=tuple(sums.clean / sums.inspected for sums in part.by_station.values() if sums.inspected),
+            aoet_us=self._aoet_us(part.key[0]) if by == "order" and part.key and part.key[0] else None,
+            counts=bool(total.pieces) or self._counts,
+            reported=bool(total.reported_us) and by in ("order", "product"),
+            anomalies=self._anomalies(part, total) if by == "" else (),
+            overlaps=by == "order",
+        )
+        name = " ".join(part.key) if by == "shift" else "".join(part.key)
+        start, end = (time_at(us, self.zone) for us in (part.start_us, part.end_us))
+        return kpi(self.scope, start, end, by, name, total, self.plant.time_model, beyond)
+
+    @cached_property
+    def _counts(self) -> bool:
+        """Whether pieces were ever told at a station of the scope."""
+        return any(
+            self.reader.select(
+                "SELECT 1 FROM shift_made WHERE station = ? AND told <> 'started' AND time_us < ? LIMIT 1",
+                member.station.path, self.end_us,
+            )
+            for member in self.members
+        )  # fmt: skip
+
+    def _aoet_us(self, order: str) -> int:
+        """Order execution time: from an order's first work to its last, inside the window."""
+        paths = {member.station.path for member in self.members}
+        rows = self.reader.select(
+            "SELECT station, CASE WHEN start_us > 0 THEN start_us ELSE time_us END, time_us FROM shift_made"
+            " WHERE order_no = ? AND time_us > ? AND time_us <= ?",
+            order, self.start_us, self.end_us,
+        )  # fmt: skip
+        told = [(max(start, self.start_us), end) for station, start, end in rows if station in paths]
+        return max(end for _, end in told) - min(start for start, _ in told) if told else 0
+
+    def _anomalies(self, part: Part, total: Sums) -> tuple[str, ...]:
+        found: list[str] = []
+        for member in self.members:
+            sums = part.by_station.get(member.station.path, Sums())
+            found += [f"{member.station.name}: {what}" for what in anomalies_of(self.station(member), self.plant, sums)]
+        reported = sum(total.reported_us.values())
+        busy = total.us["production"] + total.us["setup"] + total.us["delay"]
+        if reported > busy and total.reported_us:
+            hours = (reported - busy) / 3_600_000_000
+            found.append(
+                f"{hours:,.1f} h were reported side by side with other work at the same station: people may work on"
+                " several jobs, so hours by kind exceed the station's time"
+            )
+        return tuple(found[:MAX_ANOMALIES])
+
+
+def _members(plant: Plant, scope: str) -> list[Member]:
+    found = []
+    line = plant.line(scope)
+    path = line.path if line is not None else scope.strip("/")
+    for line in plant.lines.values():
+        for number, station in enumerate(line.station):
+            if f"{station.path}/".startswith(f"{path}/"):
+                serial = line.flow == "serial"
+                last = number == len(line.station) - 1
+                found.append(Member(line, station, not serial or number == 0, not serial or last))
+    if path == plant.id:
+        # Work that was reported without a place belongs to the plant alone.
+        nowhere = Line(id="", name="no station told", flow="job_shop", path="")
+        found.append(Member(nowhere, PlantStation(id="", name="no station told"), True, True))
+    if not found:
+        known = ", ".join(plant.address(known) for known in plant.lines.values()) or "none yet"
+        raise UsageError(
+            f"there is no station under `{scope}`",
+            remedy=f"Give the path of a station, line, area or site; the lines are: {known}.",
+        )
+    return found
+
+
+def _spans(spans: list[Span], cut: list[Group]) -> list[tuple[Span, Key]]:
+    """The spans cut where the groups are, each with its group's key."""
+    found: list[tuple[Span, Key]] = []
+    at = 0
+    for group in cut:
+        while at < len(spans) and spans[at].end_us <= group.start_us:
+            at += 1
+        n = at
+        while n < len(spans) and spans[n].start_us < group.end_us:
+            span = spans[n]
+            piece = span._replace(start_us=max(span.start_us, group.start_us), end_us=min(span.end_us, group.end_us))
+            found.append((piece, group.key))
+            n += 1
+    return found
+
+
+def _bounds(cut: list[Group]) -> dict[Key, tuple[int, int]]:
+    found: dict[Key, tuple[int, int]] = {}
+    for group in cut:
+        start, end = found.get(group.key, (group.start_us, group.end_us))
+        found[group.key] = (min(start, group.start_us), max(end, group.end_us))
+    return found
+
+
+def _by_task(station: Station, by: By, cut: list[Group]) -> list[Group]:
+    """The window cut by the orders or products the station worked on; the rest has an empty name."""
+    found: list[Group] = []
+    at, end = cut[0].start_us, cut[-1].end_us
+    for task in station.tasks():
+        start, stop = max(task.start_us, at), min(task.end_us, end)
+        if start >= stop:
+            continue
+        if at < start:
+            found.append(Group(at, start, ("",)))
+        found.append(Group(start, stop, (task.order if by == "order" else task.product,)))
+        at = stop
+    if at < end:
+        found.append(Group(at, end, ("",)))
+    return found
+
+
+def _has_pieces(part: Part) -> bool:
+    return any(sums.pieces for sums in part.by_station.values())
+
+
+def _pbt_us(sums: Sums) -> int:
+    return sum(sums.us[kind] for kind in ("production", "setup", "delay", "down", "not observed"))

@@ -169,15 +169,15 @@ def test_help_of_a_command_shows_an_example(ask, words):
 def test_the_examples_of_help_can_be_typed(words):
     examples = (COMMANDS[words].help or "").partition("Example")[2]
     typed = [found for example in re.findall("`([^`]+)`", examples) for found in _typed(example)]
-    assert [found for found in typed if tuple(found[: len(words)]) == words]
-    for found in typed:
-        path = next(path for path in COMMANDS if tuple(found[: len(path)]) == path)
+    own = [found[len(words) :] for found in typed if tuple(found[: len(words)]) == words]
+    assert own
+    for found in own:
         # Reads options and arguments as the command line does, without doing anything.
-        COMMANDS[path].make_context(path[-1], found[len(path) :])
+        COMMANDS[words].make_context(words[-1], found)
 
 
 def _typed(example: str) -> Iterator[list[str]]:
-    for part in re.split(r"\||\$\(|\)", example):
+    for part in re.split(r"\||>|\$\(|\)", example):
         if part.strip().startswith("asbuilt "):
             yield shlex.split(part)[1:]
 

@@ -767,6 +767,15 @@ def test_a_second_process_is_told_who_works_there_and_may_ask(plant, data):
     assert process("digest", "--data", data).code == 0
 
 
+def test_a_folder_named_from_where_one_stands(plant, tmp_path):
+    with running("run", plant, "--data", "data", "--port", "0", cwd=tmp_path) as server:
+        assert server.stdout is not None
+        assert "Small shop is live at" in server.stdout.readline()
+        server.send_signal(2)
+        assert server.wait(PATIENCE_S) in (0, 130)
+    assert process("digest", "--data", "data", cwd=tmp_path).code == 0
+
+
 def test_a_port_that_is_taken(plant, data, tmp_path):
     with running("run", plant, "--data", data, "--port", "0") as server:
         assert server.stdout is not None

@@ -26,11 +26,13 @@ from asbuilt.plant.tables import (
     Part,
     Product,
     Reason,
+    Round,
     Shift,
     ShiftPattern,
     Site,
     Station,
     TimeModel,
+    Zone,
 )
 from asbuilt.plant.whole import Plant
 
@@ -118,7 +120,7 @@ def _explained(error: msgspec.ValidationError, text: str, where: str) -> PlantEr
 
 
 _TABLES: tuple[type[Struct], ...] = (
-    File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason,
+    File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason, Zone, Round,
     DayChange, TimeModel,
 )  # fmt: skip
 _KNOWN_KEYS = sorted({key for table in _TABLES for key in table.__struct_encode_fields__ if not key.startswith("_")})

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from asbuilt.events import (
     Counted,
+    GapFound,
     HeartbeatMissed,
     NoteWritten,
     OperationCompleted,
@@ -30,7 +31,7 @@ from asbuilt.events import (
     unit_key,
 )
 
-VERSION = 1
+VERSION = 2
 
 HOUR_US = 3_600_000_000
 
@@ -227,6 +228,13 @@ def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
     yield Watch(fact.adapter, time_us, fact.id.bytes, 1, min(seen_us, time_us))
 
 
+def _missed(fact: GapFound, time_us: int) -> Iterator[Watch]:
+    start_us, end_us = microseconds(fact.start_time), microseconds(fact.end_time)
+    if start_us < end_us:
+        yield Watch(fact.adapter, start_us, fact.id.bytes, 1, start_us)
+        yield Watch(fact.adapter, end_us, fact.id.bytes, 0, 0)
+
+
 def _counted(fact: Counted, time_us: int) -> Iterator[Made]:
     yield Made(
         fact.station, time_us, fact.id.bytes, "counted", "", 0, fact.order or "", fact.product or "",
@@ -288,6 +296,7 @@ RULES = {
     SourceConnected: _heard,
     HeartbeatMissed: _lost,
     SourceLost: _lost,
+    GapFound: _missed,
     Counted: _counted,
     OperationStarted: _started,
     OperationCompleted: _completed,

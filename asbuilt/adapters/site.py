@@ -61,7 +61,7 @@ class Config(broker.Broker, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     axis: tuple[str, ...] = ()
     webhook: str | None = None
     open: bool = False
-    zones: dict[str, str] = {}
+    zones: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def check(config: Config, name: str) -> Iterator[Problem]:

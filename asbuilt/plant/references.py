@@ -50,7 +50,11 @@ def _site_problems(file: File) -> Iterator[_Problem]:
     for number, zone in enumerate(file.zone):
         yield from _dangling(("zone", number, "line"), "line", zone.line, [*lines, *paths])
         if zone.in_shifts and zone.line is None:
-            yield ("zone", number, "in_shifts"), f"zone `{zone.id}` has no line whose shifts it could keep", 'Add line = "1".'
+            yield (
+                ("zone", number, "in_shifts"),
+                f"zone `{zone.id}` has no line whose shifts it could keep",
+                'Add line = "1".',
+            )
     for number, found in enumerate(file.round):
         if not found.checkpoints or not found.starts:
             yield ("round", number), f"round `{found.id}` has no checkpoints or no starts", "Name at least one of each."

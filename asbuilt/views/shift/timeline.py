@@ -232,7 +232,7 @@ class Station:
             return self._reported()
         before = self.state_before(self.start_us)
         rows = ([before] if before else []) + self.states(self.start_us, min(self.end_us, self.now_us))
-        ends = [row.time_us for row in rows[1:]] + [FOREVER]
+        ends = [row.time_us for row in rows[1:]] + [FOREVER] if rows else []
         return [
             Spell(row.time_us, end, row.state, row.reason, row.message, row.fact)
             for row, end in zip(rows, ends, strict=True)

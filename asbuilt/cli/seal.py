@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Proof"
 PLACE = 5
-_seal = typer.Typer(no_args_is_help=True, help="Seal what is recorded; see how far it is sealed.")
-_log = typer.Typer(no_args_is_help=True, help="Check the sealed log, and show that it only ever grew.")
+_seal = typer.Typer(
+    no_args_is_help=True,
+    help="Seal what is recorded; see how far it is sealed.\n\nExample: `asbuilt seal status --data /srv/asbuilt`",
+)
+_log = typer.Typer(
+    no_args_is_help=True,
+    help="Check the sealed log, and show that it only ever grew.\n\nExample: `asbuilt log audit --data /srv/asbuilt`",
+)
 app.add_typer(_seal, name="seal", rich_help_panel=PANEL)
 app.add_typer(_log, name="log", rich_help_panel=PANEL)
 

@@ -25,7 +25,7 @@ from asbuilt.adapters import Answer
 from asbuilt.ask import as_csv, parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
-from asbuilt.web import svg, words
+from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query
 from asbuilt.web.asgi import send_json, send_page, whole_body
@@ -89,7 +89,11 @@ class Site:
         for name, module in pages.items():
             handlers += [handler for page in module.PAGES for handler in self._handler(name, page)]
         self._litestar = Litestar(
-            [*handlers, *self._own_handlers()],
+            [
+                *handlers,
+                *self._own_handlers(),
+                *proof_doors.handlers(app, f"/static/{self._static_version}", self._acting),
+            ],
             exception_handlers={AsBuiltError: self._explain, Exception: self._explain},
             openapi_config=None,
             logging_config=None,

@@ -98,7 +98,7 @@ def search(reader: Reader, q: str = "", at: dt.datetime | None = None) -> Shown:
     found = list(dict.fromkeys(found))[:MAX_FOUND]
     values = {"q": q, "found": found}
     go = found[0][2] if len(found) == 1 and at is None else ""
-    return Shown(f"Search {q}", {"found": Fragment("found", values)}, layout="searched", menu="/search", go=go)
+    return Shown(f"Search {q}", {"found": Fragment("found", values)}, layout="searched", menu="/trace", go=go)
 
 
 def _address(item: str) -> str:

@@ -22,7 +22,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
 from asbuilt.adapters import Answer
-from asbuilt.ask import parameter
+from asbuilt.ask import as_csv, parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
 from asbuilt.web import proof_doors, svg, words
@@ -384,6 +384,7 @@ class Site:
         return self.menu[0].address if self.menu else "/healthz"
 
     def _query(self, name: str, asked: dict[str, str]) -> Response[bytes]:
+        name, is_table = name.removesuffix(".csv"), name.endswith(".csv")
         query = self.app.queries.get(name)
         if query is None:
             raise UsageError(f"there is no query `{name}`", remedy=f"Ask one of: {', '.join(self.app.queries)}.")
@@ -395,6 +396,10 @@ class Site:
                 )
             given[key] = parameter(query.parameters[key], text, self.app.plant.zone)
         answer = self.app.query(name, **given)
+        if is_table:
+            return Response(
+                as_csv(answer, query.function).encode(), media_type="text/csv", headers={"cache-control": "no-store"}
+            )
         return Response(msgspec.json.encode(answer), media_type=MediaType.JSON, headers={"cache-control": "no-store"})
 
     def _explain(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

@@ -10,6 +10,7 @@ import pytest
 from asbuilt.app import AsBuilt
 from asbuilt.errors import PlantError
 from asbuilt.plant import parse
+from asbuilt.shifts import forecast, plan_of, shifts_of
 from tests.shift.telling import LINE, Facts, plant, shift, taken_in
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -42,6 +43,18 @@ def test_a_night_shift_over_a_clock_change_is_longer_or_shorter(day, hours):
         found = ask(app, midnight(first), midnight(first) + dt.timedelta(days=2), by="shift")
         (night,) = [kpi for kpi in found if kpi.name == f"{day} N"]
         assert night.pot_s == hours * 3600
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2025-10-25", 8.5), ("2026-03-28", 6.5), ("2026-06-03", 7.5)])
+def test_plan_and_forecast_know_the_length_of_that_night(day, hours):
+    of_plant = plant(60, zone="Europe/Berlin", shifts=NIGHTS)
+    first = dt.date.fromisoformat(day)
+    (night,) = shifts_of(of_plant, of_plant.lines[LINE], first, first)
+    assert night.working_s(night.end) == hours * 3600
+    assert plan_of(night, 1800, night.end) == hours * 2
+    late = night.end - dt.timedelta(hours=1)
+    found = forecast(night, late, [late - dt.timedelta(minutes=10 * n) for n in (2, 1, 0)])
+    assert found is not None and found.total == 3 + 6
 
 
 def test_a_night_shifts_stop_belongs_to_the_night_shift_and_its_day():

@@ -15,7 +15,7 @@ def test_a_query_answers_as_json(morning_app):
 
 
 def test_every_query_can_be_asked(morning_app):
-    needs = {"line": "1", "order": "2418", "scope": "1"}
+    needs = {"line": "1", "order": "2418", "scope": "1", "day": "2026-06-03", "shift": "A", "at": "2026-06-03T08:00"}
     for name, query in morning_app.queries.items():
         given = {key: needs[key] for key, known in query.parameters.items() if known.default is known.empty}
         answer = morning_app.client.get(f"/api/{name}", params=given)

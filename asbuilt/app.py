@@ -24,7 +24,7 @@ from asbuilt import adapters as adapters_
 from asbuilt import events, pipeline, views
 from asbuilt.access import Reader
 from asbuilt.adapters import Result, Taken
-from asbuilt.errors import PlantError, UsageError
+from asbuilt.errors import AsBuiltError, PlantError, UsageError
 from asbuilt.events import AnyFact, PlantDefined
 from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant, parse
@@ -32,6 +32,7 @@ from asbuilt.record import Clock, Record, memory, sqlite
 from asbuilt.views.store import Changed, Store
 
 if TYPE_CHECKING:
+    from asbuilt.seal.sealer import Sealer
     from asbuilt.web.client import Client
 
 OWN_SOURCE = "asbuilt"
@@ -77,7 +78,10 @@ class AsBuilt:
         self.listeners: list[Callable[[Changed], None]] = []
         self.heard: dict[str, dt.datetime] = {}
         self._memory_tokens: dict[str, str] = {}
+        self._memory_notes: dict[str, bytes] = {}
         self.read_only = read_only
+        self.sealer: Sealer | None = None
+        self._seal_refused: AsBuiltError | None = None
         self._plants = _Plants(plant)
         if self.folder and not read_only:
             self.folder.lock(purpose)
@@ -93,7 +97,7 @@ class AsBuilt:
             if not read_only:
                 self.pipeline.start()
                 undo.callback(self.pipeline.stop)
-                self._define(plant)
+                self.define(plant)
             undo.pop_all()
 
     # ----------------------------------------------------------------- wiring
@@ -125,7 +129,7 @@ class AsBuilt:
             pipeline.fold_from(self.record, store, report)
         return store
 
-    def _define(self, plant: Plant | None) -> None:
+    def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""
         self._plants.read(self.record, self.effective)
         if plant is not None and self._plants.last_digest != plant.digest:
@@ -143,17 +147,56 @@ class AsBuilt:
         for listener in self.listeners:
             listener(changed)
 
+    def remembered(self, adapter: str) -> bytes:
+        """What an adapter keeps for its next start; empty at first."""
+        if self.folder is None:
+            return self._memory_notes.get(adapter, b"")
+        return self.folder.note(adapter)
+
+    def remember(self, adapter: str, data: bytes) -> None:
+        """Keep this for the adapter's next start."""
+        if self.folder is None:
+            self._memory_notes[adapter] = data
+        else:
+            self.folder.keep_note(adapter, data)
+
     def token(self, adapter: str) -> str:
         """The token by which a sender shows that it may speak as this adapter."""
         if self.folder is None:
             return self._memory_tokens.setdefault(adapter, self.random(16).hex())
         return self.folder.secret(f"adapter-{adapter}.token")
 
+    def seal(self, *, origin: str = "", backlog: int = 0) -> None:
+        """Begin to seal what is recorded, in a thread of its own; the log is begun if there is none yet.
+
+        `origin` names a new log; `backlog` blocks are closed at once for what was recorded before.
+        Where sealing cannot go on (`seal_problem` says why), recording goes on all the same.
+        """
+        from asbuilt.seal import sealer
+
+        assert self.folder is not None and not self.read_only, "what is in memory, or of another process, is not sealed"
+        try:
+            sealer.begin(
+                self.folder, self.now(), self.random, origin=origin or f"asbuilt/{self.plant.id}", backlog=backlog
+            )
+            self.sealer = sealer.Sealer(self.folder, self.record, self.now, self.random)
+        except AsBuiltError as error:
+            self._seal_refused = error
+        else:
+            self.sealer.start()
+
+    @property
+    def seal_problem(self) -> AsBuiltError | None:
+        """Why what is recorded is not being sealed at the moment, if so."""
+        return self._seal_refused or (self.sealer.problem if self.sealer else None)
+
     def close(self) -> None:
         """Record and fold what waits, then let go of the folder."""
         if "client" in self.__dict__:
             self.client.close()
         self.pipeline.stop()
+        if self.sealer is not None:
+            self.sealer.stop()
         self.store.close()
         self.record.close()
         if self.folder:

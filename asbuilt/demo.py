@@ -23,6 +23,7 @@ import msgspec
 
 from asbuilt.app import AsBuilt
 from asbuilt.plant import Plant, load
+from asbuilt.proof.block import SLOTS
 
 LIVE_FROM = dt.datetime(2025, 11, 18, 17, 21, 40, tzinfo=ZoneInfo("Europe/Berlin"))
 FEED_EVERY_S = 0.25
@@ -90,6 +91,7 @@ def run_demo(
             _fill(app, simulated, clock(), progress)
             for source in simulated.speaking(clock()):
                 app.hear(source)
+            app.seal(backlog=_blocks_for(app.record.head()))
 
             def ready(port: int) -> None:
                 clock.begin()
@@ -99,6 +101,11 @@ def run_demo(
             serve(
                 app, host, port, screen_token=None, rate=speed, ready=ready, beside=lambda: _feed(app, simulated, clock)
             )
+
+
+def _blocks_for(facts: int) -> int:
+    """So many blocks take the history before the live part: a power of two, which tells only its order of size."""
+    return 1 << max(0, (facts // SLOTS).bit_length())
 
 
 def _story(folder: Path, plant: Plant, seed: int, days: int) -> _Story:

@@ -56,3 +56,11 @@ class ViewsError(AsBuiltError):
     """The views cannot be used; they can always be rebuilt from the record."""
 
     exit_code = 3
+
+
+class ProofError(AsBuiltError):
+    """Something does not prove what it should; `reason` is the flaw's name in `docs/record-format.md`."""
+
+    def __init__(self, reason: str, message: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(message, where=where, remedy=remedy)
+        self.reason = reason

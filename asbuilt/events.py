@@ -141,6 +141,32 @@ class SourceLost(Event, tag="source_lost.v1", frozen=True, kw_only=True):
     reason: Text | None = None
 
 
+class GapFound(Event, tag="gap_found.v1", frozen=True, kw_only=True):
+    """What a source saw from `start_time` to `end_time` was not heard and will not come.
+
+    `event_time` is when that was noticed.
+    """
+
+    adapter: Name
+    start_time: Instant
+    end_time: Instant
+    reason: Text | None = None
+
+    def __post_init__(self) -> None:
+        _in_order(self.start_time, self.end_time)
+
+
+class DeviationNoticed(Event, tag="deviation_noticed.v1", frozen=True, kw_only=True):
+    """A source does not keep to its protocol; what it says is taken all the same where it is clear.
+
+    `deviation` is a code of the adapter; each is recorded once per source.
+    """
+
+    adapter: Name
+    deviation: Name
+    message: Text | None = None
+
+
 class Counted(Event, tag="counted.v1", frozen=True, kw_only=True):
     """Pieces a station made since its last count.
 
@@ -647,7 +673,10 @@ class StatementChecked(Event, tag="statement_checked.v1", frozen=True, kw_only=T
 
 
 class DisclosureIssued(Event, tag="disclosure_issued.v1", frozen=True, kw_only=True):
-    """Something was told to someone: what, to whom, for what, until when."""
+    """Something was told to someone: what, to whom, for what, until when.
+
+    `profile` names the choice of fields, `status_place` the file's place in the status list.
+    """
 
     disclosure: Name
     recipient: Name
@@ -657,6 +686,8 @@ class DisclosureIssued(Event, tag="disclosure_issued.v1", frozen=True, kw_only=T
     fields: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     expires: Instant | None = None
     file_digest: Digest | None = None
+    profile: Name | None = None
+    status_place: Count | None = None
 
 
 class DisclosureRevoked(Event, tag="disclosure_revoked.v1", frozen=True, kw_only=True):
@@ -664,6 +695,19 @@ class DisclosureRevoked(Event, tag="disclosure_revoked.v1", frozen=True, kw_only
 
     disclosure: Name
     reason: Text | None = None
+
+
+class DisclosureOpened(Event, tag="disclosure_opened.v1", frozen=True, kw_only=True):
+    """What was told was looked at or checked, as far as the plant came to know."""
+
+    disclosure: Name
+    message: Text | None = None
+
+
+class LaneRegistered(Event, tag="lane_registered.v1", frozen=True, kw_only=True):
+    """Units of a product will be counted in this period, and the count closed once, at a place fixed by the lane's name."""
+
+    lane: Name
 
 
 # --------------------------------------------------------------------------- about facts
@@ -708,7 +752,8 @@ class MessageRejected(Event, tag="message_rejected.v1", frozen=True, kw_only=Tru
 
 Fact = (
     PlantDefined
-    | StateChanged | HeartbeatMissed | SourceConnected | SourceLost | Counted | StopExplained
+    | StateChanged | HeartbeatMissed | SourceConnected | SourceLost | GapFound | DeviationNoticed
+    | Counted | StopExplained
     | OperationStarted | OperationCompleted | OperationReported | OrderReleased | OrderClosed
     | UnitStarted | UnitCompleted | UnitScrapped | ComponentInstalled | ComponentRemoved
     | Measured | RunRecorded
@@ -718,7 +763,7 @@ Fact = (
     | NoteWritten | ShiftClosed | GateDecided
     | Packed | UnitShipped | UnitFitted | UnitReturned
     | SiteObserved | RoundChecked
-    | StatementChecked | DisclosureIssued | DisclosureRevoked
+    | StatementChecked | DisclosureIssued | DisclosureRevoked | DisclosureOpened | LaneRegistered
     | CorrectionMade | MessageRejected
 )  # fmt: skip
 """Any fact whose type this version knows."""

@@ -1,7 +1,8 @@
 """The data folder: what lies where, who may write, and what is secret.
 
-`record.db` the record (back this up) · `views.db` disposable · `traces/` curves by digest ·
-`proof/` may be public · `keys/` secret, 0600 · `history/` Parquet. One process writes at a time.
+`record.db` the record and `seal.db` where each fact is sealed (back these up) · `views.db` disposable ·
+`traces/` curves by digest · `proof/` may be public · `connect/` where adapters go on reading · `keys/` secret, 0600 ·
+`history/` Parquet. One process writes at a time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class DataFolder:
         self.views = path / "views.db"
         self.traces = path / "traces"
         self.proof = path / "proof"
+        self.seals = path / "seal.db"
         self.keys = path / "keys"
+        self.notes = path / "connect"
         self._lock: IO[str] | None = None
 
     def make(self) -> None:
@@ -76,6 +79,20 @@ class DataFolder:
         """Delete the rows of all views; they are folded again from the record."""
         for suffix in ("", "-wal", "-shm"):
             self.views.with_name(self.views.name + suffix).unlink(missing_ok=True)
+
+    def note(self, adapter: str) -> bytes:
+        """What an adapter noted for its next start; empty where there is nothing."""
+        try:
+            return (self.notes / adapter).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def keep_note(self, adapter: str, data: bytes) -> None:
+        """Keep an adapter's note; it is there whole, or the one before is."""
+        self.notes.mkdir(exist_ok=True)
+        draft = self.notes / f".{adapter}.new"
+        draft.write_bytes(data)
+        draft.replace(self.notes / adapter)
 
     def secret(self, name: str) -> str:
         """The secret of this name from `keys/`; made with 256 random bits where there is none."""

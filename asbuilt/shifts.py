@@ -46,35 +46,38 @@ class ShiftWindow(Struct, frozen=True):
 
     def working_s(self, until: dt.datetime) -> float:
         """Seconds of work from the start to `until`, breaks taken out; never negative."""
-        until = min(max(until, self.start), self.end)
-        worked = (until - self.start).total_seconds()
+        start = _utc(self.start)
+        until = min(max(_utc(until), start), _utc(self.end))
+        worked = (until - start).total_seconds()
         for pause in self.breaks:
-            worked -= max(0.0, (min(until, pause.end) - pause.start).total_seconds())
+            worked -= max(0.0, (min(until, _utc(pause.end)) - _utc(pause.start)).total_seconds())
         return worked
 
     def pause_at(self, instant: dt.datetime) -> Pause | None:
         """The break an instant falls into."""
-        return next((pause for pause in self.breaks if pause.start <= instant < pause.end), None)
+        instant = _utc(instant)
+        return next((pause for pause in self.breaks if _utc(pause.start) <= instant < _utc(pause.end)), None)
 
     def after_work(self, since: dt.datetime, seconds: float) -> dt.datetime:
         """The instant by which `seconds` of work have been done from `since` on; may lie beyond the end."""
-        at = since
+        at = _utc(since)
         for pause in self.breaks:
-            if pause.end <= at:
+            start, end = _utc(pause.start), _utc(pause.end)
+            if end <= at:
                 continue
-            before = max(0.0, (pause.start - at).total_seconds())
+            before = max(0.0, (start - at).total_seconds())
             if seconds <= before:
                 break
             seconds -= before
-            at = pause.end
-        return at + dt.timedelta(seconds=seconds)
+            at = end
+        return (at + dt.timedelta(seconds=seconds)).astimezone(since.tzinfo)
 
 
 def shift_at(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | None:
     """The shift of a line that an instant falls into."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day - dt.timedelta(days=1), day):
-        if window.start <= instant < window.end:
+        if _utc(window.start) <= _utc(instant) < _utc(window.end):
             return window
     return None
 
@@ -83,7 +86,7 @@ def next_shift(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | 
     """The first shift that begins after an instant, within the next week."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day, day + dt.timedelta(days=7)):
-        if window.start > instant:
+        if _utc(window.start) > _utc(instant):
             return window
     return None
 
@@ -141,6 +144,11 @@ def at_place(instant: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
 @lru_cache(maxsize=256)
 def _offset(offset: dt.timedelta) -> dt.timezone:
     return dt.timezone(offset)
+
+
+def _utc(instant: dt.datetime) -> dt.datetime:
+    """Two times of one zone compare and subtract as the clock on the wall does, not as instants."""
+    return instant.astimezone(dt.UTC)
 
 
 # --------------------------------------------------------------------------- plan, pace, forecast

@@ -149,6 +149,10 @@ SMALL: dict[str, SearchStrategy[Any]] = {
     "component_serial": st.sampled_from(["1", "2"]),
     "lot": st.sampled_from(["L-1", "L-2"]),
     "component_lot": st.sampled_from(["L-1", "L-2"]),
+    "position": st.sampled_from(["left", "right"]),
+    "quantity": st.sampled_from(["1", "2", "0.5", "0", "-1"]),
+    "hold": st.sampled_from(["H-1", "H-2"]),
+    "nonconformance": st.sampled_from(["N-1", "N-2"]),
     "order": st.sampled_from(["O-1", "O-2"]),
     "alarm": st.sampled_from(["warm oil", "no air"]),
     "characteristic": st.sampled_from(["bore", "mass"]),
@@ -165,12 +169,13 @@ _OWN_FIELDS: dict[type[Event], tuple[str, ...]] = {
     CorrectionMade: ("reason",),
     MessageRejected: ("message",),
     events.OrderClosed: ("good",),
+    events.OrderReleased: ("quantity",),
 }
 
 NAMED_BY_VIEWS = (
     events.StateChanged, events.OperationStarted, events.OperationCompleted, events.OperationReported,
     events.UnitStarted, events.UnitScrapped, events.UnitShipped, events.UnitReturned, events.AlarmRaised,
-    events.AlarmCleared,
+    events.AlarmCleared, events.ComponentInstalled, events.ComponentRemoved, events.UnitCompleted,
 )  # fmt: skip
 """Types drawn more often, because rows of one subject follow from several of them."""
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import apsw
 
 from asbuilt import events
+from asbuilt.access.known import Known
 from asbuilt.events import AnyFact
 from asbuilt.plant import Plant
 from asbuilt.record import Record, Recorded
@@ -50,6 +51,7 @@ class Reader:
         self._store = store
         self._record = record
         self._plant_at = plant_at
+        self._known: dict[dt.datetime, Known] = {}
         self._plants = plants
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
@@ -94,6 +96,16 @@ class Reader:
     def facts(self, subject: str, after: int = 0, limit: int = 10_000) -> list[tuple[Recorded, AnyFact]]:
         """Facts under a subject key, in order of recording, as they were first said."""
         return [(found, events.recall(found.body)) for found in self._record.about(subject, after, limit)]
+
+    def known(self, known_at: dt.datetime) -> Known:
+        """The facts as they were known at a moment."""
+        if known_at not in self._known:
+            self._known[known_at] = Known(known_at, self.facts, self._found)
+        return self._known[known_at]
+
+    def _found(self, fact_id: UUID) -> tuple[Recorded, AnyFact] | None:
+        found = self._record.get(fact_id)
+        return (found, events.recall(found.body)) if found else None
 
     def latest(self, subject: str) -> tuple[Recorded, AnyFact] | None:
         """The fact recorded last under a subject key."""

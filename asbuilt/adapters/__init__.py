@@ -8,14 +8,22 @@ An adapter is one file. It brings messages from outside and says what facts they
 - `translator(config, name)`: a pure function from a `Message` to facts and rejections; the same
   message always gives the same facts with the same ids. `name` becomes their source.
 - and thin I/O, at least one of: `read(path, config)` → messages of a file, for `asbuilt import`;
-  `listen(config, sink)` → serve until cancelled, for `asbuilt run`.
+  `listen(config, sink)` → serve until cancelled, for `asbuilt run`. An error that it raises is
+  recorded as the reason why the source is lost, and it is started again after a while; returning
+  means that nothing more is to be done (requests are answered where it is mounted).
+- optionally `probe(config, sink)` → a sentence saying what is there, for `asbuilt connect test`.
 
-The module's docstring is its documentation page. Adapters import the vocabulary and this
-contract only; protocol libraries are imported inside `listen`.
+What a message depends on besides its bytes (a topic, the moment of arrival, the counter's reading
+before) stands in its `context`, so that translating stays a pure function and recorded messages
+can be played again.
+
+The module's docstring is its documentation page. Adapters import the vocabulary, this contract
+and `asbuilt.connect`; protocol libraries are imported inside `listen`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -73,14 +81,24 @@ class Result(Struct, frozen=True, omit_defaults=True, gc=False):
     line: int | None = None
 
 
+RECENT = 5_000
+"""So many facts `Sink.recent` looks back."""
 Answer = Callable[..., Awaitable[None]]
 """An ASGI application."""
 
 
 class Sink(Protocol):
-    """Where an adapter puts what it brings."""
+    """Where an adapter puts what it brings, and all it may ask of the rest.
+
+    `identity` is how it introduces itself to brokers and servers. `only_watching`: nothing is
+    recorded, so nothing may be acknowledged or left behind. `watched`: somebody wants to see
+    each message beside its facts (`show`).
+    """
 
     name: str
+    identity: str
+    only_watching: bool
+    watched: bool
 
     async def take_in(self, items: Sequence[Taken], *, decoded: bool = False) -> list[Result]:
         """Returns when the items are durable; only then may the sender be acknowledged.
@@ -89,8 +107,56 @@ class Sink(Protocol):
         """
         ...
 
+    async def take_all(self, items: Sequence[Taken]) -> None:
+        """`take_in` for checked facts that waits while the record is busy: the sender holds back meanwhile."""
+        ...
+
     def alive(self, source: str) -> None:
         """The source was heard, though it had nothing to tell."""
+        ...
+
+    async def connected(self, part: str = "", *, resumed: bool = False) -> None:
+        """Observation begins (again). A `part` is something behind the adapter with a life of its own.
+
+        `resumed`: nothing was missed since it was heard last; otherwise what an end without a
+        word left open is recorded as a gap.
+        """
+        ...
+
+    async def lost(self, reason: str, part: str = "", at: dt.datetime | None = None) -> None:
+        """Observation ends: of one part, or of the whole adapter and all its parts; `at` a moment, or now."""
+        ...
+
+    async def gap(self, start: dt.datetime, end: dt.datetime, reason: str, part: str = "") -> None:
+        """What happened between these moments is not known and will not come later."""
+        ...
+
+    async def deviation(self, code: str, message: str, part: str = "") -> None:
+        """The source does not keep to its protocol in this way; recorded once per part and code."""
+        ...
+
+    def now(self) -> dt.datetime:
+        """The plant's clock, in the plant's zone."""
+        ...
+
+    def show(self, message: Message, items: Sequence[Taken]) -> None:
+        """Let whoever watches see a message and what it became."""
+        ...
+
+    def remembered(self) -> bytes:
+        """What `remember` was last given, also before a restart; empty at first."""
+        ...
+
+    def remember(self, data: bytes) -> None:
+        """Keep this for the next start: a position, readings. Losing it may cost a gap, never a fact."""
+        ...
+
+    def recent(self) -> Sequence[AnyFact]:
+        """The facts of this source that were recorded last, at most `RECENT`, the latest last."""
+        ...
+
+    def secret(self, reference: str) -> str:
+        """The secret behind `env:NAME` or `file:PATH`. Raises `UsageError` where there is none."""
         ...
 
     def mount(self, path: str, answer: Answer, *, open_to_all: bool = False) -> None:

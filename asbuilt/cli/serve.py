@@ -11,6 +11,7 @@ from asbuilt.cli.shared import (
     DEFAULT_DATA,
     Data,
     PlantFile,
+    err,
     opened_on,
     out,
     progress_bar,
@@ -39,6 +40,7 @@ def run(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     open_: Open = False,
+    seal: Annotated[bool, typer.Option(help="Seal what is recorded.")] = True,
 ) -> None:
     """Run a plant: take facts in through its adapters and show its pages.
 
@@ -57,12 +59,17 @@ def run(
             assert opened.folder is not None
             token = opened.folder.secret("screen.token")
 
+        if seal:
+            opened.seal()
+            if opened.seal_problem is not None:
+                err.print(f"Nothing is sealed: {opened.seal_problem}", markup=False)
+
         def ready(port: int) -> None:
             out.print(f"{loaded.name} is live at http://{_shown_host(host)}:{port}/  (Ctrl+C ends)")
             if token:
                 out.print(f"Screens of other machines begin with http://{_shown_host(host)}:{port}/?token={token}")
 
-        serve(opened, host, port, screen_token=token, any_name=open_, ready=ready)
+        serve(opened, host, port, screen_token=token, any_name=open_, ready=ready, plant_file=plant)
 
 
 @app.command(rich_help_panel=PANEL)

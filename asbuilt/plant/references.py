@@ -88,7 +88,8 @@ def _equipment_problems(file: File) -> Iterator[_Problem]:
                 measured |= of_product.get(line.product or "", set())
                 for i, station in enumerate(line.station):
                     here = (*at, n, "station", i)
-                    yield from _dangling((*here, "source"), "adapter", station.source, file.adapter)
+                    adapter = station.source.partition(":")[0] if station.source else None
+                    yield from _dangling((*here, "source"), "adapter", adapter, file.adapter)
                     if line.product is None or line.product in of_product:
                         yield from _dangling((*here, "key"), "characteristic", station.key, sorted(measured))
 

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct, field
 
 Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._ -]{0,79}\Z")]
 """Letters, digits, `.`, `_`, `-` and spaces; it becomes part of paths and addresses."""
+SourceName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._ -]{0,79}(:.{1,110})?\Z")]
+"""An adapter, or a part behind it: `cell` or `cell:Group/Node`."""
 Title = Annotated[str, Meta(min_length=1, max_length=120)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Number = Annotated[str, Meta(pattern=r"\A-?[0-9]{1,18}(\.[0-9]{1,12})?\Z")]
@@ -85,7 +87,7 @@ class Station(Table, frozen=True, kw_only=True):
     short: Title | None = None
     cycle_s: Seconds | None = None
     buffer: Annotated[int, Meta(ge=0, le=100_000)] | None = None
-    source: Id | None = None
+    source: SourceName | None = None
     key: Id | None = None
     places: Annotated[int, Meta(ge=1, le=1000)] = 1
     characteristic: tuple[Characteristic, ...] = ()

@@ -185,6 +185,8 @@ _EXAMPLES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (events.HeartbeatMissed, {"adapter": _SOURCES, "last_seen": _AGO, "period_s": "5"}),
     (events.SourceLost, {"adapter": _SOURCES, "last_seen": [None, *_AGO], "reason": [None, "cable"]}),
     (events.SourceConnected, {"adapter": _SOURCES}),
+    (events.GapFound, {"adapter": _SOURCES, "start_time": _AGO, "end_time": _AHEAD, "reason": [None, "buffer overrun"]}),
+    (events.DeviationNoticed, {"adapter": _SOURCES, "deviation": ["seq", "bdseq"], "message": [None, "off by one"]}),
     (events.Counted, {"station": _STATION, "good": [0, 1, 5], "rejected": [0, 1], "for_review": [0, 1], "reading": [None, 7]}),
     (events.StopExplained, {"station": _STATION, "start_time": _AGO, "end_time": _AHEAD, "reason": "breakdown"}),
     (events.OperationStarted, _WORK),

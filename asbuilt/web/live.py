@@ -44,10 +44,10 @@ Render = Callable[[], Awaitable[Rendered]]
 class LivePage:
     """One address: its fragments, and who looks at it."""
 
-    def __init__(self, render: Render, views: tuple[str, ...], refresh_s: float) -> None:
+    def __init__(self, render: Render, views: tuple[str, ...], refresh_s: float, number: int = 0) -> None:
         self.views = views
         self.listeners: set[Listener] = set()
-        self.number = 0
+        self.number = number
         self.dirty = True
         self.failed = False
         self.used = time.monotonic()
@@ -135,6 +135,7 @@ class Live:
         self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners = 0
+        self._forgotten = 0
         self._stopping = False
 
     def announce(self, changed: Changed) -> None:
@@ -155,7 +156,7 @@ class Live:
         """The live page of an address."""
         found = self._pages.get(key)
         if found is None:
-            found = self._pages[key] = LivePage(render, views, refresh_s)
+            found = self._pages[key] = LivePage(render, views, refresh_s, self._forgotten)
         return found
 
     def since(self, page: LivePage) -> str:
@@ -212,6 +213,8 @@ class Live:
     def _forget_unused(self, now: float) -> None:
         for key, page in list(self._pages.items()):
             if not page.listeners and now - page.used > IDLE_PAGE_S:
+                # Who comes back later must not hold a number of the page that is to come.
+                self._forgotten = max(self._forgotten, page.number)
                 del self._pages[key]
 
     def stop(self) -> None:

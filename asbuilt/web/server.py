@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asbuilt.errors import UsageError
@@ -26,12 +27,15 @@ def serve(
     rate: float = 1.0,
     ready: Callable[[int], None] = lambda port: None,
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    plant_file: Path | None = None,
 ) -> None:
     """Serve until interrupted; `ready` is told the port, `beside` is run in the same loop (the demo's feed).
 
+    Changes of `plant_file` are taken while it serves.
+
     Raises `UsageError` where the port cannot be had.
     """
-    site = Site(app, screen_token=screen_token, any_name=any_name, rate=rate, beside=beside)
+    site = Site(app, screen_token=screen_token, any_name=any_name, rate=rate, beside=beside, plant_file=plant_file)
     with _listening(host, port) as door, contextlib.suppress(KeyboardInterrupt):
         server(site, ready).run([door])
 

@@ -61,8 +61,10 @@ class Site:
         any_name: bool = False,
         rate: float = 1.0,
         beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        plant_file: Path | None = None,
     ) -> None:
         self.app = app
+        self._plant_file = plant_file
         self.rate = rate
         self._beside = beside
         self._doors: dict[str, list[_Door]] = {}
@@ -125,7 +127,7 @@ class Site:
         """Begin to listen and to send live updates."""
         self.app.listeners.append(self.live.announce)
         self._tasks.append(asyncio.create_task(self.live.run(), name="live"))
-        listening = Listening(self.app, self._mount)
+        listening = Listening(self.app, self._mount, self._unmount, self._plant_file)
         self._tasks.append(asyncio.create_task(listening.run(), name="listening"))
         if self._beside is not None:
             self._tasks.append(asyncio.create_task(self._beside(), name="beside"))
@@ -173,6 +175,12 @@ class Site:
 
     def _mount(self, path: str, adapter: str, answer: Answer, open_to_all: bool) -> None:
         self._doors.setdefault(path, []).append(_Door(adapter, answer, open_to_all))
+
+    def _unmount(self, adapter: str) -> None:
+        for path, doors in [*self._doors.items()]:
+            self._doors[path] = [door for door in doors if door.adapter != adapter]
+            if not self._doors[path]:
+                del self._doors[path]
 
     async def _at_door(self, path: str, scope: dict[str, Any], receive: Any, send: Any) -> None:
         doors = self._doors.get(path, [])
@@ -365,6 +373,8 @@ class Site:
                 "recorded": self.app.record.head() > 0,
                 "behind": self.app.pipeline.behind,
                 "views": str(self.app.pipeline.views_error or "ok"),
+                "seal": str(self.app.seal_problem or "ok") if self.app.sealer or self.app.seal_problem else "off",
+                "unsealed": self.app.sealer.waiting if self.app.sealer else None,
             }
 
         yield from (home, static, theme, api, healthz)

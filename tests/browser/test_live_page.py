@@ -119,7 +119,7 @@ def test_contradictions_come_and_go_without_a_reload(server, look):
 def test_another_plant_file_makes_screens_load_themselves_anew(server, look):
     screen = look()
     screen.open(f"{server.address}/line/1")
-    server.app._define(parse(PLANT_TEXT.replace('name = "Machining"', 'name = "Turning"')))
+    server.app.define(parse(PLANT_TEXT.replace('name = "Machining"', 'name = "Turning"')))
     screen.sees("#st-10 .nm", "Turning")
 
 
@@ -129,7 +129,7 @@ def test_nobody_who_types_loses_the_page(server, look):
     page.click(".past summary")
     page.focus(".past input")
     page.eval_on_selector("#head", MARK)
-    server.app._define(parse(PLANT_TEXT.replace('name = "Machining"', 'name = "Turning"')))
+    server.app.define(parse(PLANT_TEXT.replace('name = "Machining"', 'name = "Turning"')))
     screen.sees("#st-10 .nm", "Turning")
     page.wait_for_timeout(1500)
     assert page.eval_on_selector("#head", IS_MARKED)

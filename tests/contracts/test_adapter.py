@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from asbuilt import adapters, events
 from asbuilt.adapters import Message, Rejection, Taken
+from asbuilt.connect import messages as recordings
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 ADAPTERS = adapters.discover()
@@ -35,7 +36,10 @@ def case(folder: Path) -> Case:
     settings = tomllib.loads((folder / "config.toml").read_text())
     config = msgspec.convert(settings, module.Config)
     (source,) = folder.glob("in.*")
-    messages = list(module.read(source, config)) if hasattr(module, "read") else [Message(source.read_bytes())]
+    if source.suffix == ".messages":
+        messages = [recorded.message for recorded in recordings.read(source)]
+    else:
+        messages = list(module.read(source, config)) if hasattr(module, "read") else [Message(source.read_bytes())]
     expected = (folder / "facts.jsonl").read_bytes().splitlines()
     return Case(module, config, messages, expected)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from asbuilt import events
 from asbuilt.app import AsBuilt
 from asbuilt.errors import PlantError
 from asbuilt.plant import parse
@@ -112,7 +114,11 @@ def test_a_change_of_the_calendar_never_rewrites_the_past():
         memory=True, plant=plant(60, zone="Europe/Berlin", shifts=shift("A", "06:00", "14:00")), now=lambda: clock[0]
     ) as app:
         clock[0] = midnight(dt.date(2026, 6, 4)) + dt.timedelta(hours=10)
-        app._define(plant(60, zone="Europe/Berlin", shifts=shift("A", "06:00", "14:00") + shift("B", "14:00", "22:00")))
+        two = plant(60, zone="Europe/Berlin", shifts=shift("A", "06:00", "14:00") + shift("B", "14:00", "22:00"))
+        defined = events.PlantDefined(
+            id=UUID(int=9), event_time=clock[0], source="office", digest=two.digest, text=two.text
+        )
+        assert [result.status for result in app.take_in([defined])] == ["accepted"]
         clock[0] = midnight(dt.date(2026, 6, 10))
         found = [kpi.name for kpi in ask(app, midnight(dt.date(2026, 6, 2)), midnight(dt.date(2026, 6, 6)), by="shift")]
     assert found == ["2026-06-02 A", "2026-06-03 A", "2026-06-04 A", "2026-06-04 B", "2026-06-05 A", "2026-06-05 B"]

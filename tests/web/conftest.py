@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from asbuilt import events
 from asbuilt.app import AsBuilt
 from tests.web.scripted import morning, shop
 
@@ -15,5 +16,10 @@ def morning_app() -> Iterator[AsBuilt]:
     """The scripted morning, shared by the tests of a module: ask, do not tell."""
     told = morning()
     told.report("lathe", "07:00", "09:00", order="J-1", by="A. Aas")
+    told.tell(events.LotReceived, "05:00", product="BRG", lot="B-1", quantity="40", supplier="Norrlager", heat="48-1")
+    told.tell(
+        events.ComponentInstalled, "06:00:30", product="P7", serial="00001", position="Bearing", component_product="BRG",
+        component_lot="B-1", quantity="2",
+    )  # fmt: skip
     with shop(told) as app:
         yield app

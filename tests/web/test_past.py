@@ -96,7 +96,7 @@ def test_the_plant_file_then_in_force_tells_names_stations_and_zone():
     wider = PLANT_TEXT.replace('name = "Machining"', 'name = "Turning"').replace("takt_s = 60", "takt_s = 120")
     with shop(morning(), now=lambda: moment) as app:
         moment = at("08:30")
-        app._define(parse(wider))
+        app.define(parse(wider))
         now = read(app.client.get("/line/1").text)
         then = page(app, "/line/1", "2026-06-03T08:15")
         assert now.one(id="st-10").one(class_="nm").text == "Turning"

@@ -49,6 +49,8 @@ def _blocked(look: Moment, station: Station, start: int, end: int) -> list[Span]
         State, "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact", station.path, start, end
     )
     states = [*before, *later]
+    if not states:
+        return []
     ends = [*(state.time_us for state in states[1:]), end]
     return [(state.time_us, until) for state, until in zip(states, ends, strict=True) if state.state == "Blocked"]
 

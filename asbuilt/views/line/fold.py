@@ -17,6 +17,7 @@ from asbuilt.events import (
     AlarmRaised,
     AlarmShelved,
     Counted,
+    GapFound,
     HeartbeatMissed,
     Measured,
     OperationCompleted,
@@ -36,7 +37,7 @@ from asbuilt.events import (
     unit_key,
 )
 
-VERSION = 1
+VERSION = 2
 
 LONG_STAY_US = 86_400_000_000
 """Stays longer than a day are marked, so that a look at any moment finds them without a scan."""
@@ -210,6 +211,13 @@ def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
     yield Watch(fact.adapter, time_us, fact.id.bytes, 1, seen_us)
 
 
+def _missed(fact: GapFound, time_us: int) -> Iterator[Watch]:
+    start_us, end_us = microseconds(fact.start_time), microseconds(fact.end_time)
+    if start_us < end_us:
+        yield Watch(fact.adapter, start_us, fact.id.bytes, 1, start_us)
+        yield Watch(fact.adapter, end_us, fact.id.bytes, 0, 0)
+
+
 def _item(fact: Any) -> str:
     """The narrowest thing a fact is about: the unit, else the lot, else the order."""
     if fact.serial is not None:
@@ -297,6 +305,7 @@ def _alarm_step(what: str) -> Any:
 RULES = {
     StateChanged: _state,
     SourceConnected: _heard,
+    GapFound: _missed,
     HeartbeatMissed: _lost,
     SourceLost: _lost,
     OperationStarted: _started,

@@ -36,7 +36,7 @@ class Tiles:
         jobs = self._jobs(station) if self._look.line.flow == "job_shop" else []
         word, since, cause = self._word(state, jobs, lost, station)
         done = passages(self._look, station)
-        adapter = self._look.plant.adapters.get(station.source or "")
+        adapter = self._look.plant.adapters.get((station.source or "").partition(":")[0])
         return Tile(
             id=station.id,
             path=station.path,

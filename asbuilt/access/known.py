@@ -1,0 +1,79 @@
+"""The record as it was known at a moment: what was recorded until then, corrected as was known then.
+
+Rows say how facts read today. What a certificate said when it was printed follows from the facts
+recorded until then alone; views fold them again (`views/*/`), this finds them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from asbuilt import events
+from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.record import Recorded
+
+About = Callable[[str, int, int], list[tuple[Recorded, AnyFact]]]
+"""Facts under a subject key after a position, at most so many."""
+_AT_ONCE = 5_000
+
+
+class Known:
+    """The facts that held at a moment, as far as they were known then."""
+
+    def __init__(self, known_at: dt.datetime, about: About, get: Callable[[UUID], tuple[Recorded, AnyFact] | None]):
+        self.known_at = known_at
+        self._until_us = events.microseconds(known_at)
+        self._about = about
+        self._get = get
+        self._subjects: dict[str, list[AnyFact]] = {}
+
+    def facts(self, subject: str) -> list[AnyFact]:
+        """Every fact about a subject as it read then, in order of id."""
+        if subject not in self._subjects:
+            ids: set[UUID] = set()
+            for fact in self._recorded(subject):
+                # What is corrected may have been about something else before.
+                ids.add(fact.corrects if isinstance(fact, CorrectionMade) else fact.id)
+            readings = (self._reading(fact_id) for fact_id in sorted(ids))
+            self._subjects[subject] = [
+                fact for fact in readings if fact is not None and subject in events.subjects(fact)
+            ]
+        return self._subjects[subject]
+
+    def _recorded(self, subject: str) -> Iterator[AnyFact]:
+        after = 0
+        while found := self._about(subject, after, _AT_ONCE):
+            for recorded, fact in found:
+                if recorded.record_time_us > self._until_us:
+                    return
+                yield fact
+            after = found[-1][0].position
+
+    def _reading(self, fact_id: UUID) -> AnyFact | None:
+        """How a fact read then: itself, the replacement of the correction that decided, or nothing."""
+        found = self._get(fact_id)
+        if found is None or found[0].record_time_us > self._until_us or isinstance(found[1], CorrectionMade):
+            return None
+        made: dict[UUID, list[CorrectionMade]] = {}
+        waiting = [fact_id]
+        while waiting:
+            target = waiting.pop()
+            if target not in made:
+                made[target] = [f for f in self._recorded(f"fact:{target}") if isinstance(f, CorrectionMade)]
+                waiting += [correction.id for correction in made[target]]
+        void: set[UUID] = set()
+        every = {correction.id: correction for several in made.values() for correction in several}
+        # The last declared of all is valid; going back from it, each valid one makes its target void.
+        for correction in sorted(every.values(), key=_rank, reverse=True):
+            if correction.id not in void:
+                if correction.corrects == fact_id:
+                    return correction.replacement
+                void.add(correction.corrects)
+        return found[1]
+
+
+def _rank(correction: CorrectionMade) -> tuple[Any, ...]:
+    return events.microseconds(correction.event_time), correction.id

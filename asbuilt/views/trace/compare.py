@@ -1,0 +1,113 @@
+"""Two populations of serials against an outcome, with an exact test."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
+
+from asbuilt.access import Reader
+from asbuilt.errors import UsageError
+from asbuilt.events import microseconds
+from asbuilt.views.trace.answers import Comparison
+from asbuilt.views.trace.where import resolved, walk_from
+from asbuilt.views.unit.life import within
+from asbuilt.views.unit.rows import listed
+
+OUTCOMES = "above:CHARACTERISTIC:LIMIT, below:CHARACTERISTIC:LIMIT, out:CHARACTERISTIC, run (a run failed), case or case:REASON, scrapped"
+_EQUAL = 1 + 1e-7
+"""Tables whose probabilities differ by less are equally likely, as in R's fisher.test."""
+
+
+def fisher(a: int, b: int, c: int, d: int) -> float:
+    """Two-sided p of the table [[a, b], [c, d]]: the probability of all tables at most as likely as this one.
+
+    R. A. Fisher, The logic of inductive inference, J. Royal Statistical Society 98 (1935).
+    """
+    rows, column, total = (a + b, c + d), a + c, a + b + c + d
+    whole = _log_choose(total, column)
+
+    def chance(x: int) -> float:
+        return math.exp(_log_choose(rows[0], x) + _log_choose(rows[1], column - x) - whole)
+
+    seen = chance(a) * _EQUAL
+    possible = range(max(0, column - rows[1]), min(rows[0], column) + 1)
+    return min(1.0, math.fsum(p for p in map(chance, possible) if p <= seen))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def compare(reader: Reader, first: str, second: str, outcome: str, at: dt.datetime | None) -> Comparison:
+    """The whole answer."""
+    at_us = microseconds(reader.instant(at))
+    one, two = (set(walk_from(reader, *resolved(reader, item), at_us, None).carriers) for item in (first, second))
+    both = one & two
+    known = _outcome(reader, outcome, at_us)(sorted((one | two) - both))
+    counts = [
+        sum(known.get(unit) is wanted for unit in group - both) for group in (one, two) for wanted in (True, False)
+    ]
+    a, b, c, d = counts
+    p = fisher(a, b, c, d)
+    return Comparison(
+        first=first, second=second, outcome=outcome, first_with=a, first_without=b, second_with=c, second_without=d,
+        both=len(both), unknown=len((one | two) - both) - sum(counts), p=float(f"{p:.6g}"),
+        says=_says(a, b, c, d, p),
+    )  # fmt: skip
+
+
+def _says(a: int, b: int, c: int, d: int, p: float) -> str:
+    if not (a + b and c + d):
+        return "One of the two is empty: there is nothing to compare."
+    shares = f"{a} of {a + b} against {c} of {c + d}."
+    if p >= 0.05:
+        return f"{shares} Chance alone gives a difference like this often (p = {p:.2g}): it shows nothing."
+    return f"{shares} By chance alone such a difference comes once in {round(1 / p):,} times: it is worth a look, not proof of a cause."
+
+
+Known = Callable[[Sequence[str]], dict[str, bool]]
+
+
+def _outcome(reader: Reader, outcome: str, at_us: int) -> Known:
+    """What says of units whether it happened; those it says nothing about are left out."""
+    kind, _, rest = outcome.partition(":")
+    name, _, number = rest.rpartition(":") if kind in ("above", "below") else (rest, "", "")
+    if kind in ("above", "below") and name:
+        try:
+            limit = Decimal(number)
+        except InvalidOperation:
+            raise UsageError(f"`{number}` is not a number", remedy=f"Outcomes: {OUTCOMES}.") from None
+        return lambda units: {
+            unit: Decimal(value) > limit if kind == "above" else Decimal(value) < limit
+            for unit, value, _, _ in _last_values(reader, units, name, at_us)
+        }
+    if kind == "out" and rest:
+        return lambda units: {
+            unit: within(value, lower, upper) is False
+            for unit, value, lower, upper in _last_values(reader, units, rest, at_us)
+        }
+    simple = {
+        "run": ("SELECT r.unit, max(r.verdict <> 'pass') FROM json_each(?1) AS j CROSS JOIN unit_run AS r ON r.unit = j.value"
+                " WHERE r.time_us <= ?2 GROUP BY r.unit", ()),
+        "case": ("SELECT j.value, EXISTS (SELECT 1 FROM unit_case AS c WHERE c.item = j.value AND c.item <> ''"
+                 " AND c.step = 0 AND c.time_us <= ?2 AND (?3 = '' OR c.reason = ?3)) FROM json_each(?1) AS j", (rest,)),
+        "scrapped": ("SELECT j.value, EXISTS (SELECT 1 FROM unit_passage AS p WHERE p.unit = j.value AND p.what = 'scrapped'"
+                     " AND p.time_us <= ?2) FROM json_each(?1) AS j", ()),
+    }  # fmt: skip
+    if kind not in simple:
+        raise UsageError(f"there is no outcome `{outcome}`", remedy=f"Outcomes: {OUTCOMES}.")
+    sql, more = simple[kind]
+    return lambda units: {unit: bool(is_so) for unit, is_so in reader.select(sql, listed(units), at_us, *more)}
+
+
+def _last_values(
+    reader: Reader, units: Sequence[str], characteristic: str, at_us: int
+) -> list[tuple[str, str, str, str]]:
+    """The value measured last, with its limits; of several positions measured last, each."""
+    sql = (
+        "SELECT v.unit, v.value, v.lower, v.upper FROM json_each(?1) AS j CROSS JOIN unit_value AS v ON v.unit = j.value"
+        " WHERE v.characteristic = ?2 AND v.time_us <= ?3 ORDER BY v.unit, v.time_us, v.fact"
+    )
+    return reader.select(sql, listed(units), characteristic, at_us)

@@ -1,0 +1,72 @@
+"""Where things went and where they came from. Every query takes `at`; without it the answer is about now.
+
+`known_at` asks what was known at a moment: only what had been recorded then counts, corrected as
+was known then. `item` is KIND:ID: unit (or serial), lot, container, heat, supplier_lot, supplier,
+station, gauge, program (NAME or NAME@REVISION), person or order.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from asbuilt.access import Reader
+from asbuilt.errors import UsageError
+from asbuilt.events import lot_key, microseconds
+from asbuilt.views.trace import compare as compare_
+from asbuilt.views.trace import lotbook, made, where
+from asbuilt.views.trace.answers import Comparison, LotRow, Origin, WhereUsed
+from asbuilt.views.unit import find
+
+MAX_LOTS_LISTED = 10_000
+
+
+def where_used(
+    reader: Reader, item: str, at: dt.datetime | None = None, known_at: dt.datetime | None = None
+) -> WhereUsed:
+    """Every serial in which something went, when it carried it, and where the serial is now."""
+    return where.where_used(reader, item, at, known_at)
+
+
+def made_from(
+    reader: Reader,
+    serial: str,
+    product: str | None = None,
+    at: dt.datetime | None = None,
+    known_at: dt.datetime | None = None,
+) -> list[Origin]:
+    """Everything that went into a unit: serials, lots and what these were made of, suppliers' lots and heats."""
+    return made.made_from(reader, find.unit(reader, serial, product), at, known_at)
+
+
+def lot(
+    reader: Reader,
+    lot: str,
+    product: str | None = None,
+    at: dt.datetime | None = None,
+    known_at: dt.datetime | None = None,
+) -> LotRow:
+    """A lot: where it came from, what became of it, what is left."""
+    return lotbook.lot_row(reader, find.lot(reader, lot, product), at, known_at)
+
+
+def lots(reader: Reader, product: str | None = None, limit: int = 500, at: dt.datetime | None = None) -> list[LotRow]:
+    """Lots, the one received last first."""
+    key = lot_key(product, "") if product is not None else "lot:"
+    until = key[:-1] + chr(ord(key[-1]) + 1)
+    sql = (
+        "SELECT lot, max(time_us) FROM trace_receipt WHERE lot >= ? AND lot < ? AND time_us <= ?"
+        " GROUP BY lot ORDER BY 2 DESC, 1 LIMIT ?"
+    )
+    found = reader.select(sql, key, until, microseconds(reader.instant(at)), max(0, min(limit, MAX_LOTS_LISTED)))
+    return [lotbook.lot_row(reader, name, at, None) for name, _ in found]
+
+
+def compare(reader: Reader, first: str, second: str, outcome: str, at: dt.datetime | None = None) -> Comparison:
+    """Two populations (what carried `first`, what carried `second`) against an outcome: Fisher's exact test.
+
+    Outcomes: above:CHARACTERISTIC:LIMIT, below:CHARACTERISTIC:LIMIT, out:CHARACTERISTIC (last value against its
+    limits), run (a run failed), case or case:REASON (a nonconformance was raised), scrapped.
+    """
+    if first == second:
+        raise UsageError("these are the same", remedy="Name two different things.")
+    return compare_.compare(reader, first, second, outcome, at)

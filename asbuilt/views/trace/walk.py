@@ -1,0 +1,193 @@
+"""Walks through what is in what: where a thing went, narrowed in time.
+
+A thing was in a unit while it sat in it, or while it sat in a part that sat in it: intervals are cut
+with each other at every step. A part that was swapped out taints no later holder, one that was swapped
+in taints from its installation on. Every interval carries how it is known: `sure` or maybe, and the
+weakest evidence on the way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from asbuilt.views.trace.lots import START, Lots, Taint
+from asbuilt.views.trace.rows import Rows
+from asbuilt.views.unit.fold import FOREVER, Link
+
+MAX_UNITS = 1_000_000
+"""So many units are walked; a walk that is cut short says so."""
+EVIDENCE = ("scanned", "container", "time_window")
+_RANK = {name: rank for rank, name in enumerate(EVIDENCE)}
+
+Label = tuple[bool, int]
+"""Maybe (True) or sure (False), and the rank of the weakest evidence: lower is better."""
+Spans = list[tuple[int, int]]
+"""Intervals from … until, apart from each other and in order."""
+
+
+class First(NamedTuple):
+    """How a thing first came into a unit: the link, for display."""
+
+    from_us: int
+    position: str
+    fact: bytes
+    part: str
+    lot: str
+    container: str
+
+
+class Carrier:
+    """A unit that carried what is looked for: when, how it is known, and through which link first."""
+
+    __slots__ = ("first", "spans")
+
+    def __init__(self) -> None:
+        self.spans: dict[Label, Spans] = {}
+        self.first: First | None = None
+
+    def add(self, label: Label, since: int, until: int) -> bool:
+        """Take note of an interval; whether it tells something new."""
+        spans = self.spans.get(label)
+        if spans is None:
+            self.spans[label] = [(since, until)]
+            return True
+        if any(a <= since and until <= b for a, b in spans):
+            return False
+        self.spans[label] = merged([*spans, (since, until)])
+        return True
+
+    @property
+    def label(self) -> Label:
+        """The best that is known: sure before maybe, then the strongest evidence."""
+        return min(self.spans)
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> Spans:
+    """The same time as intervals that do not touch each other."""
+    found: Spans = []
+    for since, until in sorted(spans):
+        if found and since <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], until))
+        else:
+            found.append((since, until))
+    return found
+
+
+class Walk:
+    """Where things went, as far as facts until `at_us` tell."""
+
+    def __init__(self, rows: Rows, at_us: int) -> None:
+        self.rows = rows
+        self.at_us = at_us
+        self.carriers: defaultdict[str, Carrier] = defaultdict(Carrier)
+        self.lots = Lots(rows, at_us)
+        self.taints: dict[str, Taint] = {}
+        self.parts: dict[str, Label] = {}
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether there was more than a walk may look at."""
+        return self.lots.cut_short or len(self.carriers) >= MAX_UNITS
+
+    def from_parts(self, labels: dict[str, Label]) -> None:
+        """Begin with parts that are, or are made of, what is looked for, and walk up."""
+        self.parts.update(labels)
+        starts = {part: {label: [(START, FOREVER)]} for part, label in labels.items()}
+        self._up(starts)
+
+    def from_units(self, touched: Iterable[tuple[str, int]]) -> None:
+        """Begin with units that something had to do with from a time on, and walk up."""
+        for unit, time_us in touched:
+            if time_us <= self.at_us:
+                self.carriers[unit].add((False, 0), time_us, FOREVER)
+        self._up({unit: dict(carrier.spans) for unit, carrier in list(self.carriers.items())})
+
+    def from_lots(self, starts: Sequence[str], foreign: dict[str, bool] | None = None) -> None:
+        """Begin with lots or containers (`container:…`) and walk through lots into units and up."""
+        self.lots.below(starts)
+        self.taints = self.lots.taints(starts, foreign)
+        names = sorted(self.taints)
+        lots = [name for name in names if not name.startswith("container:")]
+        boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
+        links = self.rows.links_of("lot", lots)
+        links += [link for link in self.rows.links_of("container", boxes) if link.lot not in self.taints]
+        spans: dict[str, dict[Label, Spans]] = {}
+        made_of: dict[str, None] = {}
+        for link in links:
+            if link.from_us > self.at_us:
+                continue
+            if link.part:
+                made_of[link.part] = None
+                continue
+            label = self.label_of(link)
+            if label is not None and self._carry(link, label, link.from_us, self._until(link)):
+                spans[link.unit] = self.carriers[link.unit].spans
+        self._up(spans)
+        labels = self._made_of(list(made_of))
+        if labels:
+            self.from_parts(labels)
+
+    def label_of(self, link: Link) -> Label | None:
+        """Whether what was installed by a link is of the lots looked for, by what the link tells."""
+        lot, box = self.taints.get(link.lot), self.taints.get(f"container:{link.container}")
+        rank = _RANK[link.evidence]
+        if (lot and lot.sure) or (box and box.sure and link.container):
+            return False, rank
+        taint = lot if link.lot else box if link.container else None
+        return (True, rank) if taint and taint.from_us <= link.from_us else None
+
+    def _made_of(self, parts: list[str]) -> dict[str, Label]:
+        """Parts that are made of the lots looked for: certainly, if all that is told of them says so."""
+        told: defaultdict[str, list[Label | None]] = defaultdict(list)
+        for link in self.rows.links_of("part", parts):
+            if link.from_us <= self.at_us and (link.lot or link.container):
+                told[link.part].append(self.label_of(link))
+        labels = {}
+        for part, every in told.items():
+            known = [label for label in every if label is not None]
+            if known:
+                maybe = len(known) < len(every) or any(label[0] for label in known)
+                labels[part] = (maybe, min(label[1] for label in known))
+        return labels
+
+    def _until(self, link: Link) -> int:
+        return link.until_us if link.until_us <= self.at_us else FOREVER
+
+    def _carry(self, link: Link, label: Label, since: int, until: int) -> bool:
+        """A unit carried it while the link held; whether that is new."""
+        if since >= until:
+            return False
+        carrier = self.carriers[link.unit]
+        if carrier.first is None or link.from_us <= carrier.first.from_us:
+            first = First(link.from_us, link.position, link.fact, link.part, link.lot, link.container)
+            carrier.first = min(first, carrier.first) if carrier.first else first
+        return carrier.add(label, since, until)
+
+    def _up(self, changed: dict[str, dict[Label, Spans]]) -> None:
+        """From parts to the units they sat in, and on, until nothing new is found."""
+        while changed and len(self.carriers) < MAX_UNITS:
+            above: dict[str, dict[Label, Spans]] = {}
+            for link in self.rows.links_of("part", self.ever_parts(changed)):
+                if link.from_us > self.at_us:
+                    continue
+                until, rank = self._until(link), _RANK[link.evidence]
+                for (maybe, weakest), spans in list(changed[link.part].items()):
+                    for since, till in spans:
+                        new = self._carry(link, (maybe, max(weakest, rank)), max(since, link.from_us), min(till, until))
+                        if new:
+                            above[link.unit] = self.carriers[link.unit].spans
+            changed = {unit: dict(spans) for unit, spans in above.items()}
+
+    def ever_parts(self, units: Iterable[str]) -> list[str]:
+        """Those of which something of the same product was ever a part: engines are asked for once, not each."""
+        products: defaultdict[str, list[str]] = defaultdict(list)
+        for unit in units:
+            products[unit.partition("/")[0]].append(unit)
+        return [
+            unit
+            for product, found in products.items()
+            if len(found) < 20 or self.rows.is_ever_part(f"{product}/")
+            for unit in found
+        ]

@@ -1,0 +1,218 @@
+"""The as-built tree of a unit at a moment, and what in it does not fit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from asbuilt.access import Reader
+from asbuilt.events import microseconds
+from asbuilt.plant import Plant
+from asbuilt.views.unit.answers import Anomaly, AsBuilt, Component, Standing
+from asbuilt.views.unit.find import name_of, product_of
+from asbuilt.views.unit.fold import EXACT, INSTALLED, Fitting, HoldStep, Link
+from asbuilt.views.unit.rows import Rows, rows_for
+
+SECOND_US = 1_000_000
+MAX_LINKS = 200_000
+"""A tree has at most so many links; what lies beyond is named as cut off."""
+_REMEDIES = {
+    "installed over another": "Record the removal of the one that came out, or correct the installation that is wrong.",
+    "removed, but not installed": "Record the installation that is missing, or correct the removal.",
+    "removed more than was installed": "Correct the quantity of the removal or of the installation.",
+    "quantity not above zero": "Correct the quantity.",
+    "installed elsewhere as well": "One of the two is wrong: look at both units, then record the removal or correct it.",
+    "inside itself": "Correct the installation that closes the circle.",
+    "cut off": "Ask for the parts one by one.",
+}
+
+
+def time_at(time_us: int, zone: dt.tzinfo) -> dt.datetime:
+    """Microseconds since 1970 UTC as an instant in a zone."""
+    return dt.datetime.fromtimestamp(time_us / SECOND_US, zone)
+
+
+class Tree:
+    """What sits in a unit at a moment, all levels of it."""
+
+    def __init__(self, rows: Rows, unit: str, at_us: int) -> None:
+        self.rows = rows
+        self.unit = unit
+        self.at_us = at_us
+        self.links: dict[str, list[Link]] = {}
+        self.fittings: dict[bytes, Fitting] = {}
+        self.circles: list[Link] = []
+        self.cut_off = False
+        self._gather()
+
+    def _gather(self) -> None:
+        """Level by level, all units of a level at once."""
+        level, count = [self.unit], 0
+        while level:
+            for unit in level:
+                self.links[unit] = []
+            for link in self.rows.links_in(level):
+                if link.from_us <= self.at_us < link.until_us:
+                    self.links[link.unit].append(link)
+                    count += 1
+            parts = {link.part for unit in level for link in self.links[unit] if link.part}
+            level = sorted(parts - self.links.keys())
+            if count > MAX_LINKS:
+                self.cut_off = True
+                return
+
+    @property
+    def every(self) -> list[Link]:
+        """All links at all levels."""
+        return [link for found in self.links.values() for link in found]
+
+    def fitting(self, link: Link) -> Fitting | None:
+        """The installation behind a link."""
+        if link.fact not in self.fittings:
+            for row in self.rows.of_unit(Fitting, link.unit):
+                if row.step == INSTALLED:
+                    self.fittings[row.fact] = row
+        return self.fittings.get(link.fact)
+
+    def components(self, plant: Plant, unit: str, path: tuple[str, ...] = ()) -> tuple[Component, ...]:
+        """What sits in a unit, by position and time, with what sits in that."""
+        names = _names(plant, product_of(unit))
+        found = []
+        for link in _whole(self.links.get(unit, ())):
+            fitting = self.fitting(link)
+            assert fitting is not None, "a link has its installation"
+            inside: tuple[Component, ...] = ()
+            if link.part in (*path, unit):
+                self.circles.append(link)
+            elif self.links.get(link.part):
+                inside = self.components(plant, link.part, (*path, unit))
+            found.append(
+                Component(
+                    position=link.position, product=fitting.product,
+                    name=names.get(fitting.product, fitting.product), serial=name_of(link.part) or None,
+                    lot=name_of(link.lot) or None, container=link.container or None, quantity=link.quantity,
+                    uom=fitting.uom, evidence=link.evidence, since=time_at(link.from_us, plant.zone),
+                    station=fitting.station, operation=fitting.operation, by=fitting.by,
+                    fact=UUID(bytes=link.fact), components=inside,
+                )
+            )  # fmt: skip
+        return tuple(found)
+
+
+def _whole(links: Iterable[Link]) -> list[Link]:
+    """Links by position and time; pieces of one installation that a later removal will tell apart are one."""
+    found: dict[tuple[str, int, bytes], Link] = {}
+    for link in sorted(links):
+        key = link.position, link.from_us, link.fact
+        if key in found:
+            total = EXACT.add(Decimal(found[key].quantity), Decimal(link.quantity))
+            link = link._replace(quantity=format(total, "f"))
+        found[key] = link
+    return list(found.values())
+
+
+def _names(plant: Plant, product: str) -> dict[str, str]:
+    known = plant.products.get(product)
+    return {part.product: part.name for part in known.part} if known else {}
+
+
+def as_built(reader: Reader, unit: str, at: dt.datetime | None, known_at: dt.datetime | None) -> AsBuilt:
+    """The whole answer."""
+    plant, rows = reader.plant(at), rows_for(reader, known_at)
+    moment = reader.instant(at).astimezone(plant.zone)
+    at_us = microseconds(moment)
+    tree = Tree(rows, unit, at_us)
+    components = tree.components(plant, unit)
+    status = rows.statuses([unit], None if at is None else at_us).get(unit)
+    every = tree.every
+    return AsBuilt(
+        product=product_of(unit),
+        serial=name_of(unit),
+        state=status.state if status else "",
+        place=status.place if status else "",
+        order=status.order_no if status else "",
+        revision=status.revision if status else "",
+        completed=time_at(status.completed_us, plant.zone) if status and status.completed_us else None,
+        at=moment,
+        known_at=known_at.astimezone(plant.zone) if known_at else None,
+        links=len(every),
+        components=components,
+        holds=tuple(holds_of(rows, unit, every, at_us, plant.zone)),
+        anomalies=tuple(_anomalies(tree, plant.zone)),
+    )
+
+
+# --------------------------------------------------------------------------- holds
+
+
+def holds_of(rows: Rows, unit: str, links: Sequence[Link], at_us: int, zone: dt.tzinfo) -> list[Standing]:
+    """The holds that keep a unit from being packed: on it, its product, or a part or lot that sits in it."""
+    items = {unit, f"product:{product_of(unit)}"}
+    items.update(name for link in links for name in (link.part, link.lot) if name)
+    return [
+        Standing(step.hold, step.item, time_at(step.time_us, zone), step.reason, step.by)
+        for step in standing(rows.holds(sorted(items)), at_us)
+    ]
+
+
+def standing(steps: Iterable[HoldStep], at_us: int) -> list[HoldStep]:
+    """The placings of holds that stand at a moment: not released since, on the item or altogether."""
+    released: defaultdict[tuple[str, str], int] = defaultdict(lambda: -1)
+    placed: dict[tuple[str, str], HoldStep] = {}
+    for step in sorted(steps, key=lambda step: (step.time_us, step.step, step.fact)):
+        if step.time_us > at_us:
+            break
+        key = step.hold, step.item
+        if not step.step:
+            released[key] = step.time_us
+        elif step.item:
+            known = placed.get(key)
+            gone = max(released[key], released[step.hold, ""])
+            # Placed again while it stands is the same hold; of steps at one time the release came first.
+            if known is None or known.time_us < gone:
+                placed[key] = step
+    return [
+        step
+        for (hold, item), step in sorted(placed.items())
+        if step.time_us >= max(released[hold, item], released[hold, ""])
+    ]
+
+
+# --------------------------------------------------------------------------- what does not fit
+
+
+def _anomalies(tree: Tree, zone: dt.tzinfo) -> list[Anomaly]:
+    found = []
+    for stray in tree.rows.strays(sorted(tree.links)):
+        if stray.time_us <= tree.at_us:
+            message = f"{stray.position}: {stray.kind}" + (f" {name_of(stray.other)}" if stray.other else "")
+            found.append(_anomaly(stray.kind, stray.unit, stray.position, message, stray.time_us, stray.fact, zone))
+    found += _elsewhere(tree, zone)
+    for link in tree.circles:
+        message = f"{name_of(link.part)} at {link.position} of {name_of(link.unit)} is inside itself"
+        found.append(_anomaly("inside itself", link.unit, link.position, message, link.from_us, link.fact, zone))
+    if tree.cut_off:
+        message = f"there are more than {MAX_LINKS:,} components"
+        found.append(Anomaly("cut off", tree.unit, "", message, _REMEDIES["cut off"], None, None))
+    return sorted(found, key=lambda one: (one.time is None, one.time, one.unit, one.fact or UUID(int=0), one.kind))
+
+
+def _elsewhere(tree: Tree, zone: dt.tzinfo) -> list[Anomaly]:
+    """Serials that sit somewhere else at the same time: told on both units, moved on neither."""
+    here = [link for link in tree.every if link.part]
+    sitting: defaultdict[str, list[Link]] = defaultdict(list)
+    for other in tree.rows.links_of("part", sorted({link.part for link in here})):
+        if other.from_us <= tree.at_us < other.until_us:
+            sitting[other.part].append(other)
+    found = []
+    for link, other in [(one, other) for one in here for other in sitting[one.part] if other.fact != one.fact]:
+        message = f"{name_of(link.part)} at {link.position} of {name_of(link.unit)} also sits at {other.position} of {name_of(other.unit)}"  # fmt: skip
+        found.append(_anomaly("installed elsewhere as well", link.unit, link.position, message, max(link.from_us, other.from_us), link.fact, zone))  # fmt: skip
+    return found
+
+
+def _anomaly(kind: str, unit: str, position: str, message: str, time_us: int, fact: bytes, zone: dt.tzinfo) -> Anomaly:
+    return Anomaly(kind, unit, position, message, _REMEDIES[kind], time_at(time_us, zone), UUID(bytes=fact))

@@ -1,0 +1,213 @@
+"""What happened to a unit: passes through operations, measurements, runs, cases, moments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from asbuilt.plant import Plant
+from asbuilt.views.unit.answers import (
+    CaseRow,
+    ChannelRow,
+    Decision,
+    Measurement,
+    Moment,
+    RunRow,
+    Step,
+)
+from asbuilt.views.unit.build import time_at
+from asbuilt.views.unit.fold import EXACT, Case, Passage, Run, Value
+
+
+class Pass(NamedTuple):
+    """One pass through an operation: its start, its end, or both; the other is None."""
+
+    start: Passage | None
+    end: Passage | None
+
+    @property
+    def told(self) -> Passage:
+        """What tells of it."""
+        found = self.end or self.start
+        assert found is not None
+        return found
+
+    @property
+    def from_us(self) -> int:
+        """When it began, as far as that is told."""
+        if self.start is not None:
+            return self.start.time_us
+        return self.told.start_us or self.told.time_us
+
+    @property
+    def result(self) -> str:
+        """Good, scrap, rework or open."""
+        if self.end is None:
+            return "open"
+        if self.end.scrap and not self.end.good:
+            return "scrap"
+        return "rework" if self.end.rework and not self.end.good else "good"
+
+
+def passes(passages: Iterable[Passage]) -> list[Pass]:
+    """A unit's passes through operations, in order of their begin. Passages come in order of time.
+
+    An end belongs to the last start of its operation at its station that has none; an end without a
+    start, and a start that is never ended, are passes as well: none is lost.
+    """
+    found: list[Pass] = []
+    waiting: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for passage in passages:
+        key = passage.station, passage.operation
+        if passage.what == "started":
+            waiting[key].append(len(found))
+            found.append(Pass(passage, None))
+        elif passage.what in ("completed", "reported"):
+            begun = waiting[key].pop() if passage.what == "completed" and waiting[key] else None
+            if begun is None:
+                found.append(Pass(None, passage))
+            else:
+                found[begun] = Pass(found[begun].start, passage)
+    return sorted(found, key=lambda one: (one.from_us, one.told.fact))
+
+
+def steps(plant: Plant, product: str, passages: Sequence[Passage]) -> Iterator[Step]:
+    """A unit's passes with touch and wait times; a pass that follows another of the same operation is a repeat."""
+    known = plant.products.get(product)
+    names = {operation.id: operation.name for operation in known.operation} if known else {}
+    numbers: Counter[str] = Counter()
+    before_us = 0
+    for one in passes(passages):
+        told, end_us = one.told, one.end.time_us if one.end else 0
+        has_start = one.start is not None or bool(told.start_us)
+        numbers[told.operation] += 1
+        yield Step(
+            operation=told.operation,
+            name=names.get(told.operation, ""),
+            station=told.station,
+            by=told.by or (one.start.by if one.start else ""),
+            program=told.program,
+            program_revision=told.program_revision,
+            number=numbers[told.operation],
+            result=one.result,
+            reason=told.reason,
+            start=time_at(one.from_us, plant.zone) if has_start else None,
+            end=time_at(end_us, plant.zone) if one.end else None,
+            touch_s=(end_us - one.from_us) / 1e6 if has_start and one.end else None,
+            wait_s=max(0, one.from_us - before_us) / 1e6 if before_us and has_start else None,
+            fact=UUID(bytes=told.fact),
+        )
+        before_us = max(before_us, end_us)
+
+
+def within(value: str, lower: str, upper: str) -> bool | None:
+    """Whether a value keeps its limits; None if there are none."""
+    if not lower and not upper:
+        return None
+    number = Decimal(value)
+    return not ((lower and number < Decimal(lower)) or (upper and number > Decimal(upper)))
+
+
+def measurements(plant: Plant, product: str, values: Sequence[Value]) -> Iterator[Measurement]:
+    """A unit's measurements, in order of time."""
+    names = characteristic_names(plant, product)
+    last = {(v.operation, v.characteristic, v.position): v.fact for v in values}
+    for v in values:
+        yield Measurement(
+            characteristic=v.characteristic, name=names.get(v.characteristic, v.characteristic), position=v.position,
+            value=v.value, uom=v.uom, nominal=v.nominal or None, lower=v.lower or None, upper=v.upper or None,
+            within=within(v.value, v.lower, v.upper), gauge=v.gauge, station=v.station, operation=v.operation, by=v.by,
+            time=time_at(v.time_us, plant.zone), latest=last[v.operation, v.characteristic, v.position] == v.fact,
+            fact=UUID(bytes=v.fact),
+        )  # fmt: skip
+
+
+def characteristic_names(plant: Plant, product: str) -> dict[str, str]:
+    """Characteristics of a product and of the stations, by id."""
+    known = plant.products.get(product)
+    found = {c.id: c.name for station in plant.stations.values() for c in station.characteristic}
+    found.update({c.id: c.name for c in known.characteristic} if known else {})
+    return found
+
+
+def runs(zone: dt.tzinfo, found: Iterable[Run]) -> Iterator[RunRow]:
+    """A unit's test runs, in order of time."""
+    for run in found:
+        channels = [line.split("\t") for line in run.channels.split("\n") if line]
+        yield RunRow(
+            station=run.station, program=run.program, program_revision=run.program_revision, verdict=run.verdict,
+            by=run.by, start=time_at(run.start_us, zone), end=time_at(run.time_us, zone), curve=run.curve,
+            channels=tuple(ChannelRow(c[0], c[1], c[2], c[3], c[4], c[5] or None, c[6] or None) for c in channels), fact=UUID(bytes=run.fact),
+        )  # fmt: skip
+
+
+# --------------------------------------------------------------------------- cases
+
+
+def cases(zone: dt.tzinfo, found: Iterable[Case]) -> list[CaseRow]:
+    """Nonconformances with what was decided, the one raised first first."""
+    by_name: defaultdict[str, list[Case]] = defaultdict(list)
+    for case in sorted(found, key=lambda case: (case.time_us, case.step, case.fact)):
+        by_name[case.nonconformance].append(case)
+    rows = [_case(zone, name, told) for name, told in by_name.items()]
+    return sorted(rows, key=lambda row: (row.raised is None, row.raised, row.nonconformance))
+
+
+def _case(zone: dt.tzinfo, name: str, told: Sequence[Case]) -> CaseRow:
+    raised = next((case for case in told if not case.step), None)
+    decided = [case for case in told if case.step]
+    undecided = _undecided(raised, decided)
+    state = "decided" if decided else "open"
+    if undecided is not None:
+        state = "overdecided" if undecided < 0 else "open" if undecided else "decided"
+    return CaseRow(
+        nonconformance=name,
+        item=raised.item if raised else next((case.item for case in decided if case.item), ""),
+        order=raised.order_no if raised else "",
+        station=raised.station if raised else "",
+        reason=raised.reason if raised else "",
+        severity=raised.severity if raised else "",
+        message=raised.message if raised else "",
+        by=raised.by if raised else "",
+        raised=time_at(raised.time_us, zone) if raised else None,
+        quantity=(raised.quantity or None) if raised else None,
+        undecided=format(undecided, "f") if undecided is not None else None,
+        state=state,
+        decisions=tuple(
+            Decision(c.decision, c.quantity or None, time_at(c.time_us, zone), c.by, c.message, UUID(bytes=c.fact))
+            for c in decided
+        ),
+    )
+
+
+def _undecided(raised: Case | None, decided: Sequence[Case]) -> Decimal | None:
+    """How much of what was raised nothing was decided about; a decision without a quantity is about all the rest."""
+    if raised is None or not raised.quantity:
+        return None
+    left = Decimal(raised.quantity)
+    for case in decided:
+        left = EXACT.subtract(left, Decimal(case.quantity) if case.quantity else max(left, Decimal(0)))
+    return left
+
+
+# --------------------------------------------------------------------------- moments
+
+_WORDS = {
+    "born": "begun", "released": "released", "packed": "packed", "shipped": "shipped", "fitted": "fitted",
+    "returned": "returned", "scrapped": "scrapped",
+}  # fmt: skip
+
+
+def moments(zone: dt.tzinfo, passages: Iterable[Passage]) -> Iterator[Moment]:
+    """The milestones of a unit's life, in order of time."""
+    for passage in passages:
+        if passage.what in _WORDS:
+            yield Moment(
+                time=time_at(passage.time_us, zone), what=_WORDS[passage.what], place=passage.place or passage.station,
+                by=passage.by, detail=passage.reason or (f"order {passage.order_no}" if passage.order_no else ""),
+                fact=UUID(bytes=passage.fact),
+            )  # fmt: skip

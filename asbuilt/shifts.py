@@ -8,7 +8,9 @@ and then, so a shift over a clock change is an hour shorter or longer, as it is 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -28,7 +30,7 @@ def seconds_between(start: dt.datetime, end: dt.datetime) -> float:
 
 
 class Pause(Struct, frozen=True):
-    """A break: instants in the plant's zone."""
+    """A break: instants with the offset at the plant then."""
 
     start: dt.datetime
     end: dt.datetime
@@ -137,5 +139,59 @@ def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:
 def _instant(day: dt.date, wall_minutes: int, zone: ZoneInfo) -> dt.datetime:
     """The instant of a wall-clock time; one that never was is read as if the clock had not been changed."""
     wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=wall_minutes)
-    # Through UTC, so that a time which never was becomes one that was.
-    return wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)
+    return at_place(wall.replace(tzinfo=zone), zone)
+
+
+def at_place(instant: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """An instant with the offset that holds at a place then, so that two compare and subtract as instants.
+
+    Python compares two times of one zone by their wall clocks, which is wrong over a clock change.
+    """
+    here = instant.astimezone(dt.UTC).astimezone(zone)
+    return here.replace(tzinfo=_offset(here.utcoffset() or dt.timedelta()), fold=0)
+
+
+@lru_cache(maxsize=256)
+def _offset(offset: dt.timedelta) -> dt.timezone:
+    return dt.timezone(offset)
+
+
+# --------------------------------------------------------------------------- plan, pace, forecast
+
+LAST_PIECES = 12
+"""The pace is that of so many pieces made last."""
+
+
+class Forecast(Struct, frozen=True):
+    """Pieces by the end of a shift if the pace holds, and the range its scatter leaves (one standard deviation)."""
+
+    total: int
+    low: int
+    high: int
+
+
+def plan_of(shift: ShiftWindow, takt_s: float, until: dt.datetime) -> int:
+    """Whole pieces that the takt asks for from the start of a shift to an instant."""
+    return int(shift.working_s(until) / takt_s)
+
+
+def pace_s(shift: ShiftWindow, made: Sequence[dt.datetime]) -> float | None:
+    """Mean working time between the last pieces, seconds; None below three pieces."""
+    recent = list(made[-LAST_PIECES:])
+    if len(recent) < 3:
+        return None
+    return (shift.working_s(recent[-1]) - shift.working_s(recent[0])) / (len(recent) - 1)
+
+
+def forecast(shift: ShiftWindow, at: dt.datetime, made: Sequence[dt.datetime]) -> Forecast | None:
+    """Where the pace of the last pieces leads by the end of a shift; None below three pieces."""
+    pace = pace_s(shift, made)
+    if not pace:
+        return None
+    left = shift.working_s(shift.end) - shift.working_s(at)
+    gaps = [shift.working_s(b) - shift.working_s(a) for a, b in pairwise(made[-LAST_PIECES:])]
+    spread = (sum((gap - pace) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    more = left / pace
+    doubt = (spread / pace) * more**0.5
+    total = len(made) + round(more)
+    return Forecast(total, max(len(made), round(total - doubt)), round(total + doubt))

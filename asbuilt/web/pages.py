@@ -2,7 +2,7 @@
 
 A view's `page.py` declares:
 
-- `MENU`: `Menu(title, address, order)` for the bar on every page, or None.
+- `MENU`: `Menu(title, address, order)` for the bar on every page, a list of them, or None.
 - `ACTIONS`, if people record facts there: see `asbuilt.web.acting`.
 - `PAGES`: a list of `Page(address, show, …)`. `show(reader, **path parameters, at=…)` returns
   `Shown`: the title and, per fragment, a macro of the view's `page.html` with its values.

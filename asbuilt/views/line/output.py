@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from asbuilt.plant import Station
-from asbuilt.shifts import utc
+from asbuilt.shifts import forecast, pace_s, plan_of, utc
 from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
 from asbuilt.views.line.fold import Passage, State
-from asbuilt.views.line.moment import LAST_CYCLES, Moment
+from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 
 
@@ -36,33 +35,24 @@ def planned(look: Moment, until: dt.datetime) -> int | None:
     """Pieces that the takt asks for from the start of the shift to an instant."""
     if look.shift is None or not look.line.takt_s:
         return None
-    return int(look.shift.working_s(until) / look.line.takt_s)
+    return plan_of(look.shift, look.line.takt_s, until)
 
 
 def cadence_s(look: Moment, made: Sequence[dt.datetime]) -> float | None:
     """Mean working time between the last pieces, seconds; None below three pieces."""
-    recent = list(made[-LAST_CYCLES:])
-    if look.shift is None or len(recent) < 3:
-        return None
-    return (look.shift.working_s(recent[-1]) - look.shift.working_s(recent[0])) / (len(recent) - 1)
+    return pace_s(look.shift, made) if look.shift is not None else None
 
 
 def curve(look: Moment, made: Sequence[dt.datetime], cadence: float | None, last: Tile | None) -> Curve | None:
     """Output against plan, and where the pace of the last pieces leads by the end of the shift."""
     if look.shift is None or not look.line.takt_s:
         return None
-    forecast = low = high = None
-    # A forecast on stale input would be a guess: none while the last station is not observed.
-    if cadence and made and last is not None and last.observed == "yes":
-        left = look.shift.working_s(look.shift.end) - look.shift.working_s(look.at)
-        gaps = [look.shift.working_s(b) - look.shift.working_s(a) for a, b in pairwise(made[-LAST_CYCLES:])]
-        spread = (sum((gap - cadence) ** 2 for gap in gaps) / len(gaps)) ** 0.5
-        more = left / cadence
-        doubt = (spread / cadence) * more**0.5
-        forecast = len(made) + round(more)
-        low, high = max(len(made), round(forecast - doubt)), round(forecast + doubt)
     planned_total = planned(look, look.shift.end) or 0
-    return Curve(tuple(made), planned_total, forecast, low, high)
+    # A forecast on stale input would be a guess: none while the last station is not observed.
+    ahead = forecast(look.shift, look.at, made) if cadence and last is not None and last.observed == "yes" else None
+    if ahead is None:
+        return Curve(tuple(made), planned_total, None, None, None)
+    return Curve(tuple(made), planned_total, ahead.total, ahead.low, ahead.high)
 
 
 def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) -> Iterator[Hour]:

@@ -13,7 +13,16 @@ from asbuilt.web.svg import PATTERNS
 from tests.web.markup import Element, read
 from tests.web.scripted import PLANT_TEXT, Told, at, morning, shop
 
-ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources"]
+ADDRESSES = [
+    "/line",
+    "/line/1",
+    "/line/shop",
+    "/orders",
+    "/orders/2418",
+    "/sources",
+    "/disclosures",
+    "/disclosures/D-1",
+]
 
 
 def page(app: AsBuilt, address: str, status: int = 200, **options: object) -> Element:
@@ -32,11 +41,13 @@ def words(app: AsBuilt, address: str, **options: object) -> str:
 
 def test_these_are_all_pages_that_discovery_finds(morning_app):
     patterns = {page.address for view in morning_app.views.values() if view.page for page in view.page.PAGES}
-    assert patterns == {re.sub(r"(line|orders)/.+", r"\1/{}", a).format(_name(a)) for a in ADDRESSES}
+    assert patterns == {re.sub(r"(line|orders|disclosures)/.+", r"\1/{}", a).format(_name(a)) for a in ADDRESSES}
 
 
 def _name(address: str) -> str:
-    return {"line": "{line:path}", "orders": "{order:path}"}.get(address.split("/")[1], "")
+    return {"line": "{line:path}", "orders": "{order:path}", "disclosures": "{disclosure:path}"}.get(
+        address.split("/")[1], ""
+    )
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -48,7 +59,7 @@ def test_a_page_is_whole(morning_app, address):
     assert document.one("main").one("h1").text
     assert document.one("nav").all("a", aria_current="page")
     shortcuts = [link.attributes["data-key"] for link in document.one("nav").all("a")]
-    assert len(shortcuts) == len(set(shortcuts)) == 3
+    assert len(shortcuts) == len(set(shortcuts)) == len(morning_app.client.site.menu)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -85,7 +96,7 @@ def test_what_a_page_loads_is_there_and_may_be_kept(morning_app):
     document = page(morning_app, "/line/1")
     loaded = [element.attributes.get("src") or element.attributes["href"] for element in document.all("script")]
     loaded += [link.attributes["href"] for link in document.all("link")]
-    assert len(loaded) == 3
+    assert len(loaded) >= 4
     for address in [*loaded, loaded[0].replace("page.js", "morph.js"), loaded[0].replace("page.js", "keys.js")]:
         answer = morning_app.client.get(address)
         assert answer.status_code == 200

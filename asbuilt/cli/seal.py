@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,6 +61,9 @@ def begin(
             opened.folder, opened.now(), opened.random, origin=origin or f"asbuilt/{opened.plant.id}", cadence_s=every,
             slots=slots, backlog=backlog,
         )  # fmt: skip
+        if backlog:
+            # The log begins at the next full second, and the blocks of the backlog are closed then.
+            time.sleep(1.0)
         made = _catch_up(opened)
         out.print(
             f"The log {made.founding.origin} has begun. Its root key lies in {opened.folder.keys}: take it away from"

@@ -29,7 +29,7 @@ class LogFiles:
 
     def write(self, files: Iterable[tuple[str, bytes]]) -> None:
         """Put files in place, each whole or not at all, and all of them durable."""
-        folders = set()
+        folders: set[Path] = set()
         for path, content in files:
             target = self.folder / path
             if self.read(path) == content:

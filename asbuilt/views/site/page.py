@@ -16,7 +16,7 @@ from asbuilt.web import svg
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 from asbuilt.web.words import capital
 
-MENU = Menu("Site", "/site", 80, "p")
+MENU = Menu("Site", "/site", 85, "p")
 HOURS = 12
 MOST = 60
 PLAN_WIDTH = 760.0

@@ -208,8 +208,8 @@ class Mapper:
         draft["source"] = self.source
         if ready.rule.counts is not None and not _counted(ready, draft, memory, late):
             return None
+        # What cannot be recorded as it is (a control character in a name) the pipeline makes a rejection of.
         fact: events.Event = msgspec.convert(draft, ready.kind)
-        events.encode(fact)
         if ready.on_change and not late:
             key = f"{ready.number}|{draft.get('station', '')}"
             told = msgspec.json.encode({k: v for k, v in draft.items() if k not in ("id", "event_time")}).decode()
@@ -267,6 +267,11 @@ def _shape(hint: Any, field: str) -> _Shape:
 
 def decimal_text(value: Any) -> str:
     """A value as a fact keeps it: exact, without exponent, at most 12 decimals."""
+    if type(value) is float:
+        # Most measured values: short as they are written, and already exact.
+        shown = repr(value)
+        if len(shown) <= 13 and shown.isascii() and "e" not in shown and "n" not in shown:
+            return "0" if shown == "-0.0" else shown
     found = value if isinstance(value, Decimal) else expression.number(value)
     if not found.is_finite():
         raise ValueError(f"{found} is not a number that can be recorded")

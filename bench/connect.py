@@ -264,27 +264,22 @@ def _opcua(rounds: int) -> Iterator[Result]:
     except ImportError:
         yield result(name, "changes/s", 0, None, "asyncua is not installed: not measured")
         return
-    if not (PEERS / "node" / "node_modules" / "node-opcua").exists():
-        yield result(name, "changes/s", 0, None, "node-opcua is not installed: not measured")
-        return
     ours, bare = [], []
-    with folder() as path:
-        port = free_port()
-        command = ["node", str(ROOT / "tests" / "peers" / "opcua_server.js"), str(port), str(path)]
-        with _process(command) as server:
-            for _ in range(3):
-                rules = "".join(
-                    f'[[adapter.in.map]]\nnode = "ns=1;s=Wide {n}"\nfact = "measured"\n'
-                    'constants = { station = "works/m/h/1/10", uom = "°C", characteristic = "wide" }\nfields = { value = "value" }\n'
-                    for n in range(100)
-                )
-                text = (
-                    '[plant]\nid = "works"\nname = "Works"\nzone = "UTC"\n[adapter.in]\nkind = "opcua"\n'
-                    f'address = "opc.tcp://127.0.0.1:{port}"\nevery_s = 0.05\nqueue = 2000\nsilent_s = 60\n{rules}'
-                )
-                waiting = lambda app: app.record.count("type:measured.v1") >= 100  # noqa: E731
-                ours.append(_ours(text, 100 + rounds * 100, lambda: _tell(server, f"wide {rounds}"), waiting))
-                bare.append(asyncio.run(_asyncua(port, rounds * 100, lambda: _tell(server, f"wide {rounds}"))))
+    port = free_port()
+    with _process([sys.executable, "-m", "bench.edge", "opcua", str(port), str(rounds)], cwd=ROOT) as server:
+        for _ in range(3):
+            rules = "".join(
+                f'[[adapter.in.map]]\nnode = "ns=2;s=Wide {n}"\nfact = "measured"\n'
+                'constants = { station = "works/m/h/1/10", uom = "°C", characteristic = "wide" }\nfields = { value = "value" }\n'
+                for n in range(100)
+            )
+            text = (
+                '[plant]\nid = "works"\nname = "Works"\nzone = "UTC"\n[adapter.in]\nkind = "opcua"\n'
+                f'address = "opc.tcp://127.0.0.1:{port}"\nevery_s = 0.05\nqueue = 2000\nsilent_s = 60\n{rules}'
+            )
+            waiting = lambda app: app.record.count("type:measured.v1") >= 100  # noqa: E731
+            ours.append(_ours(text, 100 + rounds * 100, lambda: _tell(server, "go"), waiting))
+            bare.append(asyncio.run(_asyncua(port, rounds * 100, lambda: _tell(server, "go"))))
     yield result(name, "changes/s", _median(ours), _median(bare), "asyncua: a handler that does nothing")
 
 
@@ -303,8 +298,8 @@ async def _asyncua(port: int, changes: int, start: Callable[[], None]) -> float:
     client = Client(f"opc.tcp://127.0.0.1:{port}")
     await client.connect()
     subscription = await client.create_subscription(50, Handler())
-    nodes = [client.get_node(f"ns=1;s=Wide {n}") for n in range(100)]
-    await subscription.subscribe_data_change(nodes, queuesize=2000, sampling_interval=50.0)  # type: ignore[call-overload]
+    nodes = [client.get_node(f"ns=2;s=Wide {n}") for n in range(100)]
+    await subscription.subscribe_data_change(nodes, queuesize=2000, sampling_interval=0.0)  # type: ignore[call-overload]
     while count < 100:
         await asyncio.sleep(0.05)
     start()

@@ -1,7 +1,8 @@
-"""Senders for `bench.connect`, each a process of its own: `python -m bench.edge sparkplug|agent PORT COUNT`.
+"""Senders for `bench.connect`, each a process of its own: `python -m bench.edge sparkplug|agent|opcua PORT COUNT`.
 
 `sparkplug` is an edge node that says COUNT payloads of 100 metrics once it reads a line; `agent` is an
-MTConnect agent with COUNT observations in its buffer, rendered beforehand.
+MTConnect agent with COUNT observations in its buffer, rendered beforehand; `opcua` a server that changes 100
+nodes COUNT times at each line.
 """
 
 from __future__ import annotations
@@ -59,6 +60,34 @@ async def speak(port: int, count: int) -> None:
     await client.close()
 
 
+async def change(port: int, rounds: int) -> None:
+    """Change 100 nodes `rounds` times whenever a line is read."""
+    import logging
+
+    from asyncua import ua
+    from asyncua.server.server import Server
+
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    space = await server.register_namespace("urn:bench")
+    folder = await server.nodes.objects.add_folder(space, "Bench")
+    nodes = [await folder.add_variable(ua.NodeId(f"Wide {n}", space), f"Wide {n}", float(n)) for n in range(METRICS)]
+    await server.start()
+    print("ready", space, flush=True)
+    turn = 0
+    while await asyncio.to_thread(sys.stdin.readline):
+        for _ in range(rounds):
+            turn += 1
+            for node in nodes:
+                await server.write_attribute_value(
+                    node.nodeid, ua.DataValue(ua.Variant(turn + 0.5, ua.VariantType.Double))
+                )
+            await asyncio.sleep(0)
+
+
 def serve(port: int, count: int) -> None:
     """Answer `sample?from=` from pages rendered beforehand."""
 
@@ -96,5 +125,7 @@ def serve(port: int, count: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "sparkplug":
         asyncio.run(speak(int(sys.argv[2]), int(sys.argv[3])))
+    elif sys.argv[1] == "opcua":
+        asyncio.run(change(int(sys.argv[2]), int(sys.argv[3])))
     else:
         serve(int(sys.argv[2]), int(sys.argv[3]))

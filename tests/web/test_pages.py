@@ -14,7 +14,17 @@ from asbuilt.web.svg import PATTERNS
 from tests.web.markup import Element, read
 from tests.web.scripted import PLANT_TEXT, Told, at, morning, shop
 
-ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/shift/2026-06-03/A", "/kpi"]
+ADDRESSES = [
+    "/line",
+    "/line/1",
+    "/line/shop",
+    "/orders",
+    "/orders/2418",
+    "/sources",
+    "/shift/2026-06-03/A",
+    "/kpi",
+    "/alarms",
+]
 OTHERS = {"/shift": "sends on to the shift at work", "/kpi/window": "is opened with a window, see test_shift_pages"}
 
 

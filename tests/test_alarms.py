@@ -205,12 +205,14 @@ def test_acknowledged_shelved_and_back(floor):
     assert floor.act("shelve", minutes="60", reason="part ordered", **about)["status"] == "saved"
     said = floor.words()
     assert "Nothing asks for a response." in said
-    assert "Station held, 20 Fuel and ignition until 09:00:01 by M. Okafor: part ordered" in said
+    assert "20 Fuel and ignition until 09:00:01 by M. Okafor: part ordered" in said
     floor.clock[0] = at("09:00:02")
-    assert "1 alarm stands" in floor.words()
+    assert [row.seen_by for row in floor.app.query("alarm.standing", shelved=False)] == ["M. Okafor"]
     floor.act("shelve", minutes="15", reason="still", **about)
+    floor.clock[0] = at("09:00:03")
+    assert floor.app.query("alarm.standing", shelved=False) == []
     assert floor.act("unshelve", **about)["status"] == "saved"
-    assert "1 alarm stands" in floor.words()
+    assert len(floor.app.query("alarm.standing", shelved=False)) == 1
     assert floor.act("unshelve", **about)["error"] == "this alarm is not shelved"
     assert floor.act("acknowledge", alarm="none", place="")["error"] == "this alarm does not stand any more"
 

@@ -111,9 +111,17 @@ def test_the_pages_fit_every_size(floor, look, address, size, theme):
 def test_the_report_prints_on_two_sheets(floor, look):
     screen = look(theme="dark")
     page = screen.open(f"{floor.address}{SHIFT}")
-    sheets = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
-    assert sheets == 2
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 2
+    # On a sheet's width nothing is cut off, and the second side begins with the stops.
     page.emulate_media(media="print")
+    page.set_viewport_size({"width": 702, "height": 1000})
+    edge = page.evaluate("document.querySelector('.shift-page').getBoundingClientRect().right")
+    cut = page.evaluate(
+        "(edge) => [...document.querySelectorAll('.part, .part table, .fig')].filter((e) => e.getClientRects().length"
+        " && e.getBoundingClientRect().right > edge + 1).map((e) => e.id || e.parentElement.id || e.outerHTML.slice(0, 60))", edge,
+    )  # fmt: skip
+    assert cut == []
+    assert page.evaluate("getComputedStyle(document.getElementById('stops')).breakBefore") == "page"
     assert page.locator("#notes form, #sign form, #stops details").first.is_hidden()
     assert page.locator(".signature").is_visible()
 

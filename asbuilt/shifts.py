@@ -19,6 +19,16 @@ from msgspec.structs import replace
 from asbuilt.plant import Line, Plant, Shift, minutes, shift_minutes
 
 
+def utc(instant: dt.datetime) -> dt.datetime:
+    """The instant on a clock that is never changed: two instants of one zone compare and subtract as wall times."""
+    return instant.astimezone(dt.UTC)
+
+
+def seconds_between(start: dt.datetime, end: dt.datetime) -> float:
+    """Seconds from one instant to another; negative if it lies before."""
+    return (utc(end) - utc(start)).total_seconds()
+
+
 class Pause(Struct, frozen=True):
     """A break: instants with the offset at the plant then."""
 
@@ -46,23 +56,23 @@ class ShiftWindow(Struct, frozen=True):
 
     def working_s(self, until: dt.datetime) -> float:
         """Seconds of work from the start to `until`, breaks taken out; never negative."""
-        start = _utc(self.start)
-        until = min(max(_utc(until), start), _utc(self.end))
+        start = utc(self.start)
+        until = min(max(utc(until), start), utc(self.end))
         worked = (until - start).total_seconds()
         for pause in self.breaks:
-            worked -= max(0.0, (min(until, _utc(pause.end)) - _utc(pause.start)).total_seconds())
+            worked -= max(0.0, (min(until, utc(pause.end)) - utc(pause.start)).total_seconds())
         return worked
 
     def pause_at(self, instant: dt.datetime) -> Pause | None:
         """The break an instant falls into."""
-        instant = _utc(instant)
-        return next((pause for pause in self.breaks if _utc(pause.start) <= instant < _utc(pause.end)), None)
+        instant = utc(instant)
+        return next((pause for pause in self.breaks if utc(pause.start) <= instant < utc(pause.end)), None)
 
     def after_work(self, since: dt.datetime, seconds: float) -> dt.datetime:
         """The instant by which `seconds` of work have been done from `since` on; may lie beyond the end."""
-        at = _utc(since)
+        at = utc(since)
         for pause in self.breaks:
-            start, end = _utc(pause.start), _utc(pause.end)
+            start, end = utc(pause.start), utc(pause.end)
             if end <= at:
                 continue
             before = max(0.0, (start - at).total_seconds())
@@ -77,7 +87,7 @@ def shift_at(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | No
     """The shift of a line that an instant falls into."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day - dt.timedelta(days=1), day):
-        if _utc(window.start) <= _utc(instant) < _utc(window.end):
+        if utc(window.start) <= utc(instant) < utc(window.end):
             return window
     return None
 
@@ -86,7 +96,7 @@ def next_shift(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | 
     """The first shift that begins after an instant, within the next week."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day, day + dt.timedelta(days=7)):
-        if _utc(window.start) > _utc(instant):
+        if utc(window.start) > utc(instant):
             return window
     return None
 
@@ -144,11 +154,6 @@ def at_place(instant: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
 @lru_cache(maxsize=256)
 def _offset(offset: dt.timedelta) -> dt.timezone:
     return dt.timezone(offset)
-
-
-def _utc(instant: dt.datetime) -> dt.datetime:
-    """Two times of one zone compare and subtract as the clock on the wall does, not as instants."""
-    return instant.astimezone(dt.UTC)
 
 
 # --------------------------------------------------------------------------- plan, pace, forecast

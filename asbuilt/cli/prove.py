@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 app = typer.Typer()
 PANEL = "Proof"
 PLACE = 6
-_claim = typer.Typer(no_args_is_help=True, help="“Exactly N” and “at least N” of a period: register, close, hand out.")
+_claim = typer.Typer(
+    no_args_is_help=True,
+    help="“Exactly N” and “at least N” of a period: register it, hand it out.\n\nExample: `asbuilt claim register completed/BX172/2026-Q4`",
+)
 app.add_typer(_claim, name="claim", rich_help_panel=PANEL)
 
 Recipient = Annotated[str, typer.Option(help="Whom it is for; it is named in the file and recorded.")]
@@ -99,6 +102,8 @@ def register(
 
     Counted are completed, shipped or run_in_passed units of a product in a year, quarter (2026-Q4), month (2026-11) or
     day (2026-11-23), in UTC.
+
+    Example: `asbuilt claim register completed/BX172/2026-Q4 --data plant`
     """
     from asbuilt import events
     from asbuilt.events import LaneRegistered
@@ -124,7 +129,10 @@ def register(
 
 @_claim.command("list")
 def list_(data: Data = DEFAULT_DATA) -> None:
-    """The lanes that were registered, and their numbers where they are closed."""
+    """The lanes that were registered, and their numbers where they are closed.
+
+    Example: `asbuilt claim list --data plant`
+    """
     from asbuilt.seal.store import SealStore
 
     with asked(data, "claim list") as opened:
@@ -208,6 +216,13 @@ def _hand_out(opened: AsBuilt, issued: Issued, to: Path) -> None:
     """Record first, then write: what left the house is always on record."""
     opened.take_in([issued.fact])
     content = issued.file
+    if to.suffix == ".html":
+        from asbuilt.verify import Known
+        from asbuilt.web.proving import self_verifying
+
+        content = self_verifying(
+            content, f"Passport {issued.fact.serial}" if issued.fact.serial else "Claim", Known(now=opened.now())
+        )
     try:
         to.write_bytes(content)
     except OSError as error:

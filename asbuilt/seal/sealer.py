@@ -211,7 +211,13 @@ class Sealer:
         for one in taken:
             if one.lane is not None and self._is_free(one.lane, number, registered):
                 registered.append(one.lane)
-        self.store.add(block, {one.position: one.links for one in taken if one.links}, heads, [*closed, *registered])
+        self.store.add(
+            block,
+            [one.leaf for one in taken],
+            {one.position: one.links for one in taken if one.links},
+            heads,
+            [*closed, *registered],
+        )
         return block
 
     def _is_free(self, lane: LaneRow, number: int, registered: list[LaneRow]) -> bool:
@@ -287,8 +293,12 @@ class Sealer:
             began = time.monotonic()
             try:
                 # A fork is not something that passes: it was refused when the sealer was opened, or is now.
-                while self.follow() and not self._stop.is_set():
-                    _let_others()
+                while not self._stop.is_set():
+                    since = time.monotonic()
+                    if not self.follow():
+                        break
+                    # Whoever takes facts in has four fifths of the time, however much comes.
+                    self._stop.wait(4 * (time.monotonic() - since))
                 busy = self.catch_up() == PUBLISH_AT_ONCE
                 self.problem = None
             except AsBuiltError as error:

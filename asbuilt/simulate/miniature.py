@@ -230,5 +230,7 @@ _EXAMPLES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (events.RoundChecked, {"round": "night", "checkpoint": "gate"}),
     (events.StatementChecked, {"statement": "3 pumps were made", "verdict": ["supported", "not_decidable"]}),
     (events.DisclosureIssued, {**_UNIT, "disclosure": "D-1", "recipient": "a buyer", "purpose": "acceptance", "fields": ("leak",)}),
+    (events.DisclosureOpened, {"disclosure": "D-1"}),
     (events.DisclosureRevoked, {"disclosure": "D-1"}),
+    (events.LaneRegistered, {"lane": "completed/P/2026-Q3"}),
 )  # fmt: skip

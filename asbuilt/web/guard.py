@@ -59,8 +59,8 @@ class Guard:
             if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
                 await _plain(send_with_headers, 403, "A page of another site cannot tell facts.\n")
                 return
-        elif path.startswith("/static/"):
-            pass  # style sheets are no secret
+        elif path.startswith(("/static/", "/log/")) or path == "/verify":
+            pass  # style sheets are no secret; the log and its verifier are for everybody
         elif self._token is None:
             host = headers.get(b"host", b"").decode("latin-1")
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host

@@ -23,10 +23,10 @@ from litestar.handlers import HTTPRouteHandler
 from asbuilt import __version__
 from asbuilt.adapters import Answer
 from asbuilt.alarms import Alarms
-from asbuilt.ask import parameter
+from asbuilt.ask import as_csv, parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
-from asbuilt.web import svg, words
+from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query
 from asbuilt.web.asgi import send_json, send_page, whole_body
@@ -96,7 +96,11 @@ class Site:
         for name, module in pages.items():
             handlers += [handler for page in module.PAGES for handler in self._handler(name, page)]
         self._litestar = Litestar(
-            [*handlers, *self._own_handlers()],
+            [
+                *handlers,
+                *self._own_handlers(),
+                *proof_doors.handlers(app, f"/static/{self._static_version}", self._acting),
+            ],
             exception_handlers={AsBuiltError: self._explain, Exception: self._explain},
             openapi_config=None,
             logging_config=None,
@@ -389,6 +393,7 @@ class Site:
         return self.menu[0].address if self.menu else "/healthz"
 
     def _query(self, name: str, asked: dict[str, str]) -> Response[bytes]:
+        name, is_table = name.removesuffix(".csv"), name.endswith(".csv")
         query = self.app.queries.get(name)
         if query is None:
             raise UsageError(f"there is no query `{name}`", remedy=f"Ask one of: {', '.join(self.app.queries)}.")
@@ -400,6 +405,10 @@ class Site:
                 )
             given[key] = parameter(query.parameters[key], text, self.app.plant.zone)
         answer = self.app.query(name, **given)
+        if is_table:
+            return Response(
+                as_csv(answer, query.function).encode(), media_type="text/csv", headers={"cache-control": "no-store"}
+            )
         return Response(msgspec.json.encode(answer), media_type=MediaType.JSON, headers={"cache-control": "no-store"})
 
     def _explain(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

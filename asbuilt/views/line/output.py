@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from asbuilt.plant import Station
-from asbuilt.shifts import forecast, pace_s, plan_of
+from asbuilt.shifts import forecast, pace_s, plan_of, utc
 from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
 from asbuilt.views.line.fold import Passage, State
 from asbuilt.views.line.moment import Moment
@@ -59,16 +59,16 @@ def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) 
     """The hours of the shift: planned, made, and what cost most."""
     if look.shift is None or not look.line.takt_s:
         return
-    start = look.shift.start
-    while start < look.shift.end:
-        end = min((start.astimezone(dt.UTC) + dt.timedelta(hours=1)).astimezone(look.plant.zone), look.shift.end)
-        begun = start <= look.at
+    zone, now, start = look.plant.zone, utc(look.at), utc(look.shift.start)
+    while start < utc(look.shift.end):
+        end = min(start + dt.timedelta(hours=1), utc(look.shift.end))
+        begun = start <= now
         yield Hour(
-            start=start,
-            end=end,
+            start=start.astimezone(zone),
+            end=end.astimezone(zone),
             planned=(planned(look, end) or 0) - (planned(look, start) or 0),
-            made=sum(1 for time in made if start <= time < end) if begun else None,
-            reason=_costliest(ribbons, start, min(end, look.at)) if begun else "",
+            made=sum(1 for time in made if start <= utc(time) < end) if begun else None,
+            reason=_costliest(ribbons, start, min(end, now)) if begun else "",
         )
         start = end
 
@@ -101,17 +101,19 @@ def ribbon(look: Moment, observation: Observation, station: Station) -> Ribbon:
 
 def _cut(parts: Sequence[RibbonPart], start: dt.datetime, end: dt.datetime) -> list[RibbonPart]:
     """The parts up to `start`, then no data until `end`."""
-    kept = [RibbonPart(p.start, min(p.end, start), p.state, p.cause) for p in parts if p.start < start]
-    return [*kept, RibbonPart(max(start, kept[-1].end) if kept else start, end, "No data", "")]
+    kept = [
+        RibbonPart(p.start, min(p.end, start, key=utc), p.state, p.cause) for p in parts if utc(p.start) < utc(start)
+    ]
+    return [*kept, RibbonPart(max(start, kept[-1].end, key=utc) if kept else start, end, "No data", "")]
 
 
 def _costliest(ribbons: Sequence[Ribbon], start: dt.datetime, end: dt.datetime) -> str:
-    """The cause of the stop that took most time in an hour; empty below two minutes."""
+    """The cause of the stop that took most time between two instants (UTC); empty below two minutes."""
     lost: defaultdict[str, float] = defaultdict(float)
     for ribbon in ribbons:
         for part in ribbon.parts:
             if part.state in OWN_CAUSES:
-                overlap = (min(part.end, end) - max(part.start, start)).total_seconds()
+                overlap = (min(utc(part.end), end) - max(utc(part.start), start)).total_seconds()
                 if overlap > 0:
                     lost[part.cause or part.state] += overlap
     if not lost:

@@ -153,7 +153,7 @@ function readFile(bytes) {
   if (bytes.length > MAX_FILE) flaw("too_large", `the file has ${bytes.length} bytes, at most ${MAX_FILE} are read`);
   let data = bytes;
   if (new TextDecoder("latin1").decode(bytes.subarray(0, 15)).toLowerCase() === "<!doctype html>") {
-    const [opening, closing] = ['<script type="application/json" id="proof">\n', "</script>"];
+    const [opening, closing] = ['<script type="application/json" id="proof">\n', "<" + "/script>"];
     const text = new TextDecoder("latin1").decode(bytes);
     const start = text.indexOf(opening), end = text.indexOf(closing, start + opening.length);
     if (start < 0 || end < 0) flaw("truncated", "the page carries no whole passport");
@@ -257,7 +257,7 @@ async function isSigned(key, signature, message) {
     const held = await crypto.subtle.importKey("raw", key.public, { name: "Ed25519" }, false, ["verify"]);
     return await crypto.subtle.verify({ name: "Ed25519" }, held, signature, message);
   } catch (error) {
-    if (error.name === "NotSupportedError") flaw("browser", "this browser cannot check Ed25519 signatures; use a newer one or `asbuilt verify`");
+    if (error.name === "NotSupportedError") flaw("browser", "this browser cannot check Ed25519 signatures; use a newer one, or the command line");
     return false;
   }
 }
@@ -321,9 +321,9 @@ export async function readPolicy(text) {
     if (!words.length || words[0].startsWith("#")) continue;
     if (words[0] === "log" && (words.length === 2 || words.length === 3)) logs.push(await readKey(words[1]));
     else if (words[0] === "quorum" && words.length === 2 && !quorum) quorum = words[1];
-    else flaw("policy", "this page reads policies of logs without witnesses only; use `asbuilt verify`");
+    else flaw("policy", "a page reads policies of logs without witnesses only; use the command line");
   }
-  if (quorum !== "none") flaw("policy", "this page reads policies of logs without witnesses only; use `asbuilt verify`");
+  if (quorum !== "none") flaw("policy", "a page reads policies of logs without witnesses only; use the command line");
   return { logs };
 }
 
@@ -517,6 +517,7 @@ export async function verify(bytes, known = {}) {
   try {
     await steps(bytes, known, report, begin, done);
     report.ok = true;
+    if (!report.decided) report.headline = report.headline.replace("Valid: ", "Whole in itself, by a key that nobody here vouches for: ");
   } catch (error) {
     report.reason = error.reason || (error instanceof RangeError ? "malformed" : "browser");
     report.message = error.message;
@@ -559,7 +560,7 @@ async function steps(bytes, known, report, begin, done) {
     done(`${origin}, ${number(size)} entries, by ${kinds}; with the key the file brings itself, ${report.key}`, "not checked");
     report.not_checked.push(`whose key it is: compare ${report.key} with what the plant told you another way, or give a policy`);
   }
-  if (said.unchecked.length) report.not_checked.push("the ML-DSA-44 signature: browsers cannot check it yet, `asbuilt verify` does");
+  if (said.unchecked.length) report.not_checked.push("the ML-DSA-44 signature: browsers cannot check it yet, the command line does");
   report.not_checked.push("whether others were shown the same log: no witness has signed the checkpoint");
 
   begin("The blocks are in the log");

@@ -14,7 +14,7 @@ from tests.web.markup import Element, read
 from tests.web.scripted import PLANT_TEXT, Told, at, morning, shop
 
 ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/unit", "/unit/00001", "/trace",
-             "/search"]  # fmt: skip
+             "/search", "/line/1/station/10"]  # fmt: skip
 
 
 def page(app: AsBuilt, address: str, status: int = 200, **options: object) -> Element:
@@ -33,7 +33,11 @@ def words(app: AsBuilt, address: str, **options: object) -> str:
 
 def test_these_are_all_pages_that_discovery_finds(morning_app):
     patterns = {page.address for view in morning_app.views.values() if view.page for page in view.page.PAGES}
-    assert patterns == {re.sub(r"(line|orders|unit)/.+", r"\1/{}", a).format(_name(a)) for a in ADDRESSES}
+    station = "/line/{line:path}/station/{station}"
+    assert patterns == {
+        station if "/station/" in a else re.sub(r"(line|orders|unit)/.+", r"\1/{}", a).format(_name(a))
+        for a in ADDRESSES
+    }
 
 
 def _name(address: str) -> str:

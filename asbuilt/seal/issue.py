@@ -138,7 +138,7 @@ class Issuer:
 
     def _is_out(self, position: int) -> bool:
         """Whether a fact's block is in the log that was signed."""
-        block = self._store.block_with(position)
+        block = self._leaves.block_with(position)
         return block is not None and block.number < self._said.size
 
     def _shown(self, one: Placed, unit: str, profile: Profile) -> list[str]:

@@ -15,6 +15,7 @@ from asbuilt.record import Record, Recorded
 from asbuilt.seal.store import SealedBlock, SealStore
 
 CACHED_GROUPS = 2_000
+CACHED_BLOCKS = 64
 
 
 class Placed(NamedTuple):
@@ -37,13 +38,22 @@ class Leaves:
         self._slots = founding.slots
         self._group = lru_cache(maxsize=CACHED_GROUPS)(self._made_group)
         self._block = lru_cache(maxsize=CACHED_GROUPS)(self._found_block)
+        self._hashes = lru_cache(maxsize=CACHED_BLOCKS)(store.leaves)
+        self._looked_at: SealedBlock | None = None
 
     def of(self, position: int) -> Placed:
         """The fact at a position. Raises `ProofError` if it is not sealed or not recorded."""
-        block = self._store.block_with(position)
+        block = self.block_with(position)
         if block is None:
             raise ProofError("not_sealed", f"fact {position:,} is not in a closed block yet")
         return self._placed(position, block)
+
+    def block_with(self, position: int) -> SealedBlock | None:
+        """The block in which a fact is sealed; facts about one unit are often in one block."""
+        known = self._looked_at
+        if known is None or not known.first_position <= position <= known.last_position:
+            self._looked_at = known = self._store.block_with(position)
+        return known
 
     def _placed(self, position: int, block: SealedBlock, recorded: Recorded | None = None) -> Placed:
         found = recorded or next(iter(self._record.read(position - 1, 1)), None)
@@ -69,18 +79,28 @@ class Leaves:
         return found
 
     def path(self, placed: Placed) -> list[bytes]:
-        """The path of a leaf to its block's root."""
+        """The path of a leaf to its block's root. Raises `ProofError` if the fact is not what was sealed."""
         group = placed.slot // block_.group_size(self._slots)
         levels = self._group(placed.block.number, group)
-        return block_.slot_path(placed.slot, levels, placed.block.groups)
+        path = block_.slot_path(placed.slot, levels, placed.block.groups)
+        try:
+            merkle.check_inclusion(placed.slot, self._slots, placed.hash, path, placed.block.root)
+        except ProofError:
+            position = placed.recorded.position if placed.recorded else 0
+            raise ProofError(
+                "not_recorded",
+                f"fact {position:,} is not what was sealed in block {placed.block.number}",
+                remedy="The record or seal.db was altered: `asbuilt log audit` tells what differs.",
+            ) from None
+        return path
 
     def _made_group(self, number: int, group: int) -> list[list[bytes]]:
         block = self._block(number)
         size = block_.group_size(self._slots)
         leaves = {}
-        for offset, slot in enumerate(block.slots):
+        for slot, hashed in zip(block.slots, self._hashes(number), strict=True):
             if slot // size == group:
-                leaves[slot] = self._placed(block.first_position + offset, block).hash
+                leaves[slot] = hashed
         leaves |= self._closings(block)
         return block_.group_tree(block.seed, self._slots, group, leaves)
 

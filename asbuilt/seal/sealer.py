@@ -211,7 +211,13 @@ class Sealer:
         for one in taken:
             if one.lane is not None and self._is_free(one.lane, number, registered):
                 registered.append(one.lane)
-        self.store.add(block, {one.position: one.links for one in taken if one.links}, heads, [*closed, *registered])
+        self.store.add(
+            block,
+            [one.leaf for one in taken],
+            {one.position: one.links for one in taken if one.links},
+            heads,
+            [*closed, *registered],
+        )
         return block
 
     def _is_free(self, lane: LaneRow, number: int, registered: list[LaneRow]) -> bool:

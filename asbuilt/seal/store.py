@@ -32,6 +32,7 @@ CREATE TABLE block(
     root BLOB NOT NULL,
     keys BLOB NOT NULL
 ) STRICT;
+CREATE TABLE leaf(block INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
 CREATE INDEX block_of_position ON block(first_position);
 CREATE TABLE link(
     position INTEGER NOT NULL,
@@ -170,9 +171,16 @@ class SealStore:
             for number, first, slots, seed, groups, root, keys in rows
         ]  # fmt: skip
 
+    def leaves(self, number: int) -> list[bytes]:
+        """The leaf hashes of a block's facts, in order of the facts."""
+        rows = self._rows("SELECT hashes FROM leaf WHERE block = ?", number)
+        hashes = rows[0][0] if rows else b""
+        return [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
+
     def add(
         self,
         block: SealedBlock,
+        leaves: Sequence[bytes],
         links: Mapping[int, Sequence[Link]],
         heads: Mapping[str, Head],
         lanes: Sequence[LaneRow],
@@ -184,6 +192,8 @@ class SealStore:
                 (block.number, block.first_position, array("H", block.slots).tobytes(), block.seed,
                  b"".join(block.groups), block.root, block.keys),
             )  # fmt: skip
+            if leaves:
+                self._db.execute("INSERT INTO leaf VALUES (?, ?)", (block.number, b"".join(leaves)))
             rows = [(position, *link) for position, found in links.items() for link in found]
             put_rows(self._db, "INSERT INTO link VALUES", rows)
             put_rows(self._db, "INSERT OR REPLACE INTO head VALUES", [(unit, *head) for unit, head in heads.items()])

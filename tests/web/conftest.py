@@ -15,6 +15,10 @@ from tests.web.scripted import morning, shop
 def morning_app() -> Iterator[AsBuilt]:
     """The scripted morning, shared by the tests of a module: ask, do not tell."""
     told = morning()
+    told.tell(
+        events.DisclosureIssued, "07:30", disclosure="D-1", recipient="Inspectorate 7", purpose="incoming inspection",
+        product="P7", serial="S-1", profile="customer", fields=("value", "uom"),
+    )  # fmt: skip
     told.report("lathe", "07:00", "09:00", order="J-1", by="A. Aas")
     told.tell(events.LotReceived, "05:00", product="BRG", lot="B-1", quantity="40", supplier="Norrlager", heat="48-1")
     told.tell(

@@ -1,0 +1,82 @@
+"""What was told to whom: files handed out, revoked, opened. Events → rows.
+
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from asbuilt.events import DisclosureIssued, DisclosureOpened, DisclosureRevoked, microseconds
+
+VERSION = 1
+SEPARATOR = "\x1f"
+"""Between the names of fields; no name can hold it."""
+
+
+class Issue(NamedTuple):
+    """Something was told; `expires_us` is 0 where it does not end, `fields` is joined by `SEPARATOR`."""
+
+    disclosure: str
+    time_us: int
+    fact: bytes
+    recipient: str
+    purpose: str
+    product: str
+    serial: str
+    profile: str
+    fields: str
+    expires_us: int
+    file_digest: str
+    by: str
+
+
+class Revocation(NamedTuple):
+    """What was told was taken back."""
+
+    disclosure: str
+    time_us: int
+    fact: bytes
+    reason: str
+    by: str
+
+
+class Opening(NamedTuple):
+    """What was told came to be looked at, as far as the plant knows."""
+
+    disclosure: str
+    time_us: int
+    fact: bytes
+    message: str
+
+
+ROWS = {
+    Issue: ("disclosure", "time_us", "fact"),
+    Revocation: ("disclosure", "time_us", "fact"),
+    Opening: ("disclosure", "time_us", "fact"),
+}
+INDEXES = {Issue: ["time_us", "recipient, time_us", "product, serial"]}
+
+
+def _issued(fact: DisclosureIssued, time_us: int) -> Iterator[Issue]:
+    yield Issue(
+        fact.disclosure, time_us, fact.id.bytes, fact.recipient, fact.purpose, fact.product or "", fact.serial or "",
+        fact.profile or "", SEPARATOR.join(fact.fields), microseconds(fact.expires) if fact.expires else 0,
+        fact.file_digest or "", fact.by or "",
+    )  # fmt: skip
+
+
+def _revoked(fact: DisclosureRevoked, time_us: int) -> Iterator[Revocation]:
+    yield Revocation(fact.disclosure, time_us, fact.id.bytes, fact.reason or "", fact.by or "")
+
+
+def _opened(fact: DisclosureOpened, time_us: int) -> Iterator[Opening]:
+    yield Opening(fact.disclosure, time_us, fact.id.bytes, fact.message or "")
+
+
+RULES = {
+    DisclosureIssued: _issued,
+    DisclosureRevoked: _revoked,
+    DisclosureOpened: _opened,
+}

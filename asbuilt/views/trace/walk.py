@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from asbuilt.views.trace.lots import START, Lots, Taint
 from asbuilt.views.trace.rows import Rows
@@ -21,21 +20,16 @@ MAX_UNITS = 1_000_000
 EVIDENCE = ("scanned", "container", "time_window")
 _RANK = {name: rank for rank, name in enumerate(EVIDENCE)}
 
+_UNKNOWN = object()
+
 Label = tuple[bool, int]
 """Maybe (True) or sure (False), and the rank of the weakest evidence: lower is better."""
 Spans = list[tuple[int, int]]
 """Intervals from … until, apart from each other and in order."""
 
 
-class First(NamedTuple):
-    """How a thing first came into a unit: the link, for display."""
-
-    from_us: int
-    position: str
-    fact: bytes
-    part: str
-    lot: str
-    container: str
+First = tuple[int, str, bytes, str, str, str]
+"""How a thing first came into a unit: from_us, position, fact, part, lot, container."""
 
 
 class Carrier:
@@ -43,9 +37,9 @@ class Carrier:
 
     __slots__ = ("first", "spans")
 
-    def __init__(self) -> None:
-        self.spans: dict[Label, Spans] = {}
-        self.first: First | None = None
+    def __init__(self, label: Label, since: int, until: int, first: First | None) -> None:
+        self.spans: dict[Label, Spans] = {label: [(since, until)]}
+        self.first = first
 
     def add(self, label: Label, since: int, until: int) -> bool:
         """Take note of an interval; whether it tells something new."""
@@ -57,11 +51,6 @@ class Carrier:
             return False
         self.spans[label] = merged([*spans, (since, until)])
         return True
-
-    @property
-    def label(self) -> Label:
-        """The best that is known: sure before maybe, then the strongest evidence."""
-        return min(self.spans)
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> Spans:
@@ -81,10 +70,11 @@ class Walk:
     def __init__(self, rows: Rows, at_us: int) -> None:
         self.rows = rows
         self.at_us = at_us
-        self.carriers: defaultdict[str, Carrier] = defaultdict(Carrier)
+        self.carriers: dict[str, Carrier] = {}
         self.lots = Lots(rows, at_us)
         self.taints: dict[str, Taint] = {}
         self.parts: dict[str, Label] = {}
+        self._taken: dict[tuple[str, str], object] = {}
 
     @property
     def cut_short(self) -> bool:
@@ -101,8 +91,12 @@ class Walk:
         """Begin with units that something had to do with from a time on, and walk up."""
         for unit, time_us in touched:
             if time_us <= self.at_us:
-                self.carriers[unit].add((False, 0), time_us, FOREVER)
-        self._up({unit: dict(carrier.spans) for unit, carrier in list(self.carriers.items())})
+                carrier = self.carriers.get(unit)
+                if carrier is None:
+                    self.carriers[unit] = Carrier((False, 0), time_us, FOREVER, None)
+                else:
+                    carrier.add((False, 0), time_us, FOREVER)
+        self._up({unit: dict(carrier.spans) for unit, carrier in self.carriers.items()})
 
     def from_lots(self, starts: Sequence[str], foreign: dict[str, bool] | None = None) -> None:
         """Begin with lots or containers (`container:…`) and walk through lots into units and up."""
@@ -113,30 +107,49 @@ class Walk:
         boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
         links = self.rows.links_of("lot", lots)
         links += [link for link in self.rows.links_of("container", boxes) if link.lot not in self.taints]
-        spans: dict[str, dict[Label, Spans]] = {}
         made_of: dict[str, None] = {}
-        for link in links:
-            if link.from_us > self.at_us:
+        carriers, at_us, taint_of = self.carriers, self.at_us, self._taint_of
+        # A hundred thousand links are walked here: each is taken apart once and looked up once.
+        for unit, position, from_us, fact, _, until_us, _, part, lot, container, evidence in links:
+            if from_us > at_us:
                 continue
-            if link.part:
-                made_of[link.part] = None
+            if part:
+                made_of[part] = None
                 continue
-            label = self.label_of(link)
-            if label is not None and self._carry(link, label, link.from_us, self._until(link)):
-                spans[link.unit] = self.carriers[link.unit].spans
-        self._up(spans)
+            taint = taint_of(lot, container)
+            if taint is None or not (taint[0] or taint[1] <= from_us):
+                continue
+            label, until = (not taint[0], _RANK[evidence]), until_us if until_us <= at_us else FOREVER
+            if from_us >= until:
+                continue
+            first = from_us, position, fact, part, lot, container
+            carrier = carriers.get(unit)
+            if carrier is None:
+                carriers[unit] = Carrier(label, from_us, until, first)
+            else:
+                carrier.first = min(first, carrier.first or first)
+                carrier.add(label, from_us, until)
+        self._up({unit: dict(carrier.spans) for unit, carrier in carriers.items()} if carriers else {})
         labels = self._made_of(list(made_of))
         if labels:
             self.from_parts(labels)
 
+    def _taint_of(self, lot: str, container: str) -> Taint | None:
+        """What is known of something that was taken from a lot, out of a container."""
+        known = self._taken.get((lot, container), _UNKNOWN)
+        if known is _UNKNOWN:
+            by_lot = self.taints.get(lot) if lot else None
+            by_box = self.taints.get(f"container:{container}") if container else None
+            known = by_box if by_box and by_box.sure else by_lot if lot else by_box
+            known = self._taken[lot, container] = by_lot if by_lot and by_lot.sure else known
+        return known  # type: ignore[return-value]
+
     def label_of(self, link: Link) -> Label | None:
         """Whether what was installed by a link is of the lots looked for, by what the link tells."""
-        lot, box = self.taints.get(link.lot), self.taints.get(f"container:{link.container}")
-        rank = _RANK[link.evidence]
-        if (lot and lot.sure) or (box and box.sure and link.container):
-            return False, rank
-        taint = lot if link.lot else box if link.container else None
-        return (True, rank) if taint and taint.from_us <= link.from_us else None
+        taint = self._taint_of(link.lot, link.container)
+        return (
+            (not taint.sure, _RANK[link.evidence]) if taint and (taint.sure or taint.from_us <= link.from_us) else None
+        )
 
     def _made_of(self, parts: list[str]) -> dict[str, Label]:
         """Parts that are made of the lots looked for: certainly, if all that is told of them says so."""
@@ -159,10 +172,12 @@ class Walk:
         """A unit carried it while the link held; whether that is new."""
         if since >= until:
             return False
-        carrier = self.carriers[link.unit]
-        if carrier.first is None or link.from_us <= carrier.first.from_us:
-            first = First(link.from_us, link.position, link.fact, link.part, link.lot, link.container)
-            carrier.first = min(first, carrier.first) if carrier.first else first
+        first = link.from_us, link.position, link.fact, link.part, link.lot, link.container
+        carrier = self.carriers.get(link.unit)
+        if carrier is None:
+            self.carriers[link.unit] = Carrier(label, since, until, first)
+            return True
+        carrier.first = min(first, carrier.first or first)
         return carrier.add(label, since, until)
 
     def _up(self, changed: dict[str, dict[Label, Spans]]) -> None:

@@ -28,6 +28,8 @@ Spans = list[tuple[int, int]]
 """Intervals from … until, apart from each other and in order."""
 
 
+Once = tuple["Label", int, int, "First | None"]
+"""What is known of a unit that one link brought it to: label, since, until, link. Most units are of this kind."""
 First = tuple[int, str, bytes, str, str, str]
 """How a thing first came into a unit: from_us, position, fact, part, lot, container."""
 
@@ -70,7 +72,8 @@ class Walk:
     def __init__(self, rows: Rows, at_us: int) -> None:
         self.rows = rows
         self.at_us = at_us
-        self.carriers: dict[str, Carrier] = {}
+        self.once: dict[str, Once] = {}
+        self._carriers: dict[str, Carrier] = {}
         self.lots = Lots(rows, at_us)
         self.taints: dict[str, Taint] = {}
         self.parts: dict[str, Label] = {}
@@ -79,7 +82,29 @@ class Walk:
     @property
     def cut_short(self) -> bool:
         """Whether there was more than a walk may look at."""
-        return self.lots.cut_short or len(self.carriers) >= MAX_UNITS
+        return self.lots.cut_short or len(self.once) + len(self._carriers) >= MAX_UNITS
+
+    @property
+    def carriers(self) -> set[str]:
+        """Every unit that carried what is looked for."""
+        return {*self.once, *self._carriers}
+
+    def carrier(self, unit: str) -> Carrier | None:
+        """What is known of a unit that carried it."""
+        known = self.once.pop(unit, None)
+        if known is not None:
+            self._carriers[unit] = Carrier(*known)
+        return self._carriers.get(unit)
+
+    def _add(self, unit: str, label: Label, since: int, until: int, first: First | None) -> bool:
+        """A unit carried it for a time; whether that is new."""
+        carrier = self.carrier(unit)
+        if carrier is None:
+            self.once[unit] = label, since, until, first
+            return True
+        if first is not None:
+            carrier.first = min(first, carrier.first or first)
+        return carrier.add(label, since, until)
 
     def from_parts(self, labels: dict[str, Label]) -> None:
         """Begin with parts that are, or are made of, what is looked for, and walk up."""
@@ -91,12 +116,8 @@ class Walk:
         """Begin with units that something had to do with from a time on, and walk up."""
         for unit, time_us in touched:
             if time_us <= self.at_us:
-                carrier = self.carriers.get(unit)
-                if carrier is None:
-                    self.carriers[unit] = Carrier((False, 0), time_us, FOREVER, None)
-                else:
-                    carrier.add((False, 0), time_us, FOREVER)
-        self._up({unit: dict(carrier.spans) for unit, carrier in self.carriers.items()})
+                self._add(unit, (False, 0), time_us, FOREVER, None)
+        self._up_from(self.carriers)
 
     def from_lots(self, starts: Sequence[str], foreign: dict[str, bool] | None = None) -> None:
         """Begin with lots or containers (`container:…`) and walk through lots into units and up."""
@@ -105,10 +126,10 @@ class Walk:
         names = sorted(self.taints)
         lots = [name for name in names if not name.startswith("container:")]
         boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
-        links = self.rows.links_of("lot", lots)
-        links += [link for link in self.rows.links_of("container", boxes) if link.lot not in self.taints]
+        links = self.rows.raw_links_of("lot", lots)
+        links += [link for link in self.rows.raw_links_of("container", boxes) if link[8] not in self.taints]
         made_of: dict[str, None] = {}
-        carriers, at_us, taint_of = self.carriers, self.at_us, self._taint_of
+        once, carriers, at_us, taint_of = self.once, self._carriers, self.at_us, self._taint_of
         # A hundred thousand links are walked here: each is taken apart once and looked up once.
         for unit, position, from_us, fact, _, until_us, _, part, lot, container, evidence in links:
             if from_us > at_us:
@@ -123,13 +144,11 @@ class Walk:
             if from_us >= until:
                 continue
             first = from_us, position, fact, part, lot, container
-            carrier = carriers.get(unit)
-            if carrier is None:
-                carriers[unit] = Carrier(label, from_us, until, first)
+            if unit in once or unit in carriers:
+                self._add(unit, label, from_us, until, first)
             else:
-                carrier.first = min(first, carrier.first or first)
-                carrier.add(label, from_us, until)
-        self._up({unit: dict(carrier.spans) for unit, carrier in carriers.items()} if carriers else {})
+                once[unit] = label, from_us, until, first
+        self._up_from(self.carriers)
         labels = self._made_of(list(made_of))
         if labels:
             self.from_parts(labels)
@@ -173,17 +192,20 @@ class Walk:
         if since >= until:
             return False
         first = link.from_us, link.position, link.fact, link.part, link.lot, link.container
-        carrier = self.carriers.get(link.unit)
-        if carrier is None:
-            self.carriers[link.unit] = Carrier(label, since, until, first)
-            return True
-        carrier.first = min(first, carrier.first or first)
-        return carrier.add(label, since, until)
+        return self._add(link.unit, label, since, until, first)
+
+    def _up_from(self, units: Iterable[str]) -> None:
+        self._up({unit: self._spans(unit) for unit in self.ever_parts(units)})
+
+    def _spans(self, unit: str) -> dict[Label, Spans]:
+        carrier = self.carrier(unit)
+        assert carrier is not None, "it has just been found"
+        return dict(carrier.spans)
 
     def _up(self, changed: dict[str, dict[Label, Spans]]) -> None:
         """From parts to the units they sat in, and on, until nothing new is found."""
-        while changed and len(self.carriers) < MAX_UNITS:
-            above: dict[str, dict[Label, Spans]] = {}
+        while changed and not self.cut_short:
+            above: dict[str, None] = {}
             for link in self.rows.links_of("part", self.ever_parts(changed)):
                 if link.from_us > self.at_us:
                     continue
@@ -192,17 +214,18 @@ class Walk:
                     for since, till in spans:
                         new = self._carry(link, (maybe, max(weakest, rank)), max(since, link.from_us), min(till, until))
                         if new:
-                            above[link.unit] = self.carriers[link.unit].spans
-            changed = {unit: dict(spans) for unit, spans in above.items()}
+                            above[link.unit] = None
+            changed = {unit: self._spans(unit) for unit in above}
 
     def ever_parts(self, units: Iterable[str]) -> list[str]:
         """Those of which something of the same product was ever a part: engines are asked for once, not each."""
-        products: defaultdict[str, list[str]] = defaultdict(list)
+        found: list[str] = []
+        ever: dict[str, bool] = {}
         for unit in units:
-            products[unit.partition("/")[0]].append(unit)
-        return [
-            unit
-            for product, found in products.items()
-            if len(found) < 20 or self.rows.is_ever_part(f"{product}/")
-            for unit in found
-        ]
+            product = unit[: unit.index("/") + 1]
+            is_part = ever.get(product)
+            if is_part is None:
+                is_part = ever[product] = self.rows.is_ever_part(product)
+            if is_part:
+                found.append(unit)
+        return found

@@ -14,7 +14,7 @@ from asbuilt.views.trace.lots import START
 from asbuilt.views.trace.rows import SUPPLY, TOUCH, rows_for
 from asbuilt.views.trace.walk import EVIDENCE, Carrier, Label, Walk
 from asbuilt.views.unit import find
-from asbuilt.views.unit.build import standing, time_at
+from asbuilt.views.unit.build import SECOND_US, standing, time_at
 from asbuilt.views.unit.find import name_of, product_of
 from asbuilt.views.unit.fold import FOREVER, Link
 
@@ -94,29 +94,38 @@ def _lots(walk: Walk, zone: dt.tzinfo) -> Iterable[LotUse]:
 
 def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
     made_of = walk.parts if walk.taints else {}
-    units = sorted({*walk.carriers, *made_of})
-    statuses = walk.rows.statuses(units, at_us)
+    units = sorted(walk.carriers | made_of.keys())
+    places = walk.rows.places(units, at_us)
     sitting, sat = _places(walk, units)
     held = {step.item for step in standing(walk.rows.holds(units), walk.at_us)}
     products: dict[str, str] = {}
+    lots: dict[str, str] = {"": ""}
+    once, now, at_time = walk.once, FOREVER, dt.datetime.fromtimestamp
     for unit in units:
         head, _, serial = unit.partition("/")
         product = products.get(head)
         if product is None:
             product = products[head] = product_of(unit)
-        carrier = walk.carriers.get(unit)
-        maybe, rank, since, until = _best(carrier, made_of.get(unit))
-        _, position, _, part, lot, container = (carrier.first if carrier is not None else None) or _NO_LINK
-        status, link = statuses.get(unit), sitting.get(unit)
-        if status is not None:
-            state, place, consignee = status.state, status.place, status.consignee
+        if unit in once and unit not in made_of:
+            (maybe, rank), since, until, first = once[unit]
         else:
+            carrier = walk.carrier(unit)
+            maybe, rank, since, until = _best(carrier, made_of.get(unit))
+            first = carrier.first if carrier is not None else None
+        _, position, _, part, lot, container = first or _NO_LINK
+        lot_name = lots.get(lot)
+        if lot_name is None:
+            lot_name = lots[lot] = name_of(lot)
+        known, link = places.get(unit), sitting.get(unit)
+        if known is None:
             last = link or sat.get(unit)
-            state, place, consignee = "installed" if link else "removed" if last else "", last.unit if last else "", ""
+            known = "installed" if link else "removed" if last else "", last.unit if last else "", ""
+        state, place, consignee = known
         yield Use(
             product, serial, "may" if maybe else "yes", EVIDENCE[rank],
-            None if since == START else time_at(since, zone), None if until == FOREVER else time_at(until, zone),
-            until == FOREVER, position, name_of(part) if part else "", name_of(lot) if lot else "", container,
+            None if since == START else at_time(since / SECOND_US, zone),
+            None if until == now else at_time(until / SECOND_US, zone),
+            until == now, position, name_of(part) if part else "", lot_name, container,
             state, place, consignee, link.unit if link else "", unit in held,
         )  # fmt: skip
 

@@ -126,6 +126,8 @@ class Now(Rows):
         return [Case._make(row) for row in self._reader.select(sql, listed(names), listed(items))]
 
     def holds(self, items: Sequence[str]) -> list[HoldStep]:
+        if not self._reader.select("SELECT 1 FROM unit_hold_step LIMIT 1"):
+            return []
         sql = (
             "SELECT h.* FROM unit_hold_step AS h WHERE h.item IN (SELECT value FROM json_each(?1)) OR (h.item = '' AND h.hold IN"
             " (SELECT k.hold FROM unit_hold_step AS k WHERE k.item IN (SELECT value FROM json_each(?1))))"

@@ -1,14 +1,19 @@
-"""Query parameters given as text (command line, address) as the types that queries take."""
+"""Query parameters given as text (command line, address) as the types that queries take; answers as tables."""
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import inspect
+import io
 import math
 import re
 import types
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import Any, get_args, get_type_hints
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from asbuilt.errors import UsageError
 
@@ -56,3 +61,36 @@ def _bounded(number: float, limit: float) -> float:
 
 _FORMS = {dt.datetime: "a time", dt.date: "a date", bool: "yes or no", int: "a whole number", float: "a number"}
 _EXAMPLES = {dt.datetime: "2025-11-18T17:26", dt.date: "2025-11-18", bool: "yes or no", int: "100", float: "1.5"}
+
+
+# --------------------------------------------------------------------------- answers as tables
+
+
+def rows_of(answer: Any) -> list[dict[str, Any]]:
+    """An answer as rows: a list's items, else the answer itself as the only row."""
+    built = msgspec.to_builtins(answer)
+    if isinstance(built, list):
+        return [row if isinstance(row, dict) else {"value": row} for row in built]
+    return [built] if isinstance(built, dict) else [{"value": built}]
+
+
+def cell(value: Any) -> str:
+    """A value in a table: text as it is, what has parts as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple | dict):
+        return msgspec.json.encode(value).decode()
+    return str(value)
+
+
+def as_csv(answer: Any, query: Callable[..., Any]) -> str:
+    """The answer of a query as CSV with a head line, which is there even if there are no rows."""
+    rows, text = rows_of(answer), io.StringIO()
+    row = next(iter(get_args(get_type_hints(query)["return"])), None)
+    columns = list(rows[0]) if rows else list(getattr(row, "__struct_fields__", ("value",)))
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()

@@ -560,9 +560,14 @@ class AlarmShelved(Event, tag="alarm_shelved.v1", frozen=True, kw_only=True):
 
 
 class NoteWritten(Event, tag="note_written.v1", frozen=True, kw_only=True):
-    """A person's note for the next shift, on a line, a station, a unit or an order."""
+    """A person's note for the next shift, on a line, a station, a unit or an order.
+
+    `day` and `shift` name the shift it is about where that is over already.
+    """
 
     text: Text
+    day: dt.date | None = None
+    shift: Name | None = None
     line: Path | None = None
     station: Path | None = None
     product: Name | None = None

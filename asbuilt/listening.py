@@ -33,8 +33,6 @@ WATCH_EVERY_S = 1.0
 NO_DATA_PRIORITY = 3
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
-DOUBTED_CLOCK = dt.timedelta(hours=1)
-"""A source's own time for its end is believed when it is at most so long ago."""
 STEADY_AFTER_S = 60.0
 """An adapter that worked for so long begins again with the shortest pause when it fails."""
 
@@ -186,20 +184,21 @@ class Listening:
                 facts += self._heard_again(name, now)
         return facts
 
-    async def connected(self, adapter: str, part: str, resumed: bool) -> None:
+    async def connected(self, adapter: str, part: str, resumed: bool, at: dt.datetime | None) -> None:
         """An adapter, or a part of it, is connected."""
         source, now = source_of(adapter, part), self._app.now()
+        when = at if at is not None and at < now else now
         self._app.hear(source)
         facts: list[Taken] = []
         if source in self._lost or source in self._silent:
             self._lost.pop(source, None)
             self._silent.discard(source)
-            facts = self._heard_again(source, now)
+            facts = self._heard_again(source, when)
         elif source not in self._connected:
             last = self._last_heard(adapter)
             if source in self._open and not resumed and last is not None:
                 facts.append(self._gap(source, last, now, "asbuilt was not listening"))
-            here = now.astimezone(self._app.plant.zone)
+            here = when.astimezone(self._app.plant.zone)
             facts.append(SourceConnected(id=self._id(now), event_time=here, source=OWN_SOURCE, adapter=source))
         self._connected.add(source)
         self._open.discard(source)
@@ -209,9 +208,10 @@ class Listening:
     async def lost(self, adapter: str, part: str, reason: str, at: dt.datetime | None) -> None:
         """The connection to an adapter's source, or to a part of it, is lost."""
         now = self._app.now()
-        when = at if at is not None and now - DOUBTED_CLOCK < at < now else now
+        when = at if at is not None and at < now else now
         source = source_of(adapter, part)
-        gone = [source] if part else [source, *sorted(one for one in self._connected if one.startswith(f"{adapter}:"))]
+        parts = {one for one in self._connected | self._told_of() if one.startswith(f"{adapter}:")}
+        gone = [source] if part else [source, *sorted(parts)]
         facts: list[Taken] = []
         for one in gone:
             self._connected.discard(one)
@@ -264,9 +264,13 @@ class Listening:
             detail=f"{seen}; {reason}" if reason else seen,
         )  # fmt: skip
 
+    def _told_of(self) -> set[str]:
+        """The sources that stations speak through."""
+        return {station.source for station in self._app.plant.stations.values() if station.source}
+
     def _concerns_somebody(self, source: str) -> bool:
         """Whether people must know: an adapter, or a part that a station speaks through."""
-        return ":" not in source or any(station.source == source for station in self._app.plant.stations.values())
+        return ":" not in source or source in self._told_of()
 
     def _heard_again(self, name: str, now: dt.datetime) -> list[Taken]:
         here = now.astimezone(self._app.plant.zone)

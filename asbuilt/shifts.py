@@ -8,7 +8,9 @@ and then, so a shift over a clock change is an hour shorter or longer, as it is 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -17,8 +19,18 @@ from msgspec.structs import replace
 from asbuilt.plant import Line, Plant, Shift, minutes, shift_minutes
 
 
+def utc(instant: dt.datetime) -> dt.datetime:
+    """The instant on a clock that is never changed: two instants of one zone compare and subtract as wall times."""
+    return instant.astimezone(dt.UTC)
+
+
+def seconds_between(start: dt.datetime, end: dt.datetime) -> float:
+    """Seconds from one instant to another; negative if it lies before."""
+    return (utc(end) - utc(start)).total_seconds()
+
+
 class Pause(Struct, frozen=True):
-    """A break: instants in the plant's zone."""
+    """A break: instants with the offset at the plant then."""
 
     start: dt.datetime
     end: dt.datetime
@@ -44,23 +56,23 @@ class ShiftWindow(Struct, frozen=True):
 
     def working_s(self, until: dt.datetime) -> float:
         """Seconds of work from the start to `until`, breaks taken out; never negative."""
-        start = _utc(self.start)
-        until = min(max(_utc(until), start), _utc(self.end))
+        start = utc(self.start)
+        until = min(max(utc(until), start), utc(self.end))
         worked = (until - start).total_seconds()
         for pause in self.breaks:
-            worked -= max(0.0, (min(until, _utc(pause.end)) - _utc(pause.start)).total_seconds())
+            worked -= max(0.0, (min(until, utc(pause.end)) - utc(pause.start)).total_seconds())
         return worked
 
     def pause_at(self, instant: dt.datetime) -> Pause | None:
         """The break an instant falls into."""
-        instant = _utc(instant)
-        return next((pause for pause in self.breaks if _utc(pause.start) <= instant < _utc(pause.end)), None)
+        instant = utc(instant)
+        return next((pause for pause in self.breaks if utc(pause.start) <= instant < utc(pause.end)), None)
 
     def after_work(self, since: dt.datetime, seconds: float) -> dt.datetime:
         """The instant by which `seconds` of work have been done from `since` on; may lie beyond the end."""
-        at = _utc(since)
+        at = utc(since)
         for pause in self.breaks:
-            start, end = _utc(pause.start), _utc(pause.end)
+            start, end = utc(pause.start), utc(pause.end)
             if end <= at:
                 continue
             before = max(0.0, (start - at).total_seconds())
@@ -75,7 +87,7 @@ def shift_at(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | No
     """The shift of a line that an instant falls into."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day - dt.timedelta(days=1), day):
-        if _utc(window.start) <= _utc(instant) < _utc(window.end):
+        if utc(window.start) <= utc(instant) < utc(window.end):
             return window
     return None
 
@@ -84,7 +96,7 @@ def next_shift(plant: Plant, line: Line, instant: dt.datetime) -> ShiftWindow | 
     """The first shift that begins after an instant, within the next week."""
     day = instant.astimezone(plant.zone).date()
     for window in shifts_of(plant, line, day, day + dt.timedelta(days=7)):
-        if _utc(window.start) > _utc(instant):
+        if utc(window.start) > utc(instant):
             return window
     return None
 
@@ -127,10 +139,59 @@ def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:
 def _instant(day: dt.date, wall_minutes: int, zone: ZoneInfo) -> dt.datetime:
     """The instant of a wall-clock time; one that never was is read as if the clock had not been changed."""
     wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=wall_minutes)
-    # Through UTC, so that a time which never was becomes one that was.
-    return wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)
+    return at_place(wall.replace(tzinfo=zone), zone)
 
 
-def _utc(instant: dt.datetime) -> dt.datetime:
-    """Two times of one zone compare and subtract as the clock on the wall does, not as instants."""
-    return instant.astimezone(dt.UTC)
+def at_place(instant: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """An instant with the offset that holds at a place then, so that two compare and subtract as instants.
+
+    Python compares two times of one zone by their wall clocks, which is wrong over a clock change.
+    """
+    here = instant.astimezone(dt.UTC).astimezone(zone)
+    return here.replace(tzinfo=_offset(here.utcoffset() or dt.timedelta()), fold=0)
+
+
+@lru_cache(maxsize=256)
+def _offset(offset: dt.timedelta) -> dt.timezone:
+    return dt.timezone(offset)
+
+
+# --------------------------------------------------------------------------- plan, pace, forecast
+
+LAST_PIECES = 12
+"""The pace is that of so many pieces made last."""
+
+
+class Forecast(Struct, frozen=True):
+    """Pieces by the end of a shift if the pace holds, and the range its scatter leaves (one standard deviation)."""
+
+    total: int
+    low: int
+    high: int
+
+
+def plan_of(shift: ShiftWindow, takt_s: float, until: dt.datetime) -> int:
+    """Whole pieces that the takt asks for from the start of a shift to an instant."""
+    return int(shift.working_s(until) / takt_s)
+
+
+def pace_s(shift: ShiftWindow, made: Sequence[dt.datetime]) -> float | None:
+    """Mean working time between the last pieces, seconds; None below three pieces."""
+    recent = list(made[-LAST_PIECES:])
+    if len(recent) < 3:
+        return None
+    return (shift.working_s(recent[-1]) - shift.working_s(recent[0])) / (len(recent) - 1)
+
+
+def forecast(shift: ShiftWindow, at: dt.datetime, made: Sequence[dt.datetime]) -> Forecast | None:
+    """Where the pace of the last pieces leads by the end of a shift; None below three pieces."""
+    pace = pace_s(shift, made)
+    if not pace:
+        return None
+    left = shift.working_s(shift.end) - shift.working_s(at)
+    gaps = [shift.working_s(b) - shift.working_s(a) for a, b in pairwise(made[-LAST_PIECES:])]
+    spread = (sum((gap - pace) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    more = left / pace
+    doubt = (spread / pace) * more**0.5
+    total = len(made) + round(more)
+    return Forecast(total, max(len(made), round(total - doubt)), round(total + doubt))

@@ -28,7 +28,7 @@ MAX_AT_ONCE = 5_000
 class Watcher(Protocol):
     """Who says as facts that sources are connected, lost or incomplete."""
 
-    async def connected(self, adapter: str, part: str, resumed: bool) -> None:
+    async def connected(self, adapter: str, part: str, resumed: bool, at: dt.datetime | None) -> None:
         """An adapter, or a part of it, is connected."""
         ...
 
@@ -84,8 +84,8 @@ class AppSink:
     def alive(self, source: str) -> None:
         self._app.hear(source)
 
-    async def connected(self, part: str = "", *, resumed: bool = False) -> None:
-        await self._watcher.connected(self.name, part, resumed)
+    async def connected(self, part: str = "", *, resumed: bool = False, at: dt.datetime | None = None) -> None:
+        await self._watcher.connected(self.name, part, resumed, at)
 
     async def lost(self, reason: str, part: str = "", at: dt.datetime | None = None) -> None:
         await self._watcher.lost(self.name, part, reason, at)
@@ -161,7 +161,7 @@ class WatchingSink:
     def alive(self, source: str) -> None:
         """Nothing is watched here."""
 
-    async def connected(self, part: str = "", *, resumed: bool = False) -> None:
+    async def connected(self, part: str = "", *, resumed: bool = False, at: dt.datetime | None = None) -> None:
         """Say that it is connected."""
         self._say(f"connected{f': {part}' if part else ''}")
 

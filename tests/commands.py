@@ -47,10 +47,10 @@ def process(*words: object, cwd: Path | None = None, given: str | bytes | None =
 
 
 @contextmanager
-def running(*words: object, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(*words: object, cwd: Path | None = None, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """A command that goes on, with its output as pipes; killed at the end if it is still there."""
     with subprocess.Popen(
-        [*COMMAND, *map(str, words)], cwd=cwd, env=ENVIRONMENT, text=True,
+        [*COMMAND, *map(str, words)], cwd=cwd, env={**ENVIRONMENT, **variables}, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as started:  # fmt: skip
         try:

@@ -131,13 +131,23 @@ def complaint(done: Done, code: int, *says: str) -> None:
 
 # --------------------------------------------------------------------------- help
 
-COMMANDS = sorted(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+
+def leaves(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with the words that call it, those of groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(leaves(typer.main.get_command(cli.app)))
 EXPECTED = {"demo", "run", "import", "simulate", "query", "facts", "correct", "digest", "rebuild", "check", "doctor",
             "parts", "token"}  # fmt: skip
 
 
 def test_the_commands_are_there():
-    assert set(COMMANDS) >= EXPECTED
+    assert {" ".join(words) for words in COMMANDS} >= EXPECTED
 
 
 @pytest.mark.parametrize("words", [("--help",), ()])
@@ -148,26 +158,26 @@ def test_help_names_every_command(ask, words):
         assert re.search(rf"│ {command} +[A-Z]", done.out + done.err), command
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command_shows_an_example(ask, command):
-    done = ask(command, "--help")
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_of_a_command_shows_an_example(ask, words):
+    done = ask(*words, "--help")
     assert (done.code, done.err) == (0, "")
     assert re.search("Examples?: ", done.out), "its docstring has no example"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_examples_of_help_can_be_typed(command):
-    group: Any = typer.main.get_command(cli.app)
-    examples = (group.commands[command].help or "").partition("Example")[2]
-    typed = [words for example in re.findall("`([^`]+)`", examples) for words in _typed(example)]
-    assert [words for words in typed if words[0] == command]
-    for words in typed:
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_examples_of_help_can_be_typed(words):
+    examples = (COMMANDS[words].help or "").partition("Example")[2]
+    typed = [found for example in re.findall("`([^`]+)`", examples) for found in _typed(example)]
+    own = [found[len(words) :] for found in typed if tuple(found[: len(words)]) == words]
+    assert own
+    for found in own:
         # Reads options and arguments as the command line does, without doing anything.
-        group.commands[words[0]].make_context(words[0], words[1:])
+        COMMANDS[words].make_context(words[-1], found)
 
 
 def _typed(example: str) -> Iterator[list[str]]:
-    for part in re.split(r"\||\$\(|\)", example):
+    for part in re.split(r"\||>|\$\(|\)", example):
         if part.strip().startswith("asbuilt "):
             yield shlex.split(part)[1:]
 
@@ -755,6 +765,15 @@ def test_a_second_process_is_told_who_works_there_and_may_ask(plant, data):
         assert server.stderr is not None
         assert server.stderr.read() == ""
     assert process("digest", "--data", data).code == 0
+
+
+def test_a_folder_named_from_where_one_stands(plant, tmp_path):
+    with running("run", plant, "--data", "data", "--port", "0", cwd=tmp_path) as server:
+        assert server.stdout is not None
+        assert "Small shop is live at" in server.stdout.readline()
+        server.send_signal(2)
+        assert server.wait(PATIENCE_S) in (0, 130)
+    assert process("digest", "--data", "data", cwd=tmp_path).code == 0
 
 
 def test_a_port_that_is_taken(plant, data, tmp_path):

@@ -130,3 +130,27 @@ def test_a_stay_of_a_year_is_told_as_it_is_without_walking_its_calendar(monkeypa
         since = app.query("line.board", line="1").tiles[0].cycle.since
     assert since == at("06:10", dt.date(2025, 6, 3))
     assert not walked
+
+
+NIGHTS = (
+    PLANT_TEXT.replace('start = "06:00"\nend = "14:00"', 'start = "22:00"\nend = "06:00"')
+    .replace('days = ["mon", "tue", "wed", "thu", "fri"]\n', "")
+    .replace('breaks = [{ start = "09:00", end = "09:15" }]\n', "")
+)
+AUTUMN = dt.datetime(2026, 10, 24, 20, 0, tzinfo=dt.UTC)
+"""22:00 at the plant on the evening before the clocks go back: the shift has nine hours."""
+
+
+def test_the_night_the_clocks_go_back_has_nine_hours_and_each_piece_is_in_one():
+    told = Told()
+    for minutes in range(5, 540, 10):
+        told.done("30", f"{minutes:04}", AUTUMN + dt.timedelta(minutes=minutes))
+    told.state("20", "Held", AUTUMN + dt.timedelta(hours=4, minutes=10), reason="coolant")
+    told.state("20", "Execute", AUTUMN + dt.timedelta(hours=5, minutes=20))
+    with shop(told, AUTUMN + dt.timedelta(minutes=535), plant=parse(NIGHTS, "nights.toml")) as app:
+        answer = app.query("line.board", line="1")
+        page = app.client.get("/line/1").text
+    assert [hour.planned for hour in answer.hours] == [60] * 9
+    assert [hour.made for hour in answer.hours] == [6] * 9
+    assert [hour.reason for hour in answer.hours] == [""] * 4 + ["Coolant, oil"] * 2 + [""] * 3
+    assert "(1:10 h)" in page

@@ -91,7 +91,7 @@ def run_and_look(command: Command, folder: Path, addresses: list[str]) -> None:
         assert server.stdout is not None
         told = server.stdout.readline()
         port = re.search(r":(\d+)/", told)
-        assert port
+        assert port, told
         assert fits(command.prints, told.replace(port[0], ":8000/"))
         for address in addresses:
             answer = httpx.get(address.replace(":8000/", port[0]), timeout=PATIENCE_S)

@@ -167,6 +167,7 @@ class Held:
                 store=self.store,
                 record=self.log,
                 plant_at=lambda _: PLANT,
+                plants=lambda: [(START, PLANT)],
                 heard={},
             )
 

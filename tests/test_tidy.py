@@ -61,6 +61,8 @@ def _is_module(name: str) -> bool:
 
 STDLIB = set(sys.stdlib_module_names)
 CONTRACT = ["asbuilt.events", "asbuilt.errors"]
+KIN = {"trace": ["asbuilt.views.unit.*"]}
+"""Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views."""
 
 
 def allowed(module: str) -> tuple[list[str], list[str], str] | None:
@@ -123,17 +125,15 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )
         case ["views", view, name] if name == "page" or module not in _query_side(view):
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.plant", "asbuilt.shifts", "asbuilt.views.*.queries", f"asbuilt.views.{view}.*",
-                 "asbuilt.web.*"],
+                [*CONTRACT, "asbuilt.access", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.shifts",
+                 "asbuilt.views.*.queries", f"asbuilt.views.{view}.*", *KIN.get(view, ()), "asbuilt.web.*"],
                 ["msgspec", "jinja2", "markupsafe"],
                 "A page asks queries; it reaches rows through them alone.",
             )  # fmt: skip
         case ["views", view, _]:
-            # Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views.
-            kin = ["asbuilt.views.unit.*"] if view == "trace" else []
             return (
                 [*CONTRACT, "asbuilt.access", "asbuilt.access.known", "asbuilt.plant", "asbuilt.shifts",
-                 f"asbuilt.views.{view}.*", *kin],
+                 f"asbuilt.views.{view}.*", *KIN.get(view, ())],
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip

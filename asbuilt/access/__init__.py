@@ -88,6 +88,11 @@ class Reader:
         found = self._record.get(fact_id if isinstance(fact_id, UUID) else UUID(bytes=fact_id))
         return events.recall(found.body) if found else None
 
+    def effective(self, fact_id: UUID | bytes) -> AnyFact | None:
+        """How a recorded fact reads today, after corrections; None if there is none or it did not occur."""
+        found = self.fact(fact_id)
+        return self._store.effective(found, self.fact) if found is not None else None
+
     def facts(self, subject: str, after: int = 0, limit: int = 10_000) -> list[tuple[Recorded, AnyFact]]:
         """Facts under a subject key, in order of recording, as they were first said."""
         return [(found, events.recall(found.body)) for found in self._record.about(subject, after, limit)]

@@ -115,7 +115,7 @@ class Sink(Protocol):
         """The source was heard, though it had nothing to tell."""
         ...
 
-    async def connected(self, part: str = "", *, resumed: bool = False) -> None:
+    async def connected(self, part: str = "", *, resumed: bool = False, at: dt.datetime | None = None) -> None:
         """Observation begins (again). A `part` is something behind the adapter with a life of its own.
 
         `resumed`: nothing was missed since it was heard last; otherwise what an end without a

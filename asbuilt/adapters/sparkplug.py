@@ -70,6 +70,8 @@ from asbuilt.connect.packets import Publish
 
 KIND = "sparkplug"
 TICK_S = 0.25
+BELIEVED = dt.timedelta(hours=1)
+"""A device's own time for its end is believed when it is at most so long ago."""
 GOODBYE_S = 2.0
 BAD_QUALITIES = (0, 500)
 NAMES = frozenset(
@@ -274,6 +276,14 @@ async def listen(config: Config, sink: Sink) -> None:
         await client.close()
 
 
+def _believed(milliseconds: int | None, now: dt.datetime) -> dt.datetime | None:
+    """A device's own time for its end, if its clock can be right."""
+    with contextlib.suppress(ValueError):
+        at = wire.instant(milliseconds) if milliseconds is not None else None
+        return at if at is not None and now - BELIEVED < at < now else None
+    return None
+
+
 def _state(online: bool, milliseconds: int) -> bytes:
     return msgspec.json.encode({"online": online, "timestamp": milliseconds})
 
@@ -348,9 +358,7 @@ class _Session:
                     if items:
                         await sink.take_all([*items])
                         items.clear()
-                    with contextlib.suppress(ValueError):
-                        at = wire.instant(at_ms) if at_ms is not None else None
-                        await sink.lost(reason, part, at)
+                    await sink.lost(reason, part, _believed(at_ms, sink.now()))
                 case Command(topic, _) if not sink.only_watching:
                     await self._client.publish(topic, rebirth_payload(sink.now()))
                 case Deviation(part, code, words):

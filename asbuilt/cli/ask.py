@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv as csv_
 import datetime as dt
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.text import Text
 
+from asbuilt.ask import as_csv, cell, rows_of
 from asbuilt.cli.shared import (
     DEFAULT_DATA,
     Data,
@@ -26,7 +26,6 @@ from asbuilt.errors import UsageError
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
-    from asbuilt.views import Query
 
 app = typer.Typer()
 PANEL = "Answers out"
@@ -66,43 +65,13 @@ def query(
     if json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n")
     elif csv:
-        _write_csv(answer, _columns(known))
+        sys.stdout.write(as_csv(answer, known.function))
     else:
         _print_answer(answer)
 
 
-def _rows_of(answer: Any) -> list[dict[str, Any]]:
-    built = msgspec.to_builtins(answer)
-    if isinstance(built, list):
-        return [row if isinstance(row, dict) else {"value": row} for row in built]
-    return [built] if isinstance(built, dict) else [{"value": built}]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple | dict):
-        return msgspec.json.encode(value).decode()
-    return str(value)
-
-
-def _columns(query: Query) -> list[str]:
-    """The columns of a query's answer, so that they are known when it has no rows."""
-    row = next(iter(get_args(get_type_hints(query.function)["return"])), None)
-    return list(getattr(row, "__struct_fields__", ("value",)))
-
-
-def _write_csv(answer: Any, columns: list[str]) -> None:
-    rows = _rows_of(answer)
-    writer = csv_.DictWriter(sys.stdout, list(rows[0]) if rows else columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-
-
 def _print_answer(answer: Any) -> None:
-    rows = [{key: _shortened(_readable(value), 160) for key, value in row.items()} for row in _rows_of(answer)]
+    rows = [{key: _shortened(_readable(value), 160) for key, value in row.items()} for row in rows_of(answer)]
     if not rows:
         err.print("Nothing.")
         return
@@ -124,7 +93,7 @@ def _print_answer(answer: Any) -> None:
 
 
 def _readable(value: Any) -> str:
-    text = _cell(value)
+    text = cell(value)
     if isinstance(value, str) and _TIME.match(text):
         return text[:19].replace("T", " ")
     return text

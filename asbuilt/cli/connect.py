@@ -27,7 +27,8 @@ PROBE_S = 20.0
 REPLAY_AHEAD = 200
 
 connect = typer.Typer(
-    help="What the plant's adapters hear: list, test, watch. Nothing is recorded.", no_args_is_help=True
+    help="What the plant's adapters hear. Nothing is recorded.\n\nExample: `asbuilt connect test plant.toml presses`",
+    no_args_is_help=True,
 )
 app.add_typer(connect, name="connect", rich_help_panel=PANEL)
 AdapterName = Annotated[str, typer.Argument(metavar="ADAPTER", help="An adapter of the plant file.")]

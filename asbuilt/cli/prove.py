@@ -102,6 +102,8 @@ def register(
 
     Counted are completed, shipped or run_in_passed units of a product in a year, quarter (2026-Q4), month (2026-11) or
     day (2026-11-23), in UTC.
+
+    Example: `asbuilt claim register completed/BX172/2026-Q4 --data plant`
     """
     from asbuilt import events
     from asbuilt.events import LaneRegistered
@@ -127,7 +129,10 @@ def register(
 
 @_claim.command("list")
 def list_(data: Data = DEFAULT_DATA) -> None:
-    """The lanes that were registered, and their numbers where they are closed."""
+    """The lanes that were registered, and their numbers where they are closed.
+
+    Example: `asbuilt claim list --data plant`
+    """
     from asbuilt.seal.store import SealStore
 
     with asked(data, "claim list") as opened:

@@ -76,7 +76,10 @@ def begin(
 
 @_seal.command("now")
 def now(data: Data = DEFAULT_DATA) -> None:
-    """Close the blocks that are due, without `asbuilt run`."""
+    """Close the blocks that are due, without `asbuilt run`.
+
+    Example: `asbuilt seal now --data plant`
+    """
     with opened_on(data, "seal now") as opened:
         made = _catch_up(opened)
         out.print(f"{made.closed:,} blocks are closed; {made.waiting:,} facts wait for the next one.")
@@ -97,7 +100,10 @@ def _catch_up(opened: AsBuilt) -> Sealer:
 
 @_seal.command("status")
 def status(data: Data = DEFAULT_DATA) -> None:
-    """How far the record is sealed, with which keys, and the checkpoint that is out."""
+    """How far the record is sealed, with which keys, and the checkpoint that is out.
+
+    Example: `asbuilt seal status --data plant`
+    """
     from asbuilt.proof import keys as keys_
     from asbuilt.seal.keyring import Keyring
     from asbuilt.seal.logfiles import LogFiles
@@ -175,7 +181,10 @@ def rotate(
 
 @_log.command("audit")
 def audit(data: Data = DEFAULT_DATA) -> None:
-    """Make everything that was sealed again from the record and compare it with the log. Nothing is repaired."""
+    """Make everything that was sealed again from the record and compare it with the log. Nothing is repaired.
+
+    Example: `asbuilt log audit --data plant`
+    """
     from asbuilt.seal.audit import audit as run
 
     problems = 0

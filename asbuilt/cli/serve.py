@@ -77,7 +77,7 @@ def demo(
     port: Port = 8000,
     host: Host = "127.0.0.1",
     seed: Annotated[int, typer.Option(help="Seed of the simulated plant.")] = 7,
-    speed: Annotated[float, typer.Option(help="How many plant seconds pass in a second.", min=0.1, max=3600)] = 1.0,
+    speed: Annotated[float, typer.Option(help="How many plant seconds pass in a second.", min=0.1, max=20)] = 1.0,
     days: Annotated[int, typer.Option(help="Days of history before the live part.", min=0, max=400)] = 3,
     data: Annotated[Path | None, typer.Option(help="Keep the data here; without it, it is gone at the end.")] = None,
 ) -> None:

@@ -29,7 +29,7 @@ class LogFiles:
 
     def write(self, files: Iterable[tuple[str, bytes]]) -> None:
         """Put files in place, each whole or not at all, and all of them durable."""
-        folders = set()
+        folders: set[Path] = set()
         for path, content in files:
             target = self.folder / path
             if self.read(path) == content:
@@ -50,9 +50,10 @@ class LogFiles:
                     where=str(target),
                     remedy="Make room on the disk and check the folder's rights; sealing goes on by itself.",
                 ) from error
-            folders.update([target.parent, *target.parent.relative_to(self.folder).parents])
+            within = target.parent.relative_to(self.folder)
+            folders.update(self.folder / one for one in (within, *within.parents))
         for one in folders:
-            descriptor = os.open(self.folder / one, os.O_RDONLY)
+            descriptor = os.open(one, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:

@@ -92,6 +92,9 @@ class Store:
         with self._db:
             self._db.pragma("application_id", APPLICATION_ID)
             self._db.execute(_CORE)
+            if self._db.execute("SELECT 1 FROM folded LIMIT 1").fetchall() and self.outdated():
+                # Tables of another version are made anew, not added to: an index may name a column they lack.
+                return
             for view in self.views.values():
                 for table in view.tables.values():
                     self._db.execute(_create(table))

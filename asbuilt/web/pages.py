@@ -2,7 +2,7 @@
 
 A view's `page.py` declares:
 
-- `MENU`: `Menu(title, address, order)` for the bar on every page, or None.
+- `MENU`: `Menu(title, address, order)` for the bar on every page, a list of them, or None.
 - `ACTIONS`, if people record facts there: see `asbuilt.web.acting`.
 - `PAGES`: a list of `Page(address, show, …)`. `show(reader, **path parameters, at=…)` returns
   `Shown`: the title and, per fragment, a macro of the view's `page.html` with its values.
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
+from asbuilt.shifts import seconds_between
 from asbuilt.web import svg, words
 
 
@@ -101,7 +102,7 @@ class Renderer:
         self._environment.filters.update(
             duration=words.duration, age=words.age, clock=words.clock, day=words.day, number=words.number,
             signed=words.signed, percent=words.percent, spaced=words.spaced, plural=words.plural,
-            marked=words.marked, capital=words.capital,
+            marked=words.marked, capital=words.capital, seconds_to=seconds_between,
             epoch=lambda instant: f"{instant.timestamp():.3f}", iso=lambda instant: instant.isoformat(),
         )  # fmt: skip
 

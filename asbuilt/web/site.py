@@ -22,7 +22,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
 from asbuilt.adapters import Answer
-from asbuilt.ask import parameter
+from asbuilt.ask import as_csv, parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
 from asbuilt.web import proof_doors, svg, words
@@ -78,10 +78,16 @@ class Site:
         self._acting = Acting(app, actions)
         folders = {name: Path(inspect.getfile(module)).parent for name, module in pages.items()}
         self._renderer = Renderer(folders, act_token=self._acting.token)
+        menus = [getattr(module, "MENU", None) or [] for module in pages.values()]
         self.menu: list[Menu] = sorted(
-            (module.MENU for module in pages.values() if getattr(module, "MENU", None)), key=lambda entry: entry.order
+            (entry for menu in menus for entry in ([menu] if isinstance(menu, Menu) else menu)),
+            key=lambda entry: entry.order,
         )
         self._static = {file.name: file.read_bytes() for file in STATIC.iterdir()}
+        # The common sheet first: the others build on its tokens.
+        self._sheets = sorted(
+            (name for name in self._static if name.endswith(".css")), key=lambda n: (n != "asbuilt.css", n)
+        )
         self._static_version = hashlib.sha256(b"".join(self._static.values())).hexdigest()[:10]
         self.live = Live(self._beat)
         handlers: list[HTTPRouteHandler] = []
@@ -227,7 +233,8 @@ class Site:
         address = page.address
         self._pages[address] = (view, page)
         if ":path}/" not in address:
-            yield get(address, media_type=MediaType.HTML, name=f"{view}:{address}")(show)
+            route = re.sub(r"\{(\w+)\}", r"{\1:str}", address)
+            yield get(route, media_type=MediaType.HTML, name=f"{view}:{address}")(show)
 
     async def _show(self, view: str, page: Page, request: Request[Any, Any, Any]) -> Response[str]:
         asked = dict(request.query_params)
@@ -269,7 +276,7 @@ class Site:
             "menu": self.menu, "here": "", "plant": self.app.plant.name, "now": now, "offset": _offset_s(now),
             "at": None, "live": "", "path": path, "back": f"{path}?{query}" if query else path, "wall": False,
             "theme": theme if theme in THEMES else "", "static": f"/static/{self._static_version}",
-            "version": self.version(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "",
+            "version": self.version(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
         }  # fmt: skip
         return self._renderer.frame(**{**standard, **values})
 
@@ -384,6 +391,7 @@ class Site:
         return self.menu[0].address if self.menu else "/healthz"
 
     def _query(self, name: str, asked: dict[str, str]) -> Response[bytes]:
+        name, is_table = name.removesuffix(".csv"), name.endswith(".csv")
         query = self.app.queries.get(name)
         if query is None:
             raise UsageError(f"there is no query `{name}`", remedy=f"Ask one of: {', '.join(self.app.queries)}.")
@@ -395,6 +403,10 @@ class Site:
                 )
             given[key] = parameter(query.parameters[key], text, self.app.plant.zone)
         answer = self.app.query(name, **given)
+        if is_table:
+            return Response(
+                as_csv(answer, query.function).encode(), media_type="text/csv", headers={"cache-control": "no-store"}
+            )
         return Response(msgspec.json.encode(answer), media_type=MediaType.JSON, headers={"cache-control": "no-store"})
 
     def _explain(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

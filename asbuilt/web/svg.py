@@ -196,6 +196,9 @@ def indicator(
     """A value in its range: limits as ticks, the middle of the range as a darker band, a pointer."""
     width, left = 172.0, 6.0
     low, high = _scale(value, lower, upper)
+    if high <= low:
+        # Limits of nothing: "no leaks" is an upper limit of 0.
+        high = low + 1
 
     def x(v: float) -> float:
         return left + width * min(1.0, max(0.0, (v - low) / (high - low)))

@@ -255,6 +255,26 @@ class Last(NamedTuple):
     number: int
 
 
+class Longer(NamedTuple):
+    """A visit as a later version keeps it."""
+
+    station: str
+    time_us: int
+    fact: bytes
+    gate: str
+
+
+def test_rows_of_another_version_that_lack_a_column_are_seen_to_be_outdated(tmp_path):
+    view = VIEWS["line"]
+    old = views._table("demo", Visit, ("station", "time_us", "fact"), (), {})
+    new = views._table("demo", Longer, ("station", "time_us", "fact"), ("gate",), {})._replace(name=old.name)
+    bare = view._replace(name="demo", rules={}, derivations=())
+    Store(tmp_path / "views.db", {"demo": bare._replace(version=1, tables={Visit: old})}).close()
+    store = Store(tmp_path / "views.db", {"demo": bare._replace(version=2, tables={Longer: new})})
+    assert store.outdated()
+    store.close()
+
+
 def test_of_two_derived_rows_of_one_key_the_later_always_stays():
     """However often the subject is derived anew, and in whatever batches."""
     view = VIEWS["line"]

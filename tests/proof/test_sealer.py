@@ -17,6 +17,7 @@ from asbuilt.proof import block, checkpoint, consistency, merkle, note
 from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.seal import audit
 from asbuilt.seal.leaves import Leaves
+from asbuilt.seal.logfiles import LogFiles
 from tests.proof.works import ORIGIN, PRODUCT, SLOTS, START, Works
 
 
@@ -383,3 +384,11 @@ def test_keys_are_changed_with_both_signing_for_a_while(works):
     with pytest.raises(Exception, match="no key that is trusted"):
         note.verified(data, old.of("checkpoint"))
     assert problems(works) == []
+
+
+def test_a_folder_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log = LogFiles(Path("works/proof"))
+    log.write([("keys/1", b"a key"), ("checkpoint", b"a note")])
+    assert (tmp_path / "works/proof/keys/1").read_bytes() == b"a key"
+    assert log.read("checkpoint") == b"a note"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from asbuilt import events
 from asbuilt.app import AsBuilt
 from asbuilt.errors import PlantError
 from asbuilt.plant import parse
+from asbuilt.shifts import forecast, plan_of, shifts_of
 from tests.shift.telling import LINE, Facts, plant, shift, taken_in
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -42,6 +45,18 @@ def test_a_night_shift_over_a_clock_change_is_longer_or_shorter(day, hours):
         found = ask(app, midnight(first), midnight(first) + dt.timedelta(days=2), by="shift")
         (night,) = [kpi for kpi in found if kpi.name == f"{day} N"]
         assert night.pot_s == hours * 3600
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2025-10-25", 8.5), ("2026-03-28", 6.5), ("2026-06-03", 7.5)])
+def test_plan_and_forecast_know_the_length_of_that_night(day, hours):
+    of_plant = plant(60, zone="Europe/Berlin", shifts=NIGHTS)
+    first = dt.date.fromisoformat(day)
+    (night,) = shifts_of(of_plant, of_plant.lines[LINE], first, first)
+    assert night.working_s(night.end) == hours * 3600
+    assert plan_of(night, 1800, night.end) == hours * 2
+    late = night.end - dt.timedelta(hours=1)
+    found = forecast(night, late, [late - dt.timedelta(minutes=10 * n) for n in (2, 1, 0)])
+    assert found is not None and found.total == 3 + 6
 
 
 def test_a_night_shifts_stop_belongs_to_the_night_shift_and_its_day():
@@ -99,7 +114,11 @@ def test_a_change_of_the_calendar_never_rewrites_the_past():
         memory=True, plant=plant(60, zone="Europe/Berlin", shifts=shift("A", "06:00", "14:00")), now=lambda: clock[0]
     ) as app:
         clock[0] = midnight(dt.date(2026, 6, 4)) + dt.timedelta(hours=10)
-        app._define(plant(60, zone="Europe/Berlin", shifts=shift("A", "06:00", "14:00") + shift("B", "14:00", "22:00")))
+        two = plant(60, zone="Europe/Berlin", shifts=shift("A", "06:00", "14:00") + shift("B", "14:00", "22:00"))
+        defined = events.PlantDefined(
+            id=UUID(int=9), event_time=clock[0], source="office", digest=two.digest, text=two.text
+        )
+        assert [result.status for result in app.take_in([defined])] == ["accepted"]
         clock[0] = midnight(dt.date(2026, 6, 10))
         found = [kpi.name for kpi in ask(app, midnight(dt.date(2026, 6, 2)), midnight(dt.date(2026, 6, 6)), by="shift")]
     assert found == ["2026-06-02 A", "2026-06-03 A", "2026-06-04 A", "2026-06-04 B", "2026-06-05 A", "2026-06-05 B"]

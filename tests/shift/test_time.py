@@ -6,6 +6,7 @@ A slow and simple second opinion says for every minute what it counts as; the pr
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -257,3 +258,25 @@ def test_figures_stay_in_their_range(story):
         assert value is None or 0 <= value <= 1, (name, value)
     if found.coverage is None or found.coverage < 0.5:
         assert found.availability is None and found.oee is None and found.withheld["oee"]
+
+
+@examples(40)
+@given(stories())
+def test_tiles_have_neither_gaps_nor_overlaps_and_add_up_to_the_figures(story):
+    window = {"from": story.facts.at(story.start), "to": story.facts.at(story.end)}
+    with taken_in(story.plant, story.facts, story.facts.at(story.now)) as app:
+        rows = app.query("shift.tiles", scope=STATION, **window)
+        found = sums(times(app, story, story.start, story.end))
+        stops = app.query("shift.stops", scope=STATION, **window)
+        lost = {loss.id: loss.seconds for loss in app.query("shift.losses", scope=STATION, **window)}
+    assert [rows[0].start, rows[-1].end] == list(window.values())
+    assert all(a.end == b.start and a.start < a.end for a, b in pairwise(rows))
+    names = {"production": "apt", "setup": "aust", "delay": "adet", "down": "adot", "planned": "planned_down",
+             "break": "planned_down", "not observed": "not_observed"}  # fmt: skip
+    told = dict.fromkeys(KINDS, 0.0)
+    for row in rows:
+        told[names.get(row.kind, row.kind)] += row.seconds
+    assert told == {kind: found[kind] for kind in KINDS}
+    # Every second that is no production, and was planned and observed, belongs to exactly one stop.
+    assert sum(stop.seconds for stop in stops) == told["adet"] + told["adot"] + told["aust"]
+    assert lost["stops"] + lost["short_stops"] == told["adet"]

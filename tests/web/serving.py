@@ -46,14 +46,14 @@ class TurnedClock:
         return self._start + dt.timedelta(seconds=passed)
 
 
-def wait_until(condition: Any, what: str = "", patience_s: float = PATIENCE_S) -> Any:
+def wait_until(condition: Any, what: Any = "", patience_s: float = PATIENCE_S) -> Any:
     """Ask again and again until the answer is true; returns it."""
     until = time.monotonic() + patience_s
     while True:
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < until, f"never came: {what or condition}"
+        assert time.monotonic() < until, f"never came: {what() if callable(what) else what or condition}"
         time.sleep(0.02)
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 from markupsafe import Markup
 
-from asbuilt.shifts import ShiftWindow
+from asbuilt.shifts import ShiftWindow, seconds_between
 from asbuilt.views.line.answers import Board, Curve, RibbonPart
 from asbuilt.web import svg, words
 
@@ -49,10 +49,10 @@ class _Axis:
         self.shift = shift
         self.step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**6) if pieces / step <= 5)
         self.top = pieces * 1.02
-        self._length = (shift.end - shift.start).total_seconds()
+        self._length = seconds_between(shift.start, shift.end)
 
     def x(self, instant: dt.datetime) -> float:
-        share = (instant - self.shift.start).total_seconds() / self._length
+        share = seconds_between(self.shift.start, instant) / self._length
         return LEFT + (RIGHT - LEFT) * min(1.0, max(0.0, share))
 
     def y(self, pieces: float) -> float:
@@ -159,7 +159,7 @@ def _part(axis: _Axis, part: RibbonPart, y: float, tone: str, is_now: bool) -> s
         return ""
     x = axis.x(part.start)
     width = max(axis.x(part.end) - x, 1.2 if part.state == "Execute" else 2.4)
-    lasted = words.duration((part.end - part.start).total_seconds())
+    lasted = words.duration(seconds_between(part.start, part.end))
     when = f"since {part.start:%H:%M:%S}" if is_now else f"{part.start:%H:%M:%S} – {part.end:%H:%M:%S} ({lasted})"
     title = f"{part.state} {when}" + (f": {part.cause}" if part.cause else "")
     return svg.rect(x, y, width, RIBBON, tone or _FILLS.get(part.state, "ink2"), rx=0 if part.state in ("Starved", "Blocked") else 1, title=title)  # fmt: skip

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
+from asbuilt.shifts import seconds_between
 from asbuilt.views.line.answers import FROM_OUTSIDE, OWN_CAUSES, Buffer, Tile
 from asbuilt.views.line.fold import LONG_STAY_US, Stay
 from asbuilt.views.line.moment import Moment
@@ -79,7 +80,7 @@ def _runs_full(look: Moment, before: Tile, after: Tile, count: int, capacity: in
 def _remaining(look: Moment, tile: Tile, pace: float) -> float:
     if tile.cycle.since is None:
         return 0.0
-    return max(0.0, pace - (look.at - tile.cycle.since).total_seconds())
+    return max(0.0, pace - seconds_between(tile.cycle.since, look.at))
 
 
 def _pace(tile: Tile) -> float | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from asbuilt.plant import Station
+from asbuilt.shifts import forecast, pace_s, plan_of, utc
 from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
 from asbuilt.views.line.fold import Passage, State
-from asbuilt.views.line.moment import LAST_CYCLES, Moment
+from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 
 
@@ -35,49 +35,40 @@ def planned(look: Moment, until: dt.datetime) -> int | None:
     """Pieces that the takt asks for from the start of the shift to an instant."""
     if look.shift is None or not look.line.takt_s:
         return None
-    return int(look.shift.working_s(until) / look.line.takt_s)
+    return plan_of(look.shift, look.line.takt_s, until)
 
 
 def cadence_s(look: Moment, made: Sequence[dt.datetime]) -> float | None:
     """Mean working time between the last pieces, seconds; None below three pieces."""
-    recent = list(made[-LAST_CYCLES:])
-    if look.shift is None or len(recent) < 3:
-        return None
-    return (look.shift.working_s(recent[-1]) - look.shift.working_s(recent[0])) / (len(recent) - 1)
+    return pace_s(look.shift, made) if look.shift is not None else None
 
 
 def curve(look: Moment, made: Sequence[dt.datetime], cadence: float | None, last: Tile | None) -> Curve | None:
     """Output against plan, and where the pace of the last pieces leads by the end of the shift."""
     if look.shift is None or not look.line.takt_s:
         return None
-    forecast = low = high = None
-    # A forecast on stale input would be a guess: none while the last station is not observed.
-    if cadence and made and last is not None and last.observed == "yes":
-        left = look.shift.working_s(look.shift.end) - look.shift.working_s(look.at)
-        gaps = [look.shift.working_s(b) - look.shift.working_s(a) for a, b in pairwise(made[-LAST_CYCLES:])]
-        spread = (sum((gap - cadence) ** 2 for gap in gaps) / len(gaps)) ** 0.5
-        more = left / cadence
-        doubt = (spread / cadence) * more**0.5
-        forecast = len(made) + round(more)
-        low, high = max(len(made), round(forecast - doubt)), round(forecast + doubt)
     planned_total = planned(look, look.shift.end) or 0
-    return Curve(tuple(made), planned_total, forecast, low, high)
+    # A forecast on stale input would be a guess: none while the last station is not observed.
+    ahead = forecast(look.shift, look.at, made) if cadence and last is not None and last.observed == "yes" else None
+    if ahead is None:
+        return Curve(tuple(made), planned_total, None, None, None)
+    return Curve(tuple(made), planned_total, ahead.total, ahead.low, ahead.high)
 
 
 def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) -> Iterator[Hour]:
     """The hours of the shift: planned, made, and what cost most."""
     if look.shift is None or not look.line.takt_s:
         return
-    start = look.shift.start
-    while start < look.shift.end:
-        end = min((start.astimezone(dt.UTC) + dt.timedelta(hours=1)).astimezone(look.plant.zone), look.shift.end)
-        begun = start <= look.at
+    zone, now, start = look.plant.zone, utc(look.at), utc(look.shift.start)
+    while start < utc(look.shift.end):
+        end = min(start + dt.timedelta(hours=1), utc(look.shift.end))
+        begun = start <= now
         yield Hour(
-            start=start,
-            end=end,
+            start=start.astimezone(zone),
+            end=end.astimezone(zone),
             planned=(planned(look, end) or 0) - (planned(look, start) or 0),
-            made=sum(1 for time in made if start <= time < end) if begun else None,
-            reason=_costliest(ribbons, start, min(end, look.at)) if begun else "",
+            made=sum(1 for time in made if start <= utc(time) < end) if begun else None,
+            reason=_costliest(ribbons, start, min(end, now)) if begun else "",
         )
         start = end
 
@@ -110,17 +101,19 @@ def ribbon(look: Moment, observation: Observation, station: Station) -> Ribbon:
 
 def _cut(parts: Sequence[RibbonPart], start: dt.datetime, end: dt.datetime) -> list[RibbonPart]:
     """The parts up to `start`, then no data until `end`."""
-    kept = [RibbonPart(p.start, min(p.end, start), p.state, p.cause) for p in parts if p.start < start]
-    return [*kept, RibbonPart(max(start, kept[-1].end) if kept else start, end, "No data", "")]
+    kept = [
+        RibbonPart(p.start, min(p.end, start, key=utc), p.state, p.cause) for p in parts if utc(p.start) < utc(start)
+    ]
+    return [*kept, RibbonPart(max(start, kept[-1].end, key=utc) if kept else start, end, "No data", "")]
 
 
 def _costliest(ribbons: Sequence[Ribbon], start: dt.datetime, end: dt.datetime) -> str:
-    """The cause of the stop that took most time in an hour; empty below two minutes."""
+    """The cause of the stop that took most time between two instants (UTC); empty below two minutes."""
     lost: defaultdict[str, float] = defaultdict(float)
     for ribbon in ribbons:
         for part in ribbon.parts:
             if part.state in OWN_CAUSES:
-                overlap = (min(part.end, end) - max(part.start, start)).total_seconds()
+                overlap = (min(utc(part.end), end) - max(utc(part.start), start)).total_seconds()
                 if overlap > 0:
                     lost[part.cause or part.state] += overlap
     if not lost:

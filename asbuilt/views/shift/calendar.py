@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
-from asbuilt.shifts import ShiftWindow, shifts_of
+from asbuilt.shifts import ShiftWindow, at_place, shifts_of
 
 Plants = Sequence[tuple[dt.datetime, Plant]]
 SECOND_US = 1_000_000
@@ -32,8 +32,8 @@ class Span(NamedTuple):
 
 
 def time_at(time_us: int, zone: dt.tzinfo) -> dt.datetime:
-    """Microseconds since 1970 UTC as an instant in a zone, exactly."""
-    return (_EPOCH + dt.timedelta(microseconds=time_us)).astimezone(zone)
+    """Microseconds since 1970 UTC as an instant at a place, exactly."""
+    return at_place(_EPOCH + dt.timedelta(microseconds=time_us), zone)
 
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import defaultdict
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -46,9 +47,14 @@ class Part(NamedTuple):
 
 
 class Look:
-    """Stations under a path (enterprise, site, area, line or station) over a half-open window."""
+    """Stations under a path (enterprise, site, area, line or station) over a half-open window.
 
-    def __init__(self, reader: Reader, scope: str, start: dt.datetime, end: dt.datetime) -> None:
+    What comes after `at` (now, unless told otherwise) is still ahead.
+    """
+
+    def __init__(
+        self, reader: Reader, scope: str, start: dt.datetime, end: dt.datetime, at: dt.datetime | None = None
+    ) -> None:
         if not start < end:
             raise UsageError(
                 f"the window from {start.isoformat()} to {end.isoformat()} is empty", remedy="Let `to` be after `from`."
@@ -63,6 +69,7 @@ class Look:
         self.members = _members(self.plant, scope)
         self.scope = scope
         self.start_us, self.end_us = microseconds(start), microseconds(end)
+        self.now_us = microseconds(reader.now if at is None else min(at, reader.now))
 
     @property
     def zone(self) -> dt.tzinfo:
@@ -75,9 +82,10 @@ class Look:
         lines = dict.fromkeys(member.line.path for member in self.members)
         return {line: Calendar(self.plants, line, self.start_us, self.end_us) for line in lines}
 
-    def station(self, member: Member) -> Station:
-        """The rows about a member over the window."""
-        return Station(self.reader, member.station.path, self.plants, self.start_us, self.end_us, member.line.flow)
+    def station(self, member: Member, margin_us: int = 0) -> Station:
+        """The rows about a member over the window, or over a wider one."""
+        start_us, end_us = self.start_us - margin_us, self.end_us + margin_us
+        return Station(self.reader, member.station.path, self.plants, start_us, end_us, self.now_us, member.line.flow)
 
     def cycles(self, member: Member) -> Cycles:
         """Planned run times at a member."""
@@ -135,18 +143,20 @@ class Look:
 
     def kpis(self, by: By) -> list[Kpi]:
         """The figures of every part; of the whole window if it is not cut."""
-        return [self._kpi(part, by) for part in self.parts(by) if part.key or by == "" or _has_pieces(part)]
+        return [
+            self._kpi(part, by, self.members, self.scope)
+            for part in self.parts(by)
+            if part.key or by == "" or _has_pieces(part)
+        ]
 
-    def _kpi(self, part: Part, by: By) -> Kpi:
+    def _kpi(self, part: Part, by: By, members: list[Member], scope: str) -> Kpi:
         total = Sums()
         for sums in part.by_station.values():
             total.add(sums)
-        ends = [part.by_station[m.station.path] for m in self.members if m.ends and m.station.path in part.by_station]
-        begins = [
-            part.by_station[m.station.path] for m in self.members if m.begins and m.station.path in part.by_station
-        ]
-        whole_lines = len(self.members) > 1
-        takts = {member.line.takt_s for member in self.members}
+        ends = [part.by_station[m.station.path] for m in members if m.ends and m.station.path in part.by_station]
+        begins = [part.by_station[m.station.path] for m in members if m.begins and m.station.path in part.by_station]
+        whole_lines = len(members) > 1
+        takts = {member.line.takt_s for member in members}
         takt_s = takts.pop() if len(takts) == 1 else None
         beyond = Beyond(
             output=sum(sums.good for sums in ends) if ends and whole_lines else None,
@@ -155,24 +165,33 @@ class Look:
             ends_pbt_us=sum(_pbt_us(sums) for sums in ends),
             yields=tuple(sums.clean / sums.inspected for sums in part.by_station.values() if sums.inspected),
             aoet_us=self._aoet_us(part.key[0]) if by == "order" and part.key and part.key[0] else None,
-            counts=bool(total.pieces) or self._counts,
+            counts=bool(total.pieces) or self._counts(members),
             reported=bool(total.reported_us) and by in ("order", "product"),
-            anomalies=self._anomalies(part, total) if by == "" else (),
+            anomalies=self._anomalies(part, total, members) if by == "" else (),
             overlaps=by == "order",
         )
         name = " ".join(part.key) if by == "shift" else "".join(part.key)
         start, end = (time_at(us, self.zone) for us in (part.start_us, part.end_us))
-        return kpi(self.scope, start, end, by, name, total, self.plant.time_model, beyond)
+        return kpi(scope, start, end, by, name, total, self.plant.time_model, beyond)
 
-    @cached_property
-    def _counts(self) -> bool:
-        """Whether pieces were ever told at a station of the scope."""
+    def figures_of(self, part: Part, member: Member, by: By = "") -> Kpi:
+        """The figures of one member in a part."""
+        own = part._replace(by_station={member.station.path: part.by_station[member.station.path]})
+        return self._kpi(own, by, [member], member.station.path)
+
+    def places_as_json(self) -> str:
+        """The lines and stations looked at, for SQL."""
+        places = {member.station.path for member in self.members} | {member.line.path for member in self.members}
+        return json.dumps(sorted(places))
+
+    def _counts(self, members: list[Member]) -> bool:
+        """Whether pieces were ever told at one of the stations."""
         return any(
             self.reader.select(
                 "SELECT 1 FROM shift_made WHERE station = ? AND told <> 'started' AND time_us < ? LIMIT 1",
                 member.station.path, self.end_us,
             )
-            for member in self.members
+            for member in members
         )  # fmt: skip
 
     def _aoet_us(self, order: str) -> int:
@@ -186,9 +205,9 @@ class Look:
         told = [(max(start, self.start_us), end) for station, start, end in rows if station in paths]
         return max(end for _, end in told) - min(start for start, _ in told) if told else 0
 
-    def _anomalies(self, part: Part, total: Sums) -> tuple[str, ...]:
+    def _anomalies(self, part: Part, total: Sums, members: list[Member]) -> tuple[str, ...]:
         found: list[str] = []
-        for member in self.members:
+        for member in members:
             sums = part.by_station.get(member.station.path, Sums())
             found += [f"{member.station.name}: {what}" for what in anomalies_of(self.station(member), self.plant, sums)]
         reported = sum(total.reported_us.values())

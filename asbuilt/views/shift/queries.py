@@ -9,14 +9,21 @@ from msgspec import Struct
 
 from asbuilt.access import Reader
 from asbuilt.errors import UsageError
-from asbuilt.views.shift.calendar import time_at
+from asbuilt.events import microseconds
+from asbuilt.plant import Line
+from asbuilt.shifts import ShiftWindow
+from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.fold import Made
 from asbuilt.views.shift.look import BYS, Look
+from asbuilt.views.shift.report import HourRow, Report, Signature, find_shift, signatures_of
+from asbuilt.views.shift.report import report as report_of
 from asbuilt.views.shift.stops import Cause, Loss, Stop, TileRow, tile_rows
 from asbuilt.views.shift.stops import losses as losses_of
 from asbuilt.views.shift.stops import pareto as causes
 from asbuilt.views.shift.stops import stops as stops_in
+
+__all__ = ["HourRow", "Kpi", "Loss", "Report", "Stop"]
 
 
 class PieceRow(Struct, frozen=True):
@@ -111,6 +118,71 @@ def pieces(
         )
         for row in rows[:limit]
     ]  # fmt: skip
+
+
+def report(
+    reader: Reader, line: str, day: dt.date | None = None, shift: str | None = None, at: dt.datetime | None = None
+) -> Report:
+    """The handover report of a shift: hour by hour, losses, stops, what is open, who signed; the latest one if none is named."""
+    found = _line(reader, line, at)
+    if day is None or shift is None:
+        last_day, last = latest(reader, found.path, at)
+        if not last:
+            raise UsageError(f"{found.name} has had no shift yet", remedy="Give the line `shifts` in the plant file.")
+        day, shift = day or dt.date.fromisoformat(last_day), shift or last
+    return report_of(reader, found, find_shift(reader, found, day, shift), at)
+
+
+def latest(reader: Reader, line: str, at: dt.datetime | None = None) -> tuple[str, str]:
+    """Day and name of the shift at work, or of the last one that began within a month; empty if there is none."""
+    found = _line(reader, line, at)
+    end = microseconds(reader.instant(at)) + 1
+    shifts = Calendar(reader.plants(), found.path, end - 31 * DAY_US, end).shifts
+    return (shifts[-1][0].day.isoformat(), shifts[-1][0].id) if shifts else ("", "")
+
+
+def find(reader: Reader, line: str, day: dt.date, shift: str) -> ShiftWindow:
+    """When a shift of a line works, breaks included."""
+    return find_shift(reader, _line(reader, line, None), day, shift)
+
+
+def signatures(reader: Reader, line: str, day: dt.date, shift: str, at: dt.datetime | None = None) -> list[Signature]:
+    """Who handed a shift over, and when."""
+    found = _line(reader, line, at)
+    return signatures_of(reader, found, find_shift(reader, found, day, shift), reader.instant(at))
+
+
+def signed(reader: Reader, line: str, at: dt.datetime) -> bool:
+    """Whether the shift that worked at an instant has been handed over."""
+    found = _line(reader, line, None)
+    us = microseconds(at)
+    shifts = Calendar(reader.plants(), found.path, us, us + 1).shifts
+    return any(signatures_of(reader, found, window, reader.now) for window, _, _, _ in shifts)
+
+
+def matrix(
+    reader: Reader, scope: str, from_: dt.datetime | None = None, to: dt.datetime | None = None, by: str = "shift"
+) -> list[Kpi]:
+    """Key figures of every station of a scope for every part of the window, in order of time, then of flow."""
+    chosen: By = next((known for known in BYS if known == by), "")
+    if chosen == "" or chosen == "order" or chosen == "product":
+        raise UsageError(f"by={by} is no part of a window", remedy="Give one of: hour, shift, day, week.")
+    found = _look(reader, scope, from_, to)
+    return [
+        found.figures_of(part, member, chosen)
+        for part in found.parts(chosen)
+        for member in found.members
+        if part.key and member.station.path in part.by_station
+    ]
+
+
+def _line(reader: Reader, name: str, at: dt.datetime | None) -> Line:
+    plant = reader.plant(at)
+    found = plant.line(name)
+    if found is None:
+        known = ", ".join(plant.address(line) for line in plant.lines.values()) or "none yet"
+        raise UsageError(f"there is no line `{name}`", remedy=f"The plant has: {known}.")
+    return found
 
 
 def _look(reader: Reader, scope: str, from_: dt.datetime | None, to: dt.datetime | None) -> Look:

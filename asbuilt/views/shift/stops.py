@@ -15,7 +15,7 @@ from asbuilt.views.shift.calendar import DAY_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.fold import Made
 from asbuilt.views.shift.look import Look, Member
 from asbuilt.views.shift.sums import Sums
-from asbuilt.views.shift.timeline import Station, Tile
+from asbuilt.views.shift.timeline import Tile
 
 NOT_EXPLAINED = "Not explained"
 OWN_CAUSES = ("Holding", "Held", "Unholding", "Stopping", "Stopped", "Aborting", "Aborted", "Clearing")
@@ -134,9 +134,9 @@ def stops(look: Look) -> list[Stop]:
 
 def stops_of(look: Look, member: Member) -> Iterator[Stop]:
     """A station's stops in order of time, cut where shift, break or order ends."""
-    wide_start, wide_end = look.start_us - DAY_US, look.end_us + DAY_US
-    station = Station(look.reader, member.station.path, look.plants, wide_start, wide_end, member.line.flow)
-    calendar = Calendar(look.plants, member.line.path, wide_start, wide_end)
+    # A day more on either side: wide enough for every shift that reaches in.
+    station = look.station(member, DAY_US)
+    calendar = Calendar(look.plants, member.line.path, station.start_us, station.end_us)
     run: list[Tile] = []
     for tile in station.tiles(calendar.spans):
         if run and not _same_stop(run[-1], tile):
@@ -189,7 +189,7 @@ def cause_of(plant: Plant, state: str, reason: str) -> tuple[str, str]:
 
 
 def pareto(found: Sequence[Stop], kinds: Sequence[str] = ("delay", "setup"), group: bool = False) -> list[Cause]:
-    """Stops by cause (or by group of causes), the costliest first; short stops are one cause of their own."""
+    """Delays and setups by cause or group of causes, the costliest first; short stops are one cause of their own."""
     sums: defaultdict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0])
     for stop in found:
         if stop.kind not in kinds:

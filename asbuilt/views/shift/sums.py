@@ -246,7 +246,7 @@ TELLERS = ("completed", "counted", "reported")
 
 def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:
     """Add a station's pieces to the groups; where several tell, all are kept and the first of `TELLERS` counts."""
-    until = min(station.end_us, station.now_us)
+    until = min(station.end_us, station.now_us + 1)
     own = {"order": "order_no", "product": "product"}.get(by, "''")
     rows = station.reader.select(
         f"SELECT j.key, told, {own}, product, sum(good), sum(rejected), sum(for_review), sum(rework),"
@@ -288,7 +288,7 @@ def _add_pieces(sums: Sums, tellers: dict[str, list[tuple[str, int, int, int, in
 
 def first_run_sums(station: Station, cut: Sequence[Group], result: Mapping[Key, Sums]) -> None:
     """Add units inspected for the first time here, and those of them that were good (IP and GP)."""
-    until = min(station.end_us, station.now_us)
+    until = min(station.end_us, station.now_us + 1)
     rows = station.reader.select(
         "SELECT j.key, count(*), sum(clean) FROM json_each(?) j CROSS JOIN shift_first f"
         " ON f.station = ? AND f.time_us >= j.value->>0 AND f.time_us < j.value->>1 GROUP BY 1",
@@ -303,7 +303,7 @@ def first_run_sums(station: Station, cut: Sequence[Group], result: Mapping[Key, 
 def report_sums(station: Station, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:
     """Add the hours people reported, by kind; side by side they count each."""
     own = {"order": "order_no", "product": "product"}.get(by, "''")
-    until = min(station.end_us, station.now_us)
+    until = min(station.end_us, station.now_us + 1)
     rows = station.reader.select(
         f"SELECT j.key, {own}, CASE kind WHEN 'rework' THEN 'production' ELSE kind END,"
         " sum(min(m.time_us, j.value->>1) - max(m.start_us, j.value->>0))"

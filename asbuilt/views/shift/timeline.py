@@ -193,12 +193,14 @@ def resolved(told: Iterable[Explained]) -> list[Reasoned]:
 class Station:
     """The rows about one station's time over a window, read when asked for."""
 
-    def __init__(self, reader: Reader, path: str, plants: Plants, start_us: int, end_us: int, flow: str) -> None:
+    def __init__(
+        self, reader: Reader, path: str, plants: Plants, start_us: int, end_us: int, now_us: int, flow: str
+    ) -> None:
         self.reader = reader
         self.path = path
         self.start_us = start_us
         self.end_us = end_us
-        self.now_us = microseconds(reader.now)
+        self.now_us = now_us
         self._plants = plants
         self.reports = self._is_reported(flow)
 
@@ -232,7 +234,7 @@ class Station:
             return self._reported()
         before = self.state_before(self.start_us)
         rows = ([before] if before else []) + self.states(self.start_us, min(self.end_us, self.now_us))
-        ends = [row.time_us for row in rows[1:]] + [FOREVER]
+        ends = [row.time_us for row in rows[1:]] + [FOREVER] * bool(rows)
         return [
             Spell(row.time_us, end, row.state, row.reason, row.message, row.fact)
             for row, end in zip(rows, ends, strict=True)

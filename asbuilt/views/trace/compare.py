@@ -81,12 +81,12 @@ def _outcome(reader: Reader, outcome: str, at_us: int) -> Known:
             raise UsageError(f"`{number}` is not a number", remedy=f"Outcomes: {OUTCOMES}.") from None
         return lambda units: {
             unit: Decimal(value) > limit if kind == "above" else Decimal(value) < limit
-            for unit, value, _, _ in _last_values(reader, units, name, at_us)
+            for unit, value, _, _ in last_values(reader, units, name, at_us)
         }
     if kind == "out" and rest:
         return lambda units: {
             unit: within(value, lower, upper) is False
-            for unit, value, lower, upper in _last_values(reader, units, rest, at_us)
+            for unit, value, lower, upper in last_values(reader, units, rest, at_us)
         }
     simple = {
         "run": ("SELECT r.unit, max(r.verdict <> 'pass') FROM json_each(?1) AS j CROSS JOIN unit_run AS r ON r.unit = j.value"
@@ -102,7 +102,7 @@ def _outcome(reader: Reader, outcome: str, at_us: int) -> Known:
     return lambda units: {unit: bool(is_so) for unit, is_so in reader.select(sql, listed(units), at_us, *more)}
 
 
-def _last_values(
+def last_values(
     reader: Reader, units: Sequence[str], characteristic: str, at_us: int
 ) -> list[tuple[str, str, str, str]]:
     """The value measured last, with its limits; of several positions measured last, each."""

@@ -14,7 +14,7 @@ from asbuilt.errors import UsageError
 from asbuilt.events import lot_key, microseconds
 from asbuilt.views.trace import compare as compare_
 from asbuilt.views.trace import lotbook, made, where
-from asbuilt.views.trace.answers import Comparison, LotRow, Origin, WhereUsed
+from asbuilt.views.trace.answers import Comparison, LotRow, Origin, Use, WhereUsed
 from asbuilt.views.unit import find
 
 MAX_LOTS_LISTED = 10_000
@@ -25,6 +25,11 @@ def where_used(
 ) -> WhereUsed:
     """Every serial in which something went, when it carried it, and where the serial is now."""
     return where.where_used(reader, item, at, known_at)
+
+
+def uses(reader: Reader, item: str, at: dt.datetime | None = None, known_at: dt.datetime | None = None) -> list[Use]:
+    """The serials of `where_used` alone: the list to export."""
+    return list(where.where_used(reader, item, at, known_at).uses)
 
 
 def made_from(

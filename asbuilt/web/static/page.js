@@ -194,6 +194,9 @@ if (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches) {
   theme.href = theme.getAttribute("href").replace("/theme/dark", "/theme/light");
 }
 
+for (const button of document.querySelectorAll("[data-print]")) button.hidden = false;
+addEventListener("click", (event) => { if (event.target.closest?.("[data-print]")) print(); });
+
 startKeys();
 startActing(plantNow);
 connect();

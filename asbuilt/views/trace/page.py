@@ -1,0 +1,124 @@
+"""The trace page: which engines are touched, where are they?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from urllib.parse import quote
+
+from asbuilt.access import Reader
+from asbuilt.errors import UsageError
+from asbuilt.identity import link
+from asbuilt.views.order import queries as orders
+from asbuilt.views.trace import acts, queries, where
+from asbuilt.views.trace.finding import Finding
+from asbuilt.views.unit import find
+from asbuilt.web.pages import Fragment, Menu, Page, Shown
+
+MENU = Menu("Trace", "/trace", 40, "t")
+ACTIONS = acts.ACTIONS
+MAX_FOUND = 50
+
+
+def show(
+    reader: Reader, q: str = "", char: str = "", limit: str = "", at: dt.datetime | None = None,
+    known_at: dt.datetime | None = None,
+) -> Shown:  # fmt: skip
+    """Where something went, or the lots received last if nothing is asked."""
+    q = q.strip()
+    if not q:
+        values = {"lots": queries.lots(reader, limit=100, at=at)}
+        return Shown("Trace", {"lots": Fragment("lots", values)}, layout="index", menu="/trace")
+    item = _item(reader, q)
+    finding = Finding(reader, item, char, limit, at, known_at)
+    own = {"f": finding, "q": q}
+    fragments = {
+        name: Fragment(name, own) for name in ("asked", "flow", "evidence", "containment", "serials", "origins")
+    }
+    return Shown(q, fragments, layout="trace", menu="/trace")
+
+
+def _item(reader: Reader, q: str) -> str:
+    """What is meant by what was typed or scanned: KIND:ID as it is, else whatever has that name."""
+    if q.partition(":")[0] in (*where.KINDS, "serial") and ":" in q:
+        return q
+    found = things(reader, q)
+    if not found:
+        raise UsageError(f"nothing is known of `{q}`", remedy="Try a serial, a lot, a box, a heat, or KIND:ID such as gauge:G-014.")  # fmt: skip
+    return found[0][1]
+
+
+def things(reader: Reader, name: str) -> list[tuple[str, str]]:
+    """Whatever has this name: what it is in words, and its item (KIND:ID), the likeliest first."""
+    scanned = link.read(name) if "/01/" in name else link.read_elements(name)
+    if scanned is not None:
+        name = scanned.serial or scanned.lot or name
+    found = [(f"unit, {find.product_of(key)}", key) for key in find.every(reader, "unit", name)]
+    found += [(f"lot, {find.product_of(key)}", key) for key in find.every(reader, "lot", name)]
+    for kind, table, column in _NAMED:
+        if reader.select(f"SELECT 1 FROM {table} WHERE {column} = ? AND {column} <> '' LIMIT 1", name):
+            found.append((kind.replace("_", " "), f"{kind}:{name}"))
+    return found
+
+
+_NAMED = (
+    ("container", "unit_link", "container"), ("container", "trace_opening", "container"),
+    ("heat", "trace_receipt", "heat"), ("supplier_lot", "trace_receipt", "supplier_lot"),
+    ("supplier", "trace_receipt", "supplier"), ("order", "unit_passage", "order_no"),
+    ("gauge", "unit_value", "gauge"), ("program", "unit_passage", "program"), ("person", "unit_passage", "by"),
+)  # fmt: skip
+
+
+def search(reader: Reader, q: str = "", at: dt.datetime | None = None) -> Shown:
+    """The search box of every page: a serial, lot, order, station, person; one answer is gone to at once."""
+    q = q.strip()
+    found = (
+        [(words, name, _address(item)) for words, item in dict.fromkeys(things(reader, q)) for name in [q]] if q else []
+    )
+    if q:
+        plant = reader.plant(at)
+        low = q.lower()
+        for line in plant.lines.values():
+            address = plant.address(line)
+            found += [
+                (f"station of {line.name}", station.name, f"/line/{quote(address, safe='/')}/station/{quote(station.id, safe='')}")
+                for station in line.station
+                if low in (station.id.lower(), station.name.lower(), station.path.lower()) or low in station.name.lower().split()
+            ]  # fmt: skip
+            if low in (line.name.lower(), address.lower()):
+                found.append(("line", line.name, f"/line/{quote(address, safe='/')}"))
+        found += [(f"product, {known.name}", known.id, f"/unit?product={quote(known.id, safe='')}") for known in plant.products.values() if low == known.id.lower()]  # fmt: skip
+        if any(row.order == q for row in orders.list_(reader, limit=1000, at=at)):
+            found = [one for one in found if one[0] != "order"]
+            found.insert(0, ("order", q, f"/orders/{quote(q, safe='')}"))
+        found += (
+            [(f"unit, {find.product_of(key)}", find.name_of(key), _address(key)) for key in _beginning(reader, q)]
+            if not found and len(q) > 1
+            else []
+        )
+    found = list(dict.fromkeys(found))[:MAX_FOUND]
+    values = {"q": q, "found": found}
+    go = found[0][2] if len(found) == 1 and at is None else ""
+    return Shown(f"Search {q}", {"found": Fragment("found", values)}, layout="searched", menu="/trace", go=go)
+
+
+def _address(item: str) -> str:
+    kind = item.partition(":")[0]
+    if kind == "unit":
+        return f"/unit/{quote(find.product_of(item), safe='')}/{quote(find.name_of(item), safe='')}"
+    return f"/trace?q={quote(item, safe='')}"
+
+
+def _beginning(reader: Reader, q: str) -> list[str]:
+    """Units whose serial begins or ends so."""
+    like = q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    sql = (
+        "SELECT unit FROM unit_status WHERE serial LIKE ? ESCAPE '\\' OR serial LIKE ? ESCAPE '\\'"
+        f" ORDER BY since_us DESC LIMIT {MAX_FOUND}"
+    )
+    return [unit for (unit,) in reader.select(sql, f"{like}%", f"%{like}")]
+
+
+PAGES = [
+    Page("/trace", show, views=("unit", "trace"), refresh_s=0),
+    Page("/search", search, live=False),
+]

@@ -303,3 +303,54 @@ def test_a_lane_is_closed_once_and_counts_what_the_record_held(tmp_path):
 
     assert [found.what for found in audit.audit(works.folder, works.record) if found.bad] == []
     works.end()
+
+
+# --------------------------------------------------------------------------- nothing follows
+
+
+def test_passports_and_claims_of_plants_of_any_size_look_alike(tmp_path):
+    """Two plants with the same engine; one makes forty others. What each hands out has the same size and shape."""
+    files = []
+    for name, others in (("small", 0), ("large", 40)):
+        works = Works(tmp_path / name, seed=others + 1, start=EVENING, slots=512)
+        works.tell(events.LaneRegistered, lane=LANE)
+        works.close_blocks(60)
+        for n in range(others // 2):
+            works.engine(f"{n:05}", pace_s=0)
+        works.engine(SERIAL, cylinder="CY-05512", pace_s=0)
+        for n in range(others // 2, others):
+            works.engine(f"{n:05}", pace_s=0)
+        for _ in range(25):
+            works.close_blocks(60)
+        works.now = EVENING + dt.timedelta(hours=1)
+        works.close_blocks(0)
+        lane = works.sealer.store.lane(LANE)
+        assert len(lane.counted) == others + 1
+        from tests.proof.flaws import claim
+
+        public = {
+            str(path.relative_to(works.folder.proof)): path.stat().st_size
+            for path in works.folder.proof.rglob("*") if path.is_file()
+        }  # fmt: skip
+        handed = [passport(works, SERIAL, name).file for name in ("public", "customer", "full")] + [claim(works, 1)]
+        files.append((public, handed))
+        works.end()
+    (small_public, small), (large_public, large) = files
+    assert small_public == large_public
+    for one, other in zip(small, large, strict=True):
+        assert len(one) == pytest.approx(len(other), abs=120)  # numbers of places have one to three digits
+        (said, held), (said_too, held_too) = split(one), split(other)
+        assert (said.issued, said.profile) == (said_too.issued, said_too.profile)
+        assert _shape(held) == _shape(held_too)
+        assert [part["record"].split("\n")[:4] for part in held["blocks"]] == [
+            part["record"].split("\n")[:4] for part in held_too["blocks"]
+        ]
+
+
+def _shape(held):
+    """What remains of a file without the values: names, lengths of lists, and which texts are how long."""
+    if isinstance(held, dict):
+        return {name: _shape(value) for name, value in held.items() if name not in ("slot", "count")}
+    if isinstance(held, list):
+        return [_shape(value) for value in held]
+    return len(held) if isinstance(held, str) else type(held).__name__

@@ -55,7 +55,9 @@ class Works:
         """Record a fact about an engine."""
         return self.tell(kind, product=PRODUCT, serial=serial, **fields)
 
-    def engine(self, serial: str, *, cylinder: str | None = None, passes: bool = True, pace_s: float = 5) -> list[Event]:
+    def engine(
+        self, serial: str, *, cylinder: str | None = None, passes: bool = True, pace_s: float = 5
+    ) -> list[Event]:
         """An engine from beginning to end, a few seconds after each other."""
         told = [self.about(events.UnitStarted, serial, order="2418", by="R. Kask")]
         self.later(pace_s)

@@ -349,7 +349,7 @@ def begin(
     slots: int = block_.SLOTS, backlog: int = 0,
 ) -> None:  # fmt: skip
     """Begin the log of a folder, unless it has one: make keys and fix name, cadence and size of blocks for ever."""
-    store = SealStore(folder.seals)
+    store = SealStore(folder.seals, create=True)
     try:
         if store.setting("founding") is not None:
             return

@@ -257,6 +257,43 @@ def test_a_file_beyond_the_limit_is_not_read(made, monkeypatch):
     assert check(made.passport, made.given).reason == "too_large"
 
 
+MEMORY = """
+import resource, sys, datetime as dt
+from asbuilt import verify
+from asbuilt.proof import container
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+report = verify.verify(sys.stdin.buffer.read(container.MAX_FILE_BYTES + 1), verify.Known(now=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
+print(report.reason, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        ("small parts", b"[" + b"{}," * 15_000_000 + b"{}]", "too_large"),
+        ("numbers", b"[" + b"1," * 1_900_000 + b"1]", "malformed"),
+        ("one long text", b'"' + b"a" * 60_000_000 + b'"', "malformed"),
+        ("a gigabyte", b"", "too_large"),
+    ],
+)
+def test_hostile_files_are_refused_within_bounded_memory(made, name, body, reason):
+    import subprocess
+    import sys
+
+    from asbuilt.proof import statement
+
+    said, _ = split(made.passport)
+    signer = made.works.sealer.keyring.of(made.works.sealer.manifest, "statement")[0]
+    told = said._replace(content=statement.content_digest(body)).payload()
+    file = container.written(said.format, statement.sign_token(signer, statement.STATEMENT_TYPE, told), body)
+    if name == "a gigabyte":
+        file = b"x" * (container.MAX_FILE_BYTES + 1)
+    done = subprocess.run([sys.executable, "-c", MEMORY], input=file, capture_output=True, check=True)
+    found, grown_mb = done.stdout.split()
+    assert found.decode() == reason
+    assert int(grown_mb) < 600
+
+
 def test_random_damage_never_raises(made):
     chance = random.Random(3)
     known = Known(now=made.works.now)

@@ -326,6 +326,13 @@ class Sealer:
         """How many recorded facts are not in a closed block yet."""
         return self._record.head() - self._after
 
+    def about(self, unit: str) -> tuple[int, int, int]:
+        """Of the facts about a unit: how many are in closed blocks, how many wait; and the log's entries."""
+        head = self.store.head(unit)
+        waiting = (events.recall(found.body) for found in self._record.about(unit, self._after, 1000))
+        number = sum(unit in reading.units_of(self._record, fact) for fact in waiting)
+        return head.number if head else 0, number, self._signed().size
+
     @property
     def closed(self) -> int:
         """The number of the block closed last."""

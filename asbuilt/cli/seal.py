@@ -237,6 +237,33 @@ def consistency(
     out.print(f"The log of {said[1].size:,} entries begins with the {kept.size:,} that were seen before.")
 
 
+@_log.command("proof")
+def proof(
+    number: Annotated[int, typer.Argument(metavar="BLOCK", help="The number of a closed block.", min=0)],
+    to: Annotated[
+        Path, typer.Option("-o", help="Where to write the proof; the block's record goes beside it, named .entry.")
+    ],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write a block's record and a C2SP tlog-proof that it is in the log, for readers of such proofs.
+
+    Example: `asbuilt log proof 17 -o block-17.tlog-proof`
+    """
+    from asbuilt.proof import merkle
+    from asbuilt.proof.tlogproof import TlogProof
+    from asbuilt.seal.logfiles import LogFiles
+
+    files = LogFiles(data / "proof")
+    said = files.checkpoint()
+    if said is None or number >= said[1].size:
+        raise UsageError(f"there is no block {number} in the log", where=str(files.folder), remedy="`asbuilt seal status` tells how many there are.")  # fmt: skip
+    tree = files.tree(said[1].size)
+    path = merkle.inclusion_path(number, said[1].size, tree.node)
+    to.write_text(TlogProof(number, tuple(path), said[0].decode()).text())
+    to.with_name(f"{to.name}.entry").write_bytes(tree.entry(number))
+    out.print(f"Block {number} is in the log of {said[1].size:,} entries; proof and record are written.")
+
+
 def _bytes_of(file: Path) -> bytes:
     try:
         return file.read_bytes()

@@ -137,6 +137,23 @@ def test_each_passport_is_a_fact_that_names_the_file(made):
     assert check(made.passport, made.given).told["disclosure"] == made.fact.disclosure
 
 
+def test_no_two_files_share_a_place_of_the_status_list(made, monkeypatch):
+    from asbuilt.proof import statement
+    from asbuilt.record import Entry
+    from asbuilt.seal import issue
+
+    monkeypatch.setattr(issue, "STATUS_PLACES", 4)
+    taken = {made.fact.status_place}
+    for _ in range(4 - sum(place < 4 for place in taken)):
+        one = passport(made.works)
+        assert one.fact.status_place not in taken
+        taken.add(one.fact.status_place)
+        made.works.record.append([Entry(one.fact, events.encode(one.fact))])
+    with pytest.raises(Exception, match="no place left"):
+        passport(made.works)
+    assert statement.STATUS_PLACES == 1 << 14
+
+
 def test_curves_come_along_and_an_altered_one_is_found(tmp_path):
     import hashlib
 

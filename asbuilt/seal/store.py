@@ -214,6 +214,17 @@ class SealStore:
             Link(*row) for row in self._rows("SELECT unit, number, before FROM link WHERE position = ? ORDER BY unit", position)
         ]  # fmt: skip
 
+    def links_of_block(self, block: SealedBlock) -> dict[int, list[Link]]:
+        """The same for every fact of a block, by position."""
+        found: dict[int, list[Link]] = {}
+        rows = self._rows(
+            "SELECT position, unit, number, before FROM link WHERE position BETWEEN ? AND ? ORDER BY position, unit",
+            block.first_position, block.last_position,
+        )  # fmt: skip
+        for position, *link in rows:
+            found.setdefault(position, []).append(Link(*link))
+        return found
+
     def positions(self, unit: str, limit: int) -> list[int]:
         """The positions of the sealed facts about a unit, in order of their numbers."""
         rows = self._rows("SELECT position FROM link WHERE unit = ? ORDER BY number LIMIT ?", unit, limit)

@@ -159,3 +159,27 @@ def test_before_anything_is_sealed(ask, data, tmp_path):
         done = ask(*words, "--data", data)
         assert done.code in (2, 3) and "→" in done.err and "Traceback" not in done.err, (words, done)
     assert not (tmp_path / "x").exists()
+
+
+LOADED = """
+import sys
+from asbuilt import cli
+sys.argv = ["asbuilt", "verify", sys.argv[1]]
+try:
+    cli.main()
+except SystemExit:
+    pass
+heavy = {"apsw", "litestar", "uvicorn", "jinja2", "simpy"}
+sys.stderr.write("loaded:" + ",".join(sorted(heavy & {name.split(".")[0] for name in sys.modules} - {"socket"})))
+"""
+
+
+def test_the_verifier_loads_neither_database_nor_web(ask, sealed, tmp_path):
+    import subprocess
+    import sys
+
+    file = tmp_path / "x.passport"
+    assert ask("passport", "S-1", *TOLD, "-o", file, "--data", sealed).code == 0
+    done = subprocess.run([sys.executable, "-c", LOADED, file], capture_output=True, text=True, check=True)
+    assert "Whole in itself" in done.stdout
+    assert done.stderr.endswith("loaded:"), done.stderr

@@ -600,8 +600,8 @@ async function steps(bytes, known, report, begin, done) {
   begin("Every fact is in its block");
   const opened = [], taken = new Set();
   for (const [at, part] of content.leaves.entries()) {
-    const record = records[part.block], hash = await leafHash(utf8.encode(part.leaf));
-    try { await checkInclusion(part.slot, record.slots, hash, part.path.map((step) => unb64(step, 32)), record.root); } catch (error) {
+    const record = records[part.block], hash = await leafHash(utf8.encode(part.leaf)), path = part.path.map((step) => unb64(step, 32));
+    try { await checkInclusion(part.slot, record.slots, hash, path, record.root); } catch (error) {
       flaw("leaf_not_in_block", `leaf ${at} is not at place ${part.slot} of block ${record.number}: ${error.message}`);
     }
     const place = `${record.number}/${part.slot}`;
@@ -656,7 +656,8 @@ async function checkpointSignedBy(text, own, policy) {
   return { checkpoint, found: byLog, unchecked };
 }
 async function inLog(index, text, path, said) {
-  try { await checkInclusion(index, said.size, await leafHash(utf8.encode(text)), path.map((step) => unb64(step, 32)), said.root); } catch (error) {
+  const steps = path.map((step) => unb64(step, 32));
+  try { await checkInclusion(index, said.size, await leafHash(utf8.encode(text)), steps, said.root); } catch (error) {
     flaw("block_not_in_log", `entry ${index} is not in the log: ${error.message}`);
   }
 }

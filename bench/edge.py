@@ -74,7 +74,10 @@ async def change(port: int, rounds: int) -> None:
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     space = await server.register_namespace("urn:bench")
     folder = await server.nodes.objects.add_folder(space, "Bench")
-    nodes = [await folder.add_variable(ua.NodeId(f"Wide {n}", space), f"Wide {n}", float(n)) for n in range(METRICS)]
+    nodes = [
+        await folder.add_variable(ua.NodeId.from_string(f"ns={space};s=Wide {n}"), f"Wide {n}", float(n))
+        for n in range(METRICS)
+    ]
     await server.start()
     print("ready", space, flush=True)
     turn = 0

@@ -15,6 +15,7 @@ from asbuilt.errors import PlantError
 from asbuilt.plant.places import line_of
 from asbuilt.plant.references import problems_of
 from asbuilt.plant.tables import (
+    AlarmRule,
     Area,
     Break,
     Characteristic,
@@ -90,7 +91,7 @@ def _numbers_as_written(value: Any) -> None:
     """Whole numbers under keys that hold a `Number` become strings, as decimals already are."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key in ("nominal", "lower", "upper", "quantity") and type(item) is int:
+            if key in ("nominal", "lower", "upper", "quantity", "above", "below", "deadband") and type(item) is int:
                 value[key] = str(item)
             else:
                 _numbers_as_written(item)
@@ -120,7 +121,7 @@ def _explained(error: msgspec.ValidationError, text: str, where: str) -> PlantEr
 
 
 _TABLES: tuple[type[Struct], ...] = (
-    File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason, Zone, Round,
-    DayChange, TimeModel,
+    File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason,
+    Zone, Round, DayChange, TimeModel, AlarmRule,
 )  # fmt: skip
 _KNOWN_KEYS = sorted({key for table in _TABLES for key in table.__struct_encode_fields__ if not key.startswith("_")})

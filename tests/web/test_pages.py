@@ -14,8 +14,9 @@ from asbuilt.web.svg import PATTERNS, indicator
 from tests.web.markup import Element, read
 from tests.web.scripted import PLANT_TEXT, Told, at, morning, shop
 
-ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/site", "/unit", "/unit/00001", "/trace",
-             "/search", "/shift/2026-06-03/A", "/kpi", "/disclosures", "/disclosures/D-1"]  # fmt: skip
+ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/site", "/unit", "/unit/00001",
+             "/trace", "/search", "/line/1/station/10", "/shift/2026-06-03/A", "/kpi", "/alarms", "/disclosures",
+             "/disclosures/D-1"]  # fmt: skip
 OTHERS = {"/shift": "sends on to the shift at work", "/kpi/window": "is opened with a window, see test_shift_pages"}
 
 
@@ -178,7 +179,7 @@ def test_the_chart_says_in_words_and_in_a_table_what_it_draws(morning_app):
 def test_an_alarm_stands_with_its_response(morning_app):
     alarm = page(morning_app, "/line/1").one(id="alarms").one("li")
     assert alarm.text.endswith(
-        "Oil too warm not acknowledged 20 Fuel and ignition · 31.8 °C, limit 30.0 · since 08:20:05 Open the valve."
+        "Oil too warm Acknowledge 20 Fuel and ignition · 31.8 °C, limit 30.0 · since 08:20:05 Open the valve."
     )
     counts = page(morning_app, "/line/1").one(id="counts")
     assert [count.text[-1] for count in counts.all("span")] == ["0", "1", "0", "0"]

@@ -7,11 +7,12 @@ from collections import Counter
 
 from asbuilt.access import Reader
 from asbuilt.errors import UsageError
-from asbuilt.views.unit import charts, queries
+from asbuilt.views.unit import acts, charts, queries
 from asbuilt.views.unit.passport import Passport
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
 MENU = Menu("Units", "/unit", 30, "u")
+ACTIONS = acts.ACTIONS
 ROWS = 200
 
 
@@ -35,6 +36,7 @@ def show(reader: Reader, serial: str, at: dt.datetime | None = None, known_at: d
         "runs": Fragment("runs", {**own, "channels": charts.channels}),
         "doubts": Fragment("doubts", own),
         "life": Fragment("life", own),
+        "record": Fragment("record", {**own, "severities": acts.SEVERITIES, "decisions": acts.DECISIONS, "at": at}),
     }
     return Shown(passport.unit.serial, fragments, layout="passport", values={"p": passport}, menu="/unit")
 

@@ -202,9 +202,7 @@ class _Results:
         number = result.attributes.get("id", "")
         if match is None:
             why = f"its SerialNumber {told!r} is not of the pattern" if told else "it has no SerialNumber"
-            yield Rejection(
-                f"{self.file} MeasurementResults {number}".encode(), f"part {number} cannot be named: {why}"
-            )
+            yield Rejection(self._bytes(result), f"part {number} cannot be named: {why}")
             return
         about = {
             "product": self.config.product,

@@ -21,6 +21,7 @@ export function startActing(now) {
   addEventListener("change", (event) => {
     if (!event.target.matches?.("[data-who]")) return;
     localStorage.setItem(WHO, event.target.value.trim());
+    for (const field of document.querySelectorAll("[data-who]")) if (!field.value) field.value = person();
     show();
   });
   addEventListener("online", () => { failures = 0; flush(); });

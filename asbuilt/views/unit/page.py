@@ -34,7 +34,7 @@ def show(reader: Reader, serial: str, at: dt.datetime | None = None, known_at: d
         "critical": Fragment("critical", own),
         "genealogy": Fragment("genealogy", own),
         "history": Fragment("history", {**own, "drawing": charts.history(passport.steps, passport.station_names)}),
-        "runs": Fragment("runs", {**own, "channels": charts.channels}),
+        "runs": Fragment("runs", {**own, "channels": charts.channels, "curve": charts.curve}),
         "doubts": Fragment("doubts", own),
         "life": Fragment("life", own),
         "record": Fragment("record", {**own, "severities": acts.SEVERITIES, "decisions": acts.DECISIONS, "at": at}),

@@ -15,6 +15,7 @@ from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
 from asbuilt.views.shift.anomalies import anomalies_of
 from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
+from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
 from asbuilt.views.shift.pieces import Cycles, first_run_sums, piece_sums, report_sums
 from asbuilt.views.shift.rows import cell_of
@@ -182,6 +183,11 @@ class Look:
         own = part._replace(by_station={member.station.path: part.by_station[member.station.path]})
         return self._kpi(own, by, [member], member.station.path)
 
+    def clock_jumps(self) -> list[ClockJump]:
+        """Clock changes with which reported work moved."""
+        stations = [member.station.path for member in self.members]
+        return list(clock_jumps(self.reader, stations, self.start_us, min(self.end_us, self.now_us), self.zone))
+
     def places_as_json(self) -> str:
         """The lines and stations looked at, for SQL."""
         places = {member.station.path for member in self.members} | {member.line.path for member in self.members}
@@ -221,6 +227,8 @@ class Look:
                 f"{hours:,.1f} h were reported side by side with other work at the same station: people may work on"
                 " several jobs, so hours by kind exceed the station's time"
             )
+        if total.reported_us:
+            found += [jump.words for jump in self.clock_jumps()]
         return tuple(found[:MAX_ANOMALIES])
 
 

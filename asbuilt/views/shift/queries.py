@@ -13,6 +13,7 @@ from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.shifts import ShiftWindow
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
+from asbuilt.views.shift.clocks import ClockJump
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import BYS, Look
 from asbuilt.views.shift.report import HourRow, Report, Signature, find_shift, signatures_of
@@ -158,6 +159,13 @@ def signed(reader: Reader, line: str, at: dt.datetime) -> bool:
     us = microseconds(at)
     shifts = Calendar(reader.plants(), found.path, us, us + 1).shifts
     return any(signatures_of(reader, found, window, reader.now) for window, _, _, _ in shifts)
+
+
+def clock_jumps(
+    reader: Reader, scope: str, from_: dt.datetime | None = None, to: dt.datetime | None = None
+) -> list[ClockJump]:
+    """Clock changes with which reported work moved: a sign that its times were told in a wrong zone."""
+    return _look(reader, scope, from_, to).clock_jumps()
 
 
 def matrix(

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from asbuilt import adapters as adapters_
 from asbuilt import events, pipeline, views
-from asbuilt.access import Reader
+from asbuilt.access import Reader, UnitSeal
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
 from asbuilt.events import AnyFact, PlantDefined
@@ -185,6 +185,9 @@ class AsBuilt:
         else:
             self.sealer.start()
 
+    def _unit_seal(self, unit: str) -> UnitSeal | None:
+        return UnitSeal(*self.sealer.about(unit)) if self.sealer is not None else None
+
     @property
     def seal_problem(self) -> AsBuiltError | None:
         """Why what is recorded is not being sealed at the moment, if so."""
@@ -234,6 +237,7 @@ class AsBuilt:
                 plant_at=self.plant_at,
                 plants=self.plants,
                 heard=dict(self.heard),
+                seal=self._unit_seal,
             )
 
     @cached_property

@@ -25,7 +25,7 @@ def run(scale: float) -> Iterator[Result]:
     ours, raw, peer = [], [], []
     for _ in range(3):
         raw.append(_apsw_appends(count))
-        ours.append(_over_http(count))
+        ours.append(over_http(count))
         if postgres.available():
             peer.append(asyncio.run(_postgres(count // 4)))
     name = "take-in over HTTP, durable, all views folded, 1000 a request"
@@ -64,9 +64,9 @@ def _load(address: str, token: str, count: int, size: int, connections: int, rat
     return told
 
 
-def _over_http(count: int) -> float:
-    """From the first request to the last fact folded."""
-    with folder() as path, server(path / "data") as (address, _):
+def over_http(count: int, *options: str) -> float:
+    """Facts per second from the first request to the last fact folded; `options` are those of `asbuilt run`."""
+    with folder() as path, server(path / "data", None, *options) as (address, _):
         told = _load(address, token_of(path / "data"), count, PER_REQUEST, 8)
         began = time.perf_counter()
         while _behind(address):

@@ -101,7 +101,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(data: Path, plant: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(data: Path, plant: Path | None = None, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """`asbuilt run` in a process of its own; yields its address once it answers."""
     port = free_port()
     command = [
@@ -114,6 +114,7 @@ def server(data: Path, plant: Path | None = None) -> Iterator[tuple[str, subproc
         str(data),
         "--port",
         str(port),
+        *options,
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"

@@ -104,7 +104,8 @@ def facts_of(draw: DrawFn, cls: type[Event], known: Mapping[str, SearchStrategy[
     found = draw(fields(cls, known))
     if found.get("start_time") is not None:
         end = "end_time" if "end_time" in found else "event_time"
-        found["start_time"], found[end] = sorted((found["start_time"], found[end]))
+        if found[end] is not None:
+            found["start_time"], found[end] = sorted((found["start_time"], found[end]))
     if cls in (events.OperationStarted, events.OperationCompleted, events.OperationReported):
         if found["serial"] is None and found["lot"] is None:
             found["order"] = found["order"] or "O-1"

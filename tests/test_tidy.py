@@ -61,8 +61,9 @@ def _is_module(name: str) -> bool:
 
 STDLIB = set(sys.stdlib_module_names)
 CONTRACT = ["asbuilt.events", "asbuilt.errors"]
-KIN = {"trace": ["asbuilt.views.unit.*"]}
-"""Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views."""
+KIN = {"trace": ["asbuilt.views.unit.*"], "station": ["asbuilt.views.unit.*"]}
+"""Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views. At a
+station it is made."""
 
 
 def allowed(module: str) -> tuple[list[str], list[str], str] | None:

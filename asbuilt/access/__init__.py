@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import apsw
@@ -25,11 +25,24 @@ PlantAt = Callable[[dt.datetime], Plant]
 Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
 
 
+class UnitSeal(NamedTuple):
+    """How far a unit's facts are sealed: in closed blocks, waiting for theirs, and how many entries the log has."""
+
+    sealed: int
+    waiting: int
+    entries: int
+
+
+def _no_seal(unit: str) -> UnitSeal | None:
+    """Nothing is sealed in this process."""
+    return None
+
+
 class Reader:
     """What one person may see of the plant at one moment.
 
     `who` asks; `now` is the moment of asking; `heard` says when each source was last heard by
-    this process (empty for a reader of files). All reads of one reader see the same state.
+    this process (empty for a reader of files); `seal` how far a unit (`unit:…`) is sealed, None where nothing is. All reads of one reader see the same state.
     """
 
     def __init__(
@@ -43,10 +56,12 @@ class Reader:
         plant_at: PlantAt,
         plants: Plants,
         heard: Mapping[str, dt.datetime],
+        seal: Callable[[str], UnitSeal | None] = _no_seal,
     ) -> None:
         self.who = who
         self.now = now
         self.heard = heard
+        self.seal = seal
         self._rows = rows
         self._store = store
         self._record = record
@@ -70,7 +85,7 @@ class Reader:
         """Rows of a class for which the SQL condition holds; it may go on with ORDER BY and LIMIT."""
         table = self._store.table(row)
         make = row._make  # type: ignore[attr-defined]
-        return [make(found) for found in self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)]
+        return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
 
     def first(self, row: type[R], where: str, *bindings: object) -> R | None:
         """The first such row."""

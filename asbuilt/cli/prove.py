@@ -214,7 +214,11 @@ def _issuer(opened: AsBuilt) -> Issuer:
 
 def _hand_out(opened: AsBuilt, issued: Issued, to: Path) -> None:
     """Record first, then write: what left the house is always on record."""
-    opened.take_in([issued.fact])
+    (result,) = opened.take_in([issued.fact])
+    if result.status != "accepted":
+        raise UsageError(
+            f"it could not be recorded, so it is not handed out: {result.reason}", remedy="Use shorter words."
+        )
     content = issued.file
     if to.suffix == ".html":
         from asbuilt.verify import Known

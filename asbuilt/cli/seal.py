@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
-from asbuilt.cli.shared import DEFAULT_DATA, Data, asked, err, opened_on, out, progress_bar
+from asbuilt.cli.shared import DEFAULT_DATA, Data, err, opened_on, out, progress_bar
 from asbuilt.errors import UsageError
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
+    from asbuilt.folder import DataFolder
+    from asbuilt.record import Record
     from asbuilt.seal.sealer import Sealer
 
 app = typer.Typer()
@@ -86,11 +90,27 @@ def now(data: Data = DEFAULT_DATA) -> None:
         made.stop()
 
 
-def _catch_up(opened: AsBuilt) -> Sealer:
+@contextmanager
+def _record(data: Path) -> Iterator[tuple[DataFolder, Record]]:
+    """A folder's record alone, beside whoever works on it: what is asked here needs no views."""
+    from asbuilt.app import system_clock
+    from asbuilt.folder import DataFolder
+    from asbuilt.record.sqlite import Log
+
+    folder = DataFolder(data)
+    record = Log(folder.record, system_clock, read_only=True)
+    try:
+        yield folder, record
+    finally:
+        record.close()
+
+
+def _catch_up(opened: AsBuilt, long: bool = False) -> Sealer:
     from asbuilt.seal.sealer import Sealer
 
     assert opened.folder is not None
     made = Sealer(opened.folder, opened.record, opened.now, opened.random)
+    made.trusts_clock = long
     with progress_bar("Closing blocks") as (progress, task):
         progress.update(task, total=made.due())
         while closed := made.catch_up():
@@ -104,15 +124,15 @@ def status(data: Data = DEFAULT_DATA) -> None:
 
     Example: `asbuilt seal status --data plant`
     """
+    from asbuilt.app import system_clock
     from asbuilt.proof import keys as keys_
     from asbuilt.seal.keyring import Keyring
     from asbuilt.seal.logfiles import LogFiles
     from asbuilt.seal.sealer import founding
     from asbuilt.seal.store import SealStore
 
-    with asked(data, "seal status") as opened:
-        assert opened.folder is not None
-        store = SealStore(opened.folder.seals, read_only=True)
+    with _record(data) as (folder, record):
+        store = SealStore(folder.seals, read_only=True)
         try:
             begun, last = founding(store), store.last()
             signed = store.setting("manifest")
@@ -121,16 +141,16 @@ def status(data: Data = DEFAULT_DATA) -> None:
         assert signed is not None
         manifest = keys_.parse_manifest(signed)
         closed, sealed = (last.number, last.last_position) if last else (0, 0)
-        due = begun.due(opened.now())
-        said = LogFiles(opened.folder.proof).checkpoint()
+        due = begun.due(system_clock())
+        said = LogFiles(folder.proof).checkpoint()
         out.print(
             f"{begun.origin}, begun {begun.start:%Y-%m-%d %H:%M} UTC: a block of {begun.slots:,} every {begun.cadence_s} s"
         )
-        out.print(f"sealed: {sealed:,} of {opened.record.head():,} facts, in {closed:,} blocks" + (f"; {due - closed:,} blocks are due" if due > closed else ""))  # fmt: skip
+        out.print(f"sealed: {sealed:,} of {record.head():,} facts, in {closed:,} blocks" + (f"; {due - closed:,} blocks are due" if due > closed else ""))  # fmt: skip
         out.print(f"out: a checkpoint of {said[1].size:,} entries" if said else "out: no checkpoint yet")
         for use, key in manifest.keys:
             out.print(Text(f"{use} key: {key.spelled}  (kind {key.kind})"))
-        here = Keyring(opened.folder.keys).signers()
+        here = Keyring(folder.keys).signers()
         if manifest.root in here:
             err.print(Text(f"The root key is on this machine: take proof-root-{manifest.root.id.hex()}.key away."))
 
@@ -188,11 +208,8 @@ def audit(data: Data = DEFAULT_DATA) -> None:
     from asbuilt.seal.audit import audit as run
 
     problems = 0
-    with asked(data, "log audit") as opened, progress_bar("Recomputing blocks") as (progress, task):
-        assert opened.folder is not None
-        for finding in run(
-            opened.folder, opened.record, lambda done, total: progress.update(task, completed=done, total=total)
-        ):
+    with _record(data) as (folder, record), progress_bar("Recomputing blocks") as (progress, task):
+        for finding in run(folder, record, lambda done, total: progress.update(task, completed=done, total=total)):
             problems += finding.bad
             (err if finding.bad else out).print(Text(("✗ " if finding.bad else "✓ ") + finding.what))
             if finding.remedy:
@@ -235,6 +252,33 @@ def consistency(
     if to is not None:
         to.write_text(proof.text())
     out.print(f"The log of {said[1].size:,} entries begins with the {kept.size:,} that were seen before.")
+
+
+@_log.command("proof")
+def proof(
+    number: Annotated[int, typer.Argument(metavar="BLOCK", help="The number of a closed block.", min=0)],
+    to: Annotated[
+        Path, typer.Option("-o", help="Where to write the proof; the block's record goes beside it, named .entry.")
+    ],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write a block's record and a C2SP tlog-proof that it is in the log, for readers of such proofs.
+
+    Example: `asbuilt log proof 17 -o block-17.tlog-proof`
+    """
+    from asbuilt.proof import merkle
+    from asbuilt.proof.tlogproof import TlogProof
+    from asbuilt.seal.logfiles import LogFiles
+
+    files = LogFiles(data / "proof")
+    said = files.checkpoint()
+    if said is None or number >= said[1].size:
+        raise UsageError(f"there is no block {number} in the log", where=str(files.folder), remedy="`asbuilt seal status` tells how many there are.")  # fmt: skip
+    tree = files.tree(said[1].size)
+    path = merkle.inclusion_path(number, said[1].size, tree.node)
+    to.write_text(TlogProof(number, tuple(path), said[0].decode()).text())
+    to.with_name(f"{to.name}.entry").write_bytes(tree.entry(number))
+    out.print(f"Block {number} is in the log of {said[1].size:,} entries; proof and record are written.")
 
 
 def _bytes_of(file: Path) -> bytes:

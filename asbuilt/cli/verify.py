@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -105,13 +105,10 @@ def _in_words(entry: Shown) -> str:
     kind, time = str(members.pop("type", "?")).rpartition(".")[0], str(members.pop("event_time", ""))
     for known in ("id", "product", "serial", "source"):
         members.pop(known, None)
-    told = ", ".join(f"{name} {_value(value)}" for name, value in members.items())
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in members.items())
     mark = f"  (corrected by {entry.corrected_by})" if entry.corrected_by else ""
-    return _plain(f"{entry.number:>4}  {time[:19]:<19}  {kind}: {told}{mark}")
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    said = f"{kind.replace('_', ' ')}: {told}" if told else kind.replace("_", " ")
+    return _plain(f"{entry.number:>4}  {time[:19]:<19}  {said}{mark}")
 
 
 def _plain(text: str) -> str:

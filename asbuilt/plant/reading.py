@@ -27,11 +27,13 @@ from asbuilt.plant.tables import (
     Part,
     Product,
     Reason,
+    Round,
     Shift,
     ShiftPattern,
     Site,
     Station,
     TimeModel,
+    Zone,
 )
 from asbuilt.plant.whole import Plant
 
@@ -120,6 +122,6 @@ def _explained(error: msgspec.ValidationError, text: str, where: str) -> PlantEr
 
 _TABLES: tuple[type[Struct], ...] = (
     File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason,
-    DayChange, TimeModel, AlarmRule,
+    Zone, Round, DayChange, TimeModel, AlarmRule,
 )  # fmt: skip
 _KNOWN_KEYS = sorted({key for table in _TABLES for key in table.__struct_encode_fields__ if not key.startswith("_")})

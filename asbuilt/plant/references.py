@@ -23,6 +23,7 @@ def problems_of(file: File) -> Iterator[_Problem]:
     yield from _time_problems(file)
     yield from _alarm_problems(file)
     yield from _repeated("reason", ("reason",), (reason.id for reason in file.reason))
+    yield from _site_problems(file)
     for name, settings in file.adapter.items():
         if not isinstance(settings.get("kind"), str):
             yield (
@@ -40,6 +41,24 @@ def problems_of(file: File) -> Iterator[_Problem]:
                 "fresh_s must be seconds, above 0",
                 "Give how often the source speaks, such as 5.",
             )
+
+
+def _site_problems(file: File) -> Iterator[_Problem]:
+    yield from _repeated("zone", ("zone",), (zone.id for zone in file.zone))
+    yield from _repeated("round", ("round",), (found.id for found in file.round))
+    lines = [line.id for site in file.site for area in site.area for line in area.line]
+    paths = [f"{file.plant.id}/{s.id}/{a.id}/{line.id}" for s in file.site for a in s.area for line in a.line]
+    for number, zone in enumerate(file.zone):
+        yield from _dangling(("zone", number, "line"), "line", zone.line, [*lines, *paths])
+        if zone.in_shifts and zone.line is None:
+            yield (
+                ("zone", number, "in_shifts"),
+                f"zone `{zone.id}` has no line whose shifts it could keep",
+                'Add line = "1".',
+            )
+    for number, found in enumerate(file.round):
+        if not found.checkpoints or not found.starts:
+            yield ("round", number), f"round `{found.id}` has no checkpoints or no starts", "Name at least one of each."
 
 
 def _zone_problems(file: File) -> Iterator[_Problem]:

@@ -243,6 +243,34 @@ class AlarmRule(Table, frozen=True, kw_only=True):
     suppressed_by: tuple[Id, ...] = ()
 
 
+class Zone(Table, frozen=True, kw_only=True):
+    """A part of the premises on the plan: a rectangle, in any unit of length, x to the right and y downwards.
+
+    `expected` are the categories (person, car, …) that may be there; with `in_shifts`, only while `line`, the line
+    that stands there, has a shift.
+    """
+
+    id: Id
+    name: Title
+    x: Annotated[float, Meta(ge=0, le=100_000)]
+    y: Annotated[float, Meta(ge=0, le=100_000)]
+    width: Annotated[float, Meta(gt=0, le=100_000)]
+    height: Annotated[float, Meta(gt=0, le=100_000)]
+    expected: tuple[Title, ...] = ()
+    line: str | None = None
+    in_shifts: bool = False
+
+
+class Round(Table, frozen=True, kw_only=True):
+    """A guard's round: its checkpoints, at which times of day it begins, and how long it may take."""
+
+    id: Id
+    name: Title
+    checkpoints: tuple[Title, ...]
+    starts: tuple[TimeOfDay, ...]
+    within_min: Annotated[int, Meta(ge=1, le=1440)] = 60
+
+
 class AdapterSettings(Struct, frozen=True, kw_only=True):
     """An adapter of the plant file: its kind, what every adapter has, and its own settings.
 
@@ -277,6 +305,8 @@ class File(Table, frozen=True, kw_only=True):
     time: TimeModel = TimeModel()
     reason: tuple[Reason, ...] = ()
     alarm: tuple[AlarmRule, ...] = ()
+    zone: tuple[Zone, ...] = ()
+    round: tuple[Round, ...] = ()
     adapter: dict[Id, dict[str, Any]] = {}
 
 

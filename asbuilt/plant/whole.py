@@ -42,6 +42,8 @@ class Plant:
         self.products = {product.id: product for product in file.product}
         self.shift_patterns = {pattern.id: pattern for pattern in file.shift_pattern}
         self.reasons = {reason.id: reason for reason in file.reason}
+        self.zones = {zone.id: zone for zone in file.zone}
+        self.rounds = {found.id: found for found in file.round}
         self.time_model = file.time
         self.alarms = {alarm.id: alarm for alarm in file.alarm}
         self._day_changes = file.day_change

@@ -19,6 +19,8 @@ PASSPORT, CLAIM = "asbuilt.passport/1", "asbuilt.claim/1"
 KINDS = {PASSPORT: "passport", CLAIM: "claim"}
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """No file is read beyond this."""
+MAX_PARTS = 2_000_000
+"""Nor is content taken apart that has more members and elements: small ones cost far more memory than bytes."""
 
 _FIRST = re.compile(rb'\{"format":"([a-z]+\.[a-z]+/[0-9]+)","statement":"([A-Za-z0-9._-]+)"\}\Z')
 _IN_PAGE = (b'<script type="application/json" id="proof">\n', b"</script>")
@@ -67,6 +69,8 @@ def read(data: bytes) -> Container:
 
 def held_by(container: Container) -> dict[str, Any]:
     """What the second line holds, once its digest is known to be right. Raises `ProofError`."""
+    if sum(container.content.count(mark) for mark in (b",", b"[", b"{")) > MAX_PARTS:
+        raise ProofError("too_large", f"the content has more than {MAX_PARTS:,} parts")
     held = read_json(container.content)
     if not isinstance(held, dict) or held.get("kind") != KINDS[container.format]:
         malformed("the file holds something else than its first line says")

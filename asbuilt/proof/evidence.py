@@ -78,7 +78,7 @@ def founding(content: Content, said: Checkpoint) -> Founding:
     found = block_.parse_founding(text)
     if found.origin != said.origin:
         raise ProofError("wrong_origin", f"the log's first entry names {found.origin}, its checkpoint {said.origin}")
-    path = [unb64(step) for step in content.log.founding_path]
+    path = [unb64(step, merkle.HASH) for step in content.log.founding_path]
     _in_log(0, text, path, said)
     return found
 
@@ -95,7 +95,7 @@ def blocks(content: Content, said: Checkpoint, begun: Founding, known: dict[byte
         manifest = known.get(record.keys)
         if manifest is None or manifest.origin != said.origin:
             raise ProofError("unknown_key", f"the manifest of keys that block {record.number} names is not in the file")
-        _in_log(record.number, part.record, [unb64(step) for step in part.path], said)
+        _in_log(record.number, part.record, [unb64(step, merkle.HASH) for step in part.path], said)
         found.append(record)
     if found[-1].number != said.size - 1:
         malformed("the last block of the file is not the last of the log")
@@ -116,8 +116,9 @@ def leaves(content: Content, records: Sequence[Block]) -> list[OpenLeaf]:
     for at, part in enumerate(content.leaves):
         record = records[part.block]
         hashed = merkle.leaf_hash(part.leaf.encode())
+        path = [unb64(step, merkle.HASH) for step in part.path]
         try:
-            merkle.check_inclusion(part.slot, record.slots, hashed, [unb64(step) for step in part.path], record.root)
+            merkle.check_inclusion(part.slot, record.slots, hashed, path, record.root)
         except ProofError as error:
             raise ProofError(
                 "leaf_not_in_block", f"leaf {at} is not at place {part.slot} of block {record.number}: {error.message}"

@@ -8,7 +8,6 @@ the manifest in force by its digest, so the manifest is as public and as fixed a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from asbuilt.errors import ProofError
@@ -101,8 +100,3 @@ def parse_manifest(data: bytes) -> Manifest:
         raise ProofError("wrong_origin", "a key of the manifest has a name that does not belong to the log")
     note.verified(found, [manifest.root])
     return manifest
-
-
-def log_keys(manifest: Manifest) -> Sequence[Key]:
-    """The keys that may sign checkpoints."""
-    return manifest.of(CHECKPOINT)

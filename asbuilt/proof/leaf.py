@@ -78,6 +78,7 @@ def _spread(members: dict[str, Any]) -> dict[str, Any]:
     if "replacement" in members and bytes(members.get("type", b"")) == b'"correction_made.v1"':
         inside = _members.decode(members.pop("replacement"))
         members.update((f"replacement.{name}", value) for name, value in inside.items() if name != "id")
+        return dict(sorted(members.items()))
     return members
 
 

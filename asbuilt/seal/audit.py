@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 from asbuilt import events
@@ -16,7 +16,7 @@ from asbuilt.proof.keys import CHECKPOINT
 from asbuilt.proof.tiles import WIDTH, Tiles
 from asbuilt.record import Record
 from asbuilt.seal import lanes, reading
-from asbuilt.seal.leaves import Leaves
+from asbuilt.seal.leaves import Leaves, Placed
 from asbuilt.seal.logfiles import LogFiles
 from asbuilt.seal.sealer import founding
 from asbuilt.seal.store import Head, SealedBlock, SealStore
@@ -57,6 +57,7 @@ class _Audit:
         self._record = record
         self._founding: Founding = founding(store)
         self._heads: dict[str, Head] = {}
+        self._entries: Tiles | None = None
 
     def run(self, progress: Callable[[int, int], None]) -> Iterator[Finding]:
         out = self._files.checkpoint()
@@ -143,8 +144,12 @@ class _Audit:
             yield Finding(
                 True, f"block {block.number} begins at fact {block.first_position:,}, {expected:,} follows", _RESTORE
             )
+        leaves = Leaves(self._store, self._record, self._founding)
         try:
-            if Leaves(self._store, self._record, self._founding).root(block) != block.root:
+            placed = leaves.all_of(block)
+            if leaves.root(block, placed) != block.root or self._store.leaves(block.number) != [
+                one.hash for one in placed
+            ]:
                 yield Finding(
                     True,
                     f"block {block.number}: facts {block.first_position:,} to {block.last_position:,} are not what was sealed",
@@ -152,18 +157,22 @@ class _Audit:
                 )
             if block.number < said.size:
                 entry = Block(said.origin, block.number, self._founding.slots, block.root, block.keys).text().encode()
-                if Tiles(self._files.read, said.size).entry(block.number) != entry:
+                if self._tree(said.size).entry(block.number) != entry:
                     yield Finding(True, f"block {block.number} is not the one that is in the log", _RESTORE)
         except ProofError as error:
             yield Finding(True, f"block {block.number}: {error.message}", _RESTORE)
             return
-        yield from self._numbering(block)
+        yield from self._numbering(placed)
 
-    def _numbering(self, block: SealedBlock) -> Iterator[Finding]:
-        leaves = Leaves(self._store, self._record, self._founding)
-        for position in range(block.first_position, block.last_position + 1):
-            placed = leaves.of(position)
+    def _tree(self, size: int) -> Tiles:
+        if self._entries is None or self._entries.size != size:
+            self._entries = Tiles(self._files.read, size)
+        return self._entries
+
+    def _numbering(self, found: Sequence[Placed]) -> Iterator[Finding]:
+        for placed in found:
             assert placed.recorded is not None
+            position = placed.recorded.position
             units = reading.units_of(self._record, events.recall(placed.recorded.body))
             numbered = {link.unit for link in placed.links}
             # What a correction corrects may have been recorded after it was sealed.

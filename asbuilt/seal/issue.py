@@ -17,7 +17,6 @@ from asbuilt.folder import DataFolder
 from asbuilt.proof import container, keys, merkle, statement
 from asbuilt.proof import lane as lane_
 from asbuilt.proof.block import Block, Founding
-from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.proof.content import ClaimContent, Content, PassportContent
 from asbuilt.proof.encoding import b64, b64url
 from asbuilt.proof.keys import STATEMENT
@@ -37,6 +36,7 @@ MAX_ENTRIES = 20_000
 MAX_UNITS = 300
 MAX_DEPTH = 4
 """So deep components of components are followed."""
+MAX_ISSUED = 1_000_000
 MAX_CURVE_BYTES = 16 * 1024 * 1024
 
 
@@ -214,7 +214,7 @@ class Issuer:
     ) -> Issued:  # fmt: skip
         msgspec.convert(held, kind)
         content = container.content_of(held)
-        place = int.from_bytes(self._random(4), "big") % STATUS_PLACES
+        place = self._free_place()
         disclosure = f"D-{b64url(self._random(9))}"
         said = Statement(
             self._said.origin, format_, disclosure, told.recipient, told.purpose, profile, int(self._now.timestamp()),
@@ -231,6 +231,18 @@ class Issuer:
             file_digest=hashlib.sha256(file).hexdigest(), status_place=place, **about,
         )  # fmt: skip
         return Issued(file, fact, unsealed)
+
+    def _free_place(self) -> int:
+        """A random place of the status list that no other file has: revoking one must not revoke another."""
+        issued = (events.recall(found.body) for found in self._record.about("type:disclosure_issued.v1", 0, MAX_ISSUED))
+        taken = {fact.status_place for fact in issued if isinstance(fact, DisclosureIssued)}
+        free = [place for place in range(STATUS_PLACES) if place not in taken]
+        if not free:
+            raise UsageError(
+                f"{STATUS_PLACES:,} files were handed out, and the status list has no place left",
+                remedy="Begin a log of another name for what comes.",
+            )
+        return free[int.from_bytes(self._random(8), "big") % len(free)]
 
     def _signer(self) -> Any:
         """The statement key of the manifest that the log's last block names."""
@@ -257,11 +269,6 @@ class Issuer:
 
     def _path(self, index: int) -> list[str]:
         return [b64(step) for step in merkle.inclusion_path(index, self._said.size, self._tree.node)]
-
-    @property
-    def said(self) -> Checkpoint:
-        """The checkpoint that files are made against."""
-        return self._said
 
 
 class _Pack:

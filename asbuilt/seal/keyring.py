@@ -8,7 +8,9 @@ named by the environment: ASBUILT_PKCS11_LIBRARY and ASBUILT_PKCS11_PIN.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +114,28 @@ def _read(path: Path) -> Signer:
         ) from None
 
 
+_token_in_use = threading.Lock()
+
+
 class TokenKey:
     """A private key in a PKCS#11 token (Ed25519, CKM_EDDSA), reached through the package `python-pkcs11`."""
 
-    def __init__(self, name: str, kind: int, place: str, library: Any = None) -> None:
+    def __init__(self, name: str, kind: int, place: str) -> None:
         token, _, label = place.partition("/")
         if kind != ED25519:
             raise UsageError("a token holds Ed25519 keys only", remedy="Keep the ML-DSA-44 key in a file.")
-        self._session = (
-            (library or _library()).get_token(token_label=token).open(user_pin=os.environ.get("ASBUILT_PKCS11_PIN", ""))
-        )
+        session = _session(token)
         from pkcs11 import Attribute, KeyType, ObjectClass
+        from pkcs11.exceptions import PKCS11Error
 
-        self._private = self._session.get_key(
-            object_class=ObjectClass.PRIVATE_KEY, key_type=KeyType.EC_EDWARDS, label=label
-        )
-        public = self._session.get_key(object_class=ObjectClass.PUBLIC_KEY, key_type=KeyType.EC_EDWARDS, label=label)
-        # CKA_EC_POINT is a DER octet string around the 32 bytes.
-        self._key = Key(name, kind, bytes(public[Attribute.EC_POINT])[-32:])
+        try:
+            self._private = session.get_key(ObjectClass.PRIVATE_KEY, KeyType.EC_EDWARDS, label=label)
+            public = session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC_EDWARDS, label=label)
+            # CKA_EC_POINT is a DER octet string around the 32 bytes.
+            self._key = Key(name, kind, bytes(public[Attribute.EC_POINT])[-32:])
+        except PKCS11Error as error:
+            raise _refused(token, error) from error
+        self._token = token
 
     @property
     def key(self) -> Key:
@@ -139,13 +145,28 @@ class TokenKey:
     def sign(self, message: bytes) -> bytes:
         """A bare signature, made in the token."""
         from pkcs11 import Mechanism
+        from pkcs11.exceptions import PKCS11Error
 
-        return bytes(self._private.sign(message, mechanism=Mechanism.EDDSA))
+        try:
+            with _token_in_use:
+                return bytes(self._private.sign(message, mechanism=Mechanism.EDDSA))
+        except PKCS11Error as error:
+            raise _refused(self._token, error) from error
 
 
-def _library() -> Any:
+def _refused(token: str, error: Exception) -> RecordError:
+    return RecordError(
+        f"the token {token} refuses: {type(error).__name__} {error}",
+        remedy="Check that it is plugged in, its label, the key's label, and the PIN in ASBUILT_PKCS11_PIN.",
+    )
+
+
+@lru_cache(maxsize=8)
+def _session(token: str) -> Any:
+    """The one session of this process with a token; a token lets nobody log in twice."""
     try:
         import pkcs11
+        from pkcs11.exceptions import PKCS11Error
     except ImportError:
         raise UsageError(
             "a key lies in a token, and the package python-pkcs11 is not installed", remedy="Install python-pkcs11."
@@ -155,4 +176,7 @@ def _library() -> Any:
         raise UsageError(
             "a key lies in a token of unknown make", remedy="Name its library with ASBUILT_PKCS11_LIBRARY."
         )
-    return pkcs11.lib(path)
+    try:
+        return pkcs11.lib(path).get_token(token_label=token).open(user_pin=os.environ.get("ASBUILT_PKCS11_PIN", ""))
+    except (PKCS11Error, RuntimeError) as error:
+        raise _refused(token, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -55,11 +56,13 @@ class Leaves:
             self._looked_at = known = self._store.block_with(position)
         return known
 
-    def _placed(self, position: int, block: SealedBlock, recorded: Recorded | None = None) -> Placed:
+    def _placed(
+        self, position: int, block: SealedBlock, recorded: Recorded | None = None, known: list[Link] | None = None
+    ) -> Placed:
         found = recorded or next(iter(self._record.read(position - 1, 1)), None)
         if found is None or found.position != position:
             raise ProofError("not_recorded", f"fact {position:,} is sealed but not in the record")
-        links = self._store.links(position)
+        links = self._store.links(position) if known is None else known
         made = leaf_.sealed(found.body, found.seed, links)
         return Placed(
             found, block, block.slots[position - block.first_position], links, made, merkle.leaf_hash(made.leaf)
@@ -107,17 +110,20 @@ class Leaves:
     def _closings(self, block: SealedBlock) -> dict[int, bytes]:
         return {lane.slot: self.closing(lane.name).hash for lane in self._store.lanes_of(block.number) if lane.body}
 
-    def root(self, block: SealedBlock) -> bytes:
-        """A block's root, made again from the record. Raises `ProofError` if a fact is not there."""
-        recorded = self._record.read(block.first_position - 1, len(block.slots)) if block.slots else []
-        leaves = {
-            slot: self._placed(position, block, fact).hash
-            for position, slot, fact in zip(
-                range(block.first_position, block.first_position + len(block.slots)),
-                block.slots,
-                [*recorded, *[None] * (len(block.slots) - len(recorded))],
-                strict=True,
-            )
-        }
+    def all_of(self, block: SealedBlock) -> list[Placed]:
+        """Every fact of a block, made again from the record. Raises `ProofError` if one is not there."""
+        if not block.slots:
+            return []
+        recorded = self._record.read(block.first_position - 1, len(block.slots))
+        if [one.position for one in recorded] != list(range(block.first_position, block.last_position + 1)):
+            raise ProofError("not_recorded", f"facts of block {block.number} are sealed but not in the record")
+        links = self._store.links_of_block(block)
+        return [
+            self._placed(one.position, block, one, links.get(one.position, [])) for one in recorded
+        ]  # fmt: skip
+
+    def root(self, block: SealedBlock, placed: Sequence[Placed] | None = None) -> bytes:
+        """A block's root, made again from the record, or from what `all_of` gave."""
+        leaves = {one.slot: one.hash for one in (self.all_of(block) if placed is None else placed)}
         leaves |= self._closings(block)
         return merkle.root_of(block_.group_roots(block.seed, self._slots, leaves))

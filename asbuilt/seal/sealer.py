@@ -40,6 +40,8 @@ FOLLOW_AT_ONCE = 200
 """So many facts are sealed before other threads get their turn."""
 PUBLISH_AT_ONCE = 64
 """When many blocks are due, so many are closed between two checkpoints."""
+MAX_DUE = 100_000
+"""When more blocks are due (70 days of minutes), the clock is doubted: an empty block is never taken back."""
 _log = logging.getLogger("asbuilt")
 
 
@@ -65,6 +67,7 @@ class Sealer:
         self.files = LogFiles(folder.proof)
         self.keyring = Keyring(folder.keys)
         self.problem: AsBuiltError | None = None
+        self.trusts_clock = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._revocations = Revocations(record)
@@ -271,8 +274,18 @@ class Sealer:
         return Block(self.founding.origin, number, self.founding.slots, found.root, found.keys).text().encode()
 
     def catch_up(self, most: int = PUBLISH_AT_ONCE) -> int:
-        """Close blocks that are due, some at a time, and publish them; how many were closed."""
-        wanted = min(self.due(), most)
+        """Close blocks that are due, some at a time, and publish them; how many were closed.
+
+        Raises `RecordError` when so many are due that the clock must be wrong, unless `trusts_clock`.
+        """
+        due = self.due()
+        if due > MAX_DUE and not self.trusts_clock:
+            raise RecordError(
+                f"{due:,} blocks are due: by the clock, {due * self.founding.cadence_s / 86_400:,.0f} days passed since the last",
+                where=str(self._folder.path),
+                remedy="Set the clock. If it is right, close them once with `asbuilt seal now --long`.",
+            )
+        wanted = min(due, most)
         for _ in range(wanted):
             self.close_next()
             _let_others()
@@ -302,8 +315,9 @@ class Sealer:
                 busy = self.catch_up() == PUBLISH_AT_ONCE
                 self.problem = None
             except AsBuiltError as error:
+                if self.problem is None or self.problem.message != error.message:
+                    _log.error("sealing: %s", error)
                 busy, self.problem = False, error
-                _log.error("sealing: %s", error)
             except Exception as error:
                 busy = False
                 self.problem = RecordError(
@@ -325,6 +339,13 @@ class Sealer:
     def waiting(self) -> int:
         """How many recorded facts are not in a closed block yet."""
         return self._record.head() - self._after
+
+    def about(self, unit: str) -> tuple[int, int, int]:
+        """Of the facts about a unit: how many are in closed blocks, how many wait; and the log's entries."""
+        head = self.store.head(unit)
+        waiting = (events.recall(found.body) for found in self._record.about(unit, self._after, 1000))
+        number = sum(unit in reading.units_of(self._record, fact) for fact in waiting)
+        return head.number if head else 0, number, self._signed().size
 
     @property
     def closed(self) -> int:
@@ -349,7 +370,7 @@ def begin(
     slots: int = block_.SLOTS, backlog: int = 0,
 ) -> None:  # fmt: skip
     """Begin the log of a folder, unless it has one: make keys and fix name, cadence and size of blocks for ever."""
-    store = SealStore(folder.seals)
+    store = SealStore(folder.seals, create=True)
     try:
         if store.setting("founding") is not None:
             return

@@ -96,15 +96,17 @@ class LaneRow(NamedTuple):
 
 
 class SealStore:
-    """The file. One sealer writes; `read_only` opens it beside."""
+    """The file. One sealer writes; `read_only` opens it beside, `create` makes it if there is none."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, create: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
         is_new = not path.exists()
-        if is_new and read_only:
+        if is_new and not create:
             raise RecordError(
-                "nothing is sealed here yet", where=str(path), remedy="`asbuilt run` seals what it records."
+                "nothing is sealed here yet",
+                where=str(path),
+                remedy="`asbuilt run` seals what it records; `asbuilt seal begin` begins the log by itself.",
             )
         fault = None if is_new else header_fault(path)
         if fault is not None:
@@ -211,6 +213,17 @@ class SealStore:
         return [
             Link(*row) for row in self._rows("SELECT unit, number, before FROM link WHERE position = ? ORDER BY unit", position)
         ]  # fmt: skip
+
+    def links_of_block(self, block: SealedBlock) -> dict[int, list[Link]]:
+        """The same for every fact of a block, by position."""
+        found: dict[int, list[Link]] = {}
+        rows = self._rows(
+            "SELECT position, unit, number, before FROM link WHERE position BETWEEN ? AND ? ORDER BY position, unit",
+            block.first_position, block.last_position,
+        )  # fmt: skip
+        for position, *link in rows:
+            found.setdefault(position, []).append(Link(*link))
+        return found
 
     def positions(self, unit: str, limit: int) -> list[int]:
         """The positions of the sealed facts about a unit, in order of their numbers."""

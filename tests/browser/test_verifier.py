@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import copy
+import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,3 +138,57 @@ def test_the_log_grew_from_a_kept_checkpoint(page, made):
 
 def test_a_file_made_anew_without_change_holds(page, made):
     assert in_browser(page, again(made, made.passport, lambda held: None), made.given)["ok"]
+
+
+def _mutated(held: Any, chance: random.Random) -> None:
+    """Change one thing somewhere: a text, a number, an element, a member."""
+    at, path = held, []
+    while isinstance(at, dict | list) and at and (len(path) < 2 or chance.random() < 0.8):
+        key = chance.choice(sorted(at)) if isinstance(at, dict) else chance.randrange(len(at))
+        path.append((at, key))
+        at = at[key]
+    around, key = path[-1]
+    value = around[key]
+    match chance.randrange(5):
+        case 0 if isinstance(around, list):
+            del around[key]
+        case 1 if isinstance(around, list):
+            around.insert(chance.randrange(len(around) + 1), copy.deepcopy(value))
+        case 2 if isinstance(around, list) and len(around) > 1:
+            other = chance.randrange(len(around))
+            around[key], around[other] = around[other], around[key]
+        case 3 if isinstance(value, str) and value:
+            cut = chance.randrange(len(value))
+            around[key] = (
+                value[:cut] + chance.choice(["A", "é", "\\n", "", "=", "0", "\\u202e", " "]) + value[cut + 1 :]
+            )
+        case _:
+            around[key] = chance.choice([0, 1, -1, 2**53, None, "", "x", [], {}, True, 10**30, value])
+
+
+@pytest.mark.parametrize("start", [11, int(os.environ.get("MUTATION_SEED") or 12)])
+def test_both_verifiers_agree_about_random_changes(page, made, start):
+    """Changes that only the plant could make: each file is signed anew, so that the checks inside are reached."""
+    chance = random.Random(start)
+    reasons = set()
+    for _ in range(200):
+        original = chance.choice([made.passport, made.exactly, made.at_least])
+        seed = chance.randrange(1 << 30)
+
+        def change(held: dict[str, Any], seed: int = seed) -> None:
+            # Browsers cannot check the ML-DSA-44 signature, so the checkpoint itself is left as it is.
+            own, kept = random.Random(seed), held["checkpoint"]
+            for _ in range(own.randrange(1, 3)):
+                _mutated(held, own)
+            if "checkpoint" in held:
+                held["checkpoint"] = kept
+
+        file = again(made, original, change)
+        ours, theirs = python(file, made.given), in_browser(page, file, made.given)
+        assert (theirs["ok"], theirs["reason"]) == (ours["ok"], ours["reason"]), (
+            seed,
+            ours["message"],
+            theirs["message"],
+        )
+        reasons.add(ours["reason"])
+    assert len(reasons) > 6, reasons

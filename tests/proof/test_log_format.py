@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt.errors import ProofError
-from asbuilt.proof import checkpoint, merkle, note, policy, tiles
+from asbuilt.proof import checkpoint, merkle, note, policy, tiles, tlogproof
 from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.proof.keys import HeldKey
 from asbuilt.proof.note import COSIGNED_ED25519, COSIGNED_MLDSA44, ED25519, Key
@@ -284,6 +284,27 @@ def test_a_policy_and_its_quorum():
     ):  # fmt: skip
         with pytest.raises(ProofError):
             policy.parse(wrong.encode())
+
+
+def test_a_tlog_proof_is_read_as_it_was_written_and_every_change_is_refused():
+    entries = [f"block {n}".encode() for n in range(20)]
+    files, size = grown_log(entries, [20])
+    log = tiles.Tiles(files.get, size)
+    signer = HeldKey(ORIGIN, ED25519, bytes(32))
+    signed = note.signed(Checkpoint(ORIGIN, size, merkle.root(size, log.node)).text(), [signer], 0).decode()
+    trusted = policy.Policy((signer.key,), {}, {}, "none")
+    made = tlogproof.TlogProof(7, tuple(merkle.inclusion_path(7, size, log.node)), signed)
+    for proof in (made, made._replace(extra=b"words")):
+        assert tlogproof.parse(proof.text().encode()) == proof
+        assert tlogproof.check(proof, entries[7], trusted)
+    assert made.text().startswith("c2sp.org/tlog-proof@v1\nindex 7\n")
+    with pytest.raises(ProofError):
+        tlogproof.check(made, entries[8], trusted)
+    text = made.text().encode()
+    for at in range(len(text)):
+        altered = text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :]
+        with pytest.raises(ProofError):
+            tlogproof.check(tlogproof.parse(altered), entries[7], trusted)
 
 
 # --------------------------------------------------------------------------- other people's readers

@@ -15,10 +15,11 @@ from asbuilt import events
 from asbuilt.errors import RecordError
 from asbuilt.proof import block, checkpoint, consistency, merkle, note
 from asbuilt.proof.checkpoint import Checkpoint
-from asbuilt.seal import audit
+from asbuilt.seal import audit, sealer
 from asbuilt.seal.leaves import Leaves
 from asbuilt.seal.logfiles import LogFiles
 from tests.proof.works import ORIGIN, PRODUCT, SLOTS, START, Works
+from tests.web.serving import wait_until
 
 
 @pytest.fixture
@@ -61,6 +62,31 @@ def test_downtime_is_caught_up(works):
     assert works.close_blocks(0) == 60
     assert works.sealer.waiting == 0
     assert problems(works) == []
+
+
+def test_a_clock_that_is_months_ahead_is_doubted(works, monkeypatch):
+    works.close_blocks(60)
+    monkeypatch.setattr(sealer, "MAX_DUE", 100)
+    works.later(101 * 60)
+    with pytest.raises(RecordError, match="101 blocks are due"):
+        works.sealer.catch_up()
+    assert out(works).size == 2
+    works.sealer.trusts_clock = True
+    assert works.close_blocks(0) == 101
+
+
+def test_the_thread_seals_as_time_passes_and_tells_what_keeps_it(works, monkeypatch):
+    monkeypatch.setattr(sealer, "LOOK_EVERY_S", 0.01)
+    works.sealer.start()
+    works.engine("1")
+    works.later(120)
+    wait_until(lambda: works.sealer.closed == 2 and works.sealer.waiting == 0)
+    assert works.sealer.problem is None
+    monkeypatch.setattr(sealer, "MAX_DUE", 1)
+    works.later(600)
+    assert "blocks are due" in wait_until(lambda: works.sealer.problem).message
+    monkeypatch.setattr(sealer, "MAX_DUE", 100)
+    wait_until(lambda: works.sealer.closed == 12 and works.sealer.problem is None)
 
 
 def test_a_fact_goes_into_the_block_of_its_arrival_with_its_own_time_inside(works):

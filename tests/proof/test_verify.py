@@ -137,6 +137,23 @@ def test_each_passport_is_a_fact_that_names_the_file(made):
     assert check(made.passport, made.given).told["disclosure"] == made.fact.disclosure
 
 
+def test_no_two_files_share_a_place_of_the_status_list(made, monkeypatch):
+    from asbuilt.proof import statement
+    from asbuilt.record import Entry
+    from asbuilt.seal import issue
+
+    monkeypatch.setattr(issue, "STATUS_PLACES", 4)
+    taken = {made.fact.status_place}
+    for _ in range(4 - sum(place < 4 for place in taken)):
+        one = passport(made.works)
+        assert one.fact.status_place not in taken
+        taken.add(one.fact.status_place)
+        made.works.record.append([Entry(one.fact, events.encode(one.fact))])
+    with pytest.raises(Exception, match="no place left"):
+        passport(made.works)
+    assert statement.STATUS_PLACES == 1 << 14
+
+
 def test_curves_come_along_and_an_altered_one_is_found(tmp_path):
     import hashlib
 
@@ -257,6 +274,43 @@ def test_a_file_beyond_the_limit_is_not_read(made, monkeypatch):
     assert check(made.passport, made.given).reason == "too_large"
 
 
+MEMORY = """
+import resource, sys, datetime as dt
+from asbuilt import verify
+from asbuilt.proof import container
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+report = verify.verify(sys.stdin.buffer.read(container.MAX_FILE_BYTES + 1), verify.Known(now=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
+print(report.reason, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        ("small parts", b"[" + b"{}," * 15_000_000 + b"{}]", "too_large"),
+        ("numbers", b"[" + b"1," * 1_900_000 + b"1]", "malformed"),
+        ("one long text", b'"' + b"a" * 60_000_000 + b'"', "malformed"),
+        ("a gigabyte", b"", "too_large"),
+    ],
+)
+def test_hostile_files_are_refused_within_bounded_memory(made, name, body, reason):
+    import subprocess
+    import sys
+
+    from asbuilt.proof import statement
+
+    said, _ = split(made.passport)
+    signer = made.works.sealer.keyring.of(made.works.sealer.manifest, "statement")[0]
+    told = said._replace(content=statement.content_digest(body)).payload()
+    file = container.written(said.format, statement.sign_token(signer, statement.STATEMENT_TYPE, told), body)
+    if name == "a gigabyte":
+        file = b"x" * (container.MAX_FILE_BYTES + 1)
+    done = subprocess.run([sys.executable, "-c", MEMORY], input=file, capture_output=True, check=True)
+    found, grown_mb = done.stdout.split()
+    assert found.decode() == reason
+    assert int(grown_mb) < 600
+
+
 def test_random_damage_never_raises(made):
     chance = random.Random(3)
     known = Known(now=made.works.now)
@@ -303,3 +357,54 @@ def test_a_lane_is_closed_once_and_counts_what_the_record_held(tmp_path):
 
     assert [found.what for found in audit.audit(works.folder, works.record) if found.bad] == []
     works.end()
+
+
+# --------------------------------------------------------------------------- nothing follows
+
+
+def test_passports_and_claims_of_plants_of_any_size_look_alike(tmp_path):
+    """Two plants with the same engine; one makes forty others. What each hands out has the same size and shape."""
+    files = []
+    for name, others in (("small", 0), ("large", 40)):
+        works = Works(tmp_path / name, seed=others + 1, start=EVENING, slots=512)
+        works.tell(events.LaneRegistered, lane=LANE)
+        works.close_blocks(60)
+        for n in range(others // 2):
+            works.engine(f"{n:05}", pace_s=0)
+        works.engine(SERIAL, cylinder="CY-05512", pace_s=0)
+        for n in range(others // 2, others):
+            works.engine(f"{n:05}", pace_s=0)
+        for _ in range(25):
+            works.close_blocks(60)
+        works.now = EVENING + dt.timedelta(hours=1)
+        works.close_blocks(0)
+        lane = works.sealer.store.lane(LANE)
+        assert len(lane.counted) == others + 1
+        from tests.proof.flaws import claim
+
+        public = {
+            str(path.relative_to(works.folder.proof)): path.stat().st_size
+            for path in works.folder.proof.rglob("*") if path.is_file()
+        }  # fmt: skip
+        handed = [passport(works, SERIAL, name).file for name in ("public", "customer", "full")] + [claim(works, 1)]
+        files.append((public, handed))
+        works.end()
+    (small_public, small), (large_public, large) = files
+    assert small_public == large_public
+    for one, other in zip(small, large, strict=True):
+        assert len(one) == pytest.approx(len(other), abs=120)  # numbers of places have one to three digits
+        (said, held), (said_too, held_too) = split(one), split(other)
+        assert (said.issued, said.profile) == (said_too.issued, said_too.profile)
+        assert _shape(held) == _shape(held_too)
+        assert [part["record"].split("\n")[:4] for part in held["blocks"]] == [
+            part["record"].split("\n")[:4] for part in held_too["blocks"]
+        ]
+
+
+def _shape(held):
+    """What remains of a file without the values: names, lengths of lists, and which texts are how long."""
+    if isinstance(held, dict):
+        return {name: _shape(value) for name, value in held.items() if name not in ("slot", "count")}
+    if isinstance(held, list):
+        return [_shape(value) for value in held]
+    return len(held) if isinstance(held, str) else type(held).__name__

@@ -55,10 +55,12 @@ class Works:
         """Record a fact about an engine."""
         return self.tell(kind, product=PRODUCT, serial=serial, **fields)
 
-    def engine(self, serial: str, *, cylinder: str | None = None, passes: bool = True) -> list[Event]:
+    def engine(
+        self, serial: str, *, cylinder: str | None = None, passes: bool = True, pace_s: float = 5
+    ) -> list[Event]:
         """An engine from beginning to end, a few seconds after each other."""
         told = [self.about(events.UnitStarted, serial, order="2418", by="R. Kask")]
-        self.later(5)
+        self.later(pace_s)
         if cylinder:
             told.append(
                 self.tell(
@@ -77,7 +79,7 @@ class Works:
             )
         for name, value in (("main_bore", "35.004"), ("torque", "11.8")):
             told.append(self.about(events.Measured, serial, characteristic=name, value=value, uom="mm", by="A. Berg"))
-            self.later(5)
+            self.later(pace_s)
         told.append(
             self.about(
                 events.RunRecorded, serial, station="works/main/assembly/1/70", program="R4", start_time=self.now,

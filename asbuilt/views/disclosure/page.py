@@ -14,16 +14,22 @@ MENU = Menu("Disclosures", "/disclosures", 80, "d")
 ROWS = 200
 
 
-def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
-    """Everything that was handed out, the latest first, and a form to hand out a passport."""
+def index(
+    reader: Reader, product: str | None = None, serial: str | None = None, at: dt.datetime | None = None
+) -> Shown:
+    """Everything that was handed out, the latest first, and a form to hand out a passport (of a unit that is named)."""
     rows = queries.list_(reader, limit=ROWS, at=at)
     products = sorted(reader.plant(at).products)
-    values = {"rows": rows, "count": queries.count(reader, at)}
+    form = {"products": products, "now": at is None, "product": product or "", "serial": serial or ""}
     return Shown(
         "Disclosures",
-        {"disclosures": Fragment("disclosures", values), "handing": Fragment("handing", {"products": products, "now": at is None})},
+        {
+            "disclosures": Fragment("disclosures", {"rows": rows, "count": queries.count(reader, at)}),
+            "handing": Fragment("handing", form),
+        },
+        values={"first": serial is not None},
         menu="/disclosures",
-    )  # fmt: skip
+    )
 
 
 def one(reader: Reader, disclosure: str, at: dt.datetime | None = None) -> Shown:

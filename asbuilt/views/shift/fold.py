@@ -15,6 +15,7 @@ from typing import Any
 from asbuilt.events import (
     Counted,
     DispositionDecided,
+    GapFound,
     HeartbeatMissed,
     HoldPlaced,
     HoldReleased,
@@ -54,7 +55,7 @@ from asbuilt.views.shift.rows import (
     hour_of,
 )
 
-VERSION = 1
+VERSION = 2
 
 ROWS = {
     State: ("cell", "time_us", "fact"),
@@ -105,6 +106,13 @@ def _heard(fact: SourceConnected, time_us: int) -> Iterator[Watch]:
 def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
     seen_us = microseconds(fact.last_seen) if fact.last_seen else time_us
     yield Watch(fact.adapter, time_us, fact.id.bytes, 1, min(seen_us, time_us))
+
+
+def _missed(fact: GapFound, time_us: int) -> Iterator[Watch]:
+    start_us, end_us = microseconds(fact.start_time), microseconds(fact.end_time)
+    if start_us < end_us:
+        yield Watch(fact.adapter, start_us, fact.id.bytes, 1, start_us)
+        yield Watch(fact.adapter, end_us, fact.id.bytes, 0, 0)
 
 
 def _counted(fact: Counted, time_us: int) -> Iterator[Made]:
@@ -196,6 +204,7 @@ RULES = {
     SourceConnected: _heard,
     HeartbeatMissed: _lost,
     SourceLost: _lost,
+    GapFound: _missed,
     Counted: _counted,
     OperationStarted: _started,
     OperationCompleted: _completed,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 
-from asbuilt.access import Reader
+from asbuilt.access import Reader, UnitSeal
 from asbuilt.errors import UsageError
+from asbuilt.events import unit_key
 from asbuilt.views.unit import charts, queries
 from asbuilt.views.unit.passport import Passport
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
@@ -27,7 +28,7 @@ def show(reader: Reader, serial: str, at: dt.datetime | None = None, known_at: d
     passport = _passport(reader, serial, at, known_at)
     own = {"p": passport, "mark": charts.mark}
     fragments = {
-        "head": Fragment("head", own),
+        "head": Fragment("head", {**own, "seal": _seal(reader, passport) if at is None and known_at is None else None}),
         "built": Fragment("built", own),
         "critical": Fragment("critical", own),
         "genealogy": Fragment("genealogy", own),
@@ -37,6 +38,10 @@ def show(reader: Reader, serial: str, at: dt.datetime | None = None, known_at: d
         "life": Fragment("life", own),
     }
     return Shown(passport.unit.serial, fragments, layout="passport", values={"p": passport}, menu="/unit")
+
+
+def _seal(reader: Reader, passport: Passport) -> UnitSeal | None:
+    return reader.seal(unit_key(passport.unit.product, passport.unit.serial))
 
 
 def _passport(reader: Reader, serial: str, at: dt.datetime | None, known_at: dt.datetime | None) -> Passport:

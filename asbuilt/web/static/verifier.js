@@ -1,7 +1,7 @@
 // The verifier in a browser: the second implementation of docs/record-format.md, section 6 onward.
 // It needs WebCrypto (SHA-256, Ed25519) and nothing from any network. ML-DSA-44 is not checked here.
 
-const MAX_FILE = 64 * 1024 * 1024;
+const MAX_FILE = 64 * 1024 * 1024, MAX_PARTS = 2000000;
 const FORMATS = { "asbuilt.passport/1": "passport", "asbuilt.claim/1": "claim" };
 const DIGESTS = 32, SALT_BYTES = 16, STATUS_PLACES = 1 << 14, MAX_COUNT = 1000000, MAX_LEAVES = 50000, MAX_DEPTH = 64;
 const COUNTS = { run_in_passed: "passed their run-in", completed: "were completed", shipped: "were shipped" };
@@ -538,6 +538,9 @@ async function steps(bytes, known, report, begin, done) {
   if (told.format !== file.format) malformed("the statement is about another kind of file");
   if (!same(told.digest, await sha256(file.content))) flaw("content_altered", "the content is not what the statement was made for");
   const kind = FORMATS[file.format];
+  let parts = 0;
+  for (const byte of file.content) if (byte === 44 || byte === 91 || byte === 123) parts += 1;
+  if (parts > MAX_PARTS) flaw("too_large", `the content has more than ${number(MAX_PARTS)} parts`);
   const content = readJson(fromUtf8(file.content));
   if (!isObject(content) || content.kind !== kind) malformed("the file holds something else than its first line says");
   if (!CONTENT[kind](content)) malformed("the content is not as it should be");
@@ -597,8 +600,8 @@ async function steps(bytes, known, report, begin, done) {
   begin("Every fact is in its block");
   const opened = [], taken = new Set();
   for (const [at, part] of content.leaves.entries()) {
-    const record = records[part.block], hash = await leafHash(utf8.encode(part.leaf));
-    try { await checkInclusion(part.slot, record.slots, hash, part.path.map((step) => unb64(step, 32)), record.root); } catch (error) {
+    const record = records[part.block], hash = await leafHash(utf8.encode(part.leaf)), path = part.path.map((step) => unb64(step, 32));
+    try { await checkInclusion(part.slot, record.slots, hash, path, record.root); } catch (error) {
       flaw("leaf_not_in_block", `leaf ${at} is not at place ${part.slot} of block ${record.number}: ${error.message}`);
     }
     const place = `${record.number}/${part.slot}`;
@@ -653,7 +656,8 @@ async function checkpointSignedBy(text, own, policy) {
   return { checkpoint, found: byLog, unchecked };
 }
 async function inLog(index, text, path, said) {
-  try { await checkInclusion(index, said.size, await leafHash(utf8.encode(text)), path.map((step) => unb64(step, 32)), said.root); } catch (error) {
+  const steps = path.map((step) => unb64(step, 32));
+  try { await checkInclusion(index, said.size, await leafHash(utf8.encode(text)), steps, said.root); } catch (error) {
     flaw("block_not_in_log", `entry ${index} is not in the log: ${error.message}`);
   }
 }

@@ -51,7 +51,15 @@ def show(reader: Reader, day: str, shift: str, line: str | None = None, at: dt.d
     common = {"report": report, "back": address, "here": at is None}
     alarms = lines.board(reader, found.path, report.at if not report.over else report.shift.end).alarms
     fragments = {
-        "head": Fragment("head", {**common, "context": _context(plant, found, report), "more": _more(plant, report)}),
+        "head": Fragment(
+            "head",
+            {
+                **common,
+                "context": _context(plant, found, report),
+                "more": _more(plant, report),
+                "lines": _lines(plant, report),
+            },
+        ),
         "hours": Fragment("hours", {**common, "bars": _bars(report)}),
         "losses": Fragment("losses", {**common, "steps": drawing.waterfall(report.losses)}),
         "causes": Fragment("causes", {**common, "draw": drawing}),
@@ -82,6 +90,12 @@ def _more(plant: Plant, report: Report) -> dict[str, str]:
         for name, where in (("before", report.before), ("after", report.after))
         if where
     }
+
+
+def _lines(plant: Plant, report: Report) -> list[tuple[str, str]]:
+    """The lines that work by shifts, with the address of each one's shift now; none if there is only one."""
+    lines = [line for line in plant.lines.values() if plant.has_shifts(line)]
+    return [(line.name, f"/shift?line={quote(plant.address(line), safe='')}") for line in lines if len(lines) > 1]
 
 
 def _bars(report: Report) -> list[object]:

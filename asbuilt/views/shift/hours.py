@@ -1,4 +1,4 @@
-"""Whole hours of a station, from their sums; pieces of hours by one question to the database.
+"""Whole hours of a station, from their sums; pieces of hours as differences of sums.
 
 Most of a window is neither silent nor explained, and nothing in it fails: its times are summed by
 state where the rows lie. Hours in which more must be told apart are given back, to be read tile by tile.
@@ -32,7 +32,7 @@ class Plan:
         self.ranges: list[tuple[int, int, int]] = []
         self._groups: dict[tuple[Key, Plant], int] = {}
         runs: list[tuple[int, int, int]] = []
-        pieces: list[tuple[int, int, int, int]] = []
+        heads: list[tuple[int, int, int, int]] = []
         for span, key in work:
             for start_us, end_us, is_cut in _parts(span, cut):
                 if is_cut:
@@ -40,15 +40,16 @@ class Plan:
                     continue
                 number = self._groups.setdefault((key, span.plant), len(self._groups))
                 self.ranges.append((number, start_us, end_us))
-                first, last = -(-start_us // HOUR_US), end_us // HOUR_US
+                # Whole hours from the one it begins in, less that one's head; more the head of the one it ends in.
+                first, last = start_us // HOUR_US, end_us // HOUR_US
                 if first < last:
                     runs.append((number, first, last))
-                edges = (
-                    ((start_us, first * HOUR_US), (last * HOUR_US, end_us)) if first <= last else ((start_us, end_us),)
-                )
-                pieces += [(number, a // HOUR_US, a, b) for a, b in edges if a < b]
+                if start_us % HOUR_US:
+                    heads.append((number, first, start_us, -1))
+                if end_us % HOUR_US:
+                    heads.append((number, last, end_us, 1))
         self.groups = list(self._groups)
-        self.runs, self.pieces = json.dumps(runs), json.dumps(pieces)
+        self.runs, self.heads = json.dumps(runs), json.dumps(heads)
 
 
 def _parts(span: Span, cut: Set[int]) -> list[tuple[int, int, bool]]:
@@ -123,7 +124,7 @@ class Hours:
         found: defaultdict[tuple[int, Told], int] = defaultdict(int)
         self._add_carried(plan, found)
         path = f"{self._station.path}\t"
-        for sql, asked in ((_RUNS, plan.runs), (_PIECES, plan.pieces)):
+        for sql, asked in ((_RUNS, plan.runs), (_HEADS, plan.heads)):
             if asked != "[]":
                 for number, state, reason, us in self._station.reader.select(sql, asked, path):
                     found[number, (state, reason)] += us
@@ -204,16 +205,17 @@ WITH run AS MATERIALIZED (
 SELECT number, h.state, h.reason, sum(h.us)
 FROM run CROSS JOIN shift_hour h ON h.cell >= first_cell AND h.cell < end_cell GROUP BY 1, 2, 3
 """
-_PIECES = """
-WITH piece AS MATERIALIZED (
-  SELECT key AS piece, value->>0 AS number, printf('%s%07d', ?2, value->>1) AS of_cell,
-    value->>2 AS start_us, value->>3 AS end_us FROM json_each(?1)
+# A head is an hour up to an instant: only its changes up to there are read. A piece is a difference of heads.
+_HEADS = """
+WITH head AS MATERIALIZED (
+  SELECT key AS head, value->>0 AS number, printf('%s%07d', ?2, value->>1) AS of_cell, value->>2 AS until_us,
+    value->>3 AS sign FROM json_each(?1)
 )
-SELECT number, state, reason, sum(min(until_us, end_us) - max(time_us, start_us)) FROM (
-  SELECT number, start_us, end_us, s.time_us, s.state, s.reason,
-    lead(s.time_us, 1, end_us) OVER (PARTITION BY piece ORDER BY s.time_us, s.fact) AS until_us
-  FROM piece CROSS JOIN shift_state s ON s.cell = of_cell
-) WHERE time_us < end_us AND until_us > start_us GROUP BY 1, 2, 3
+SELECT number, state, reason, sum(sign * (end_us - time_us)) FROM (
+  SELECT number, sign, s.time_us, s.state, s.reason,
+    lead(s.time_us, 1, until_us) OVER (PARTITION BY head ORDER BY s.time_us, s.fact) AS end_us
+  FROM head CROSS JOIN shift_state s ON s.cell = of_cell AND s.time_us < until_us
+) GROUP BY 1, 2, 3
 """
 
 

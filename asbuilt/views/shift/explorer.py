@@ -21,7 +21,7 @@ FIGURES = {
 }  # fmt: skip
 SPANS = (3, 7, 14, 28)
 MAX_COLUMNS = 62
-SHOWN = 60
+SHOWN = 30
 
 
 class Cell(NamedTuple):

@@ -171,16 +171,19 @@ def clock_jumps(
 def matrix(
     reader: Reader, scope: str, from_: dt.datetime | None = None, to: dt.datetime | None = None, by: str = "shift"
 ) -> list[Kpi]:
-    """Key figures of every station of a scope for every part of the window, in order of time, then of flow."""
-    chosen: By = next((known for known in BYS if known == by), "")
-    if chosen == "" or chosen == "order" or chosen == "product":
+    """Key figures of every station of a scope for every part of the window, in order of time, then of flow.
+
+    `by=` without a value gives one row a station for the whole window.
+    """
+    chosen: By = next((known for known in BYS if known == by), "order")
+    if chosen == "order" or chosen == "product":
         raise UsageError(f"by={by} is no part of a window", remedy="Give one of: hour, shift, day, week.")
     found = _look(reader, scope, from_, to)
     return [
         found.figures_of(part, member, chosen)
         for part in found.parts(chosen)
         for member in found.members
-        if part.key and member.station.path in part.by_station
+        if (part.key or chosen == "") and member.station.path in part.by_station
     ]
 
 

@@ -642,13 +642,18 @@ class UnitReturned(Event, tag="unit_returned.v1", frozen=True, kw_only=True):
 
 
 class SiteObserved(Event, tag="site_observed.v1", frozen=True, kw_only=True):
-    """A camera, door or detector saw something in a zone; no personal data."""
+    """A camera, door or detector saw something in a zone; no personal data.
+
+    `end_time` says that it is over. What belongs together has one `external_id`, or is of one device
+    and category. Of category `blind`, the device sees nothing itself.
+    """
 
     device: Name
     zone: Name
     category: Name
     severity: Literal["info", "detection", "alert"] = "info"
     start_time: Instant | None = None
+    end_time: Instant | None = None
     external_id: Name | None = None
     message: Text | None = None
 

@@ -104,7 +104,8 @@ def facts_of(draw: DrawFn, cls: type[Event], known: Mapping[str, SearchStrategy[
     found = draw(fields(cls, known))
     if found.get("start_time") is not None:
         end = "end_time" if "end_time" in found else "event_time"
-        found["start_time"], found[end] = sorted((found["start_time"], found[end]))
+        if found[end] is not None:
+            found["start_time"], found[end] = sorted((found["start_time"], found[end]))
     if cls in (events.OperationStarted, events.OperationCompleted, events.OperationReported):
         if found["serial"] is None and found["lot"] is None:
             found["order"] = found["order"] or "O-1"
@@ -126,8 +127,9 @@ def _replacements(fact_id: UUID, known: Mapping[str, SearchStrategy[Any]]) -> Se
     classes = [cls for cls in events.TYPES.values() if cls not in NOT_A_REPLACEMENT]
 
     def of(cls: type[Event]) -> SearchStrategy[Event]:
-        own = _OWN_FIELDS.get(cls, ())
-        return facts_of(cls, {**{name: how for name, how in known.items() if name not in own}, "id": st.just(fact_id)})
+        # What means something else in this type keeps the type's own strategy here as well.
+        own = {name: strategy for name, strategy in known.items() if name not in _OWN_FIELDS.get(cls, ())}
+        return facts_of(cls, {**own, "id": st.just(fact_id)})
 
     return st.sampled_from(classes).flatmap(of)
 

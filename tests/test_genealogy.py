@@ -316,3 +316,21 @@ def test_the_order_of_recording_changes_no_answer(facts, random, at):
                 except UsageError as error:
                     answers.append(str(error).encode())
             assert answers[0] == answers[1]
+
+
+def test_a_fact_corrected_into_another_type_is_found_by_its_new_type():
+    """Found by the property above: a delivery that was told as something else first."""
+    told = LotOpened(id=UUID(int=1), event_time=START, source="line", product="C", lot="L1", station="p", container="B")
+    right = LotReceived(id=UUID(int=1), event_time=START, source="line", product="C", lot="L1", quantity="5", heat="H1")
+    correction = CorrectionMade(
+        id=UUID(int=2),
+        event_time=START,
+        source="office",
+        corrects=UUID(int=1),
+        reason="incorrect_data",
+        replacement=right,
+    )
+    with held([told, correction]) as plant, plant.reader() as reader:
+        known = trace.where_used(reader, "heat:H1", known_at=RECORDED + 9 * MINUTE)
+        assert [lot.id for lot in known.lots] == ["L1"]
+        assert trace.where_used(reader, "heat:H1", known_at=RECORDED + MINUTE).lots == ()

@@ -61,8 +61,9 @@ def _is_module(name: str) -> bool:
 
 STDLIB = set(sys.stdlib_module_names)
 CONTRACT = ["asbuilt.events", "asbuilt.errors"]
-KIN = {"trace": ["asbuilt.views.unit.*"]}
-"""Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views."""
+KIN = {"trace": ["asbuilt.views.unit.*"], "station": ["asbuilt.views.unit.*"]}
+"""Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views. At a
+station it is made."""
 
 
 def allowed(module: str) -> tuple[list[str], list[str], str] | None:
@@ -117,11 +118,11 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )
         case ["views", _, "__init__"]:
             return [], [], "A view's folder is found by discovery; leave its __init__.py empty."
-        case ["views", _, "fold"]:
+        case ["views", view, "fold"]:
             return (
-                ["asbuilt.events"],
+                ["asbuilt.events", f"asbuilt.views.{view}.rows"],
                 [],
-                "A fold is a pure function of facts: it imports asbuilt.events and nothing else.",
+                "A fold is a pure function of facts: it imports asbuilt.events, and the view's rows where they fill a file.",
             )
         case ["views", view, name] if name == "page" or module not in _query_side(view):
             return (

@@ -85,7 +85,7 @@ class Reader:
         """Rows of a class for which the SQL condition holds; it may go on with ORDER BY and LIMIT."""
         table = self._store.table(row)
         make = row._make  # type: ignore[attr-defined]
-        return [make(found) for found in self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)]
+        return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
 
     def first(self, row: type[R], where: str, *bindings: object) -> R | None:
         """The first such row."""

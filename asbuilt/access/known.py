@@ -34,9 +34,14 @@ class Known:
         """Every fact about a subject as it read then, in order of id."""
         if subject not in self._subjects:
             ids: set[UUID] = set()
-            for fact in self._recorded(subject):
-                # What is corrected may have been about something else before.
-                ids.add(fact.corrects if isinstance(fact, CorrectionMade) else fact.id)
+            subjects = [subject]
+            if subject.startswith(("type:", "source:")):
+                # A correction is not found under the type or source of what it replaces a fact with.
+                subjects.append("type:correction_made.v1")
+            for found in subjects:
+                for fact in self._recorded(found):
+                    # What is corrected may have been about something else before.
+                    ids.add(fact.corrects if isinstance(fact, CorrectionMade) else fact.id)
             readings = (self._reading(fact_id) for fact_id in sorted(ids))
             self._subjects[subject] = [
                 fact for fact in readings if fact is not None and subject in events.subjects(fact)

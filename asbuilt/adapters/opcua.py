@@ -209,6 +209,7 @@ async def listen(config: Config, sink: Sink) -> None:
     except AsBuiltError as error:
         # Said before the client is let go: a silent server does not answer a goodbye either.
         await sink.lost(error.message)
+        await opcua.disconnected(client, silent=True)
         raise
     finally:
         await opcua.disconnected(client)

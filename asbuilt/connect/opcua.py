@@ -151,10 +151,17 @@ async def connected(config: Config, sink: Sink) -> Any:
     return client
 
 
-async def disconnected(client: Any) -> None:
-    """Let go of a client, whatever state it is in."""
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.disconnect(), GOODBYE_S)
+async def disconnected(client: Any, *, silent: bool = False) -> None:
+    """Let go of a client, whatever state it is in; a `silent` server is not asked to say goodbye."""
+    if silent:
+        with contextlib.suppress(Exception):
+            client.disconnect_socket()
+    try:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.disconnect(), GOODBYE_S)
+    finally:
+        with contextlib.suppress(Exception):
+            client.disconnect_socket()
 
 
 async def _secured(client: Any, config: Config) -> None:

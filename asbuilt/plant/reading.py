@@ -15,6 +15,7 @@ from asbuilt.errors import PlantError
 from asbuilt.plant.places import line_of
 from asbuilt.plant.references import problems_of
 from asbuilt.plant.tables import (
+    AlarmRule,
     Area,
     Break,
     Characteristic,
@@ -26,11 +27,13 @@ from asbuilt.plant.tables import (
     Part,
     Product,
     Reason,
+    Round,
     Shift,
     ShiftPattern,
     Site,
     Station,
     TimeModel,
+    Zone,
 )
 from asbuilt.plant.whole import Plant
 
@@ -88,7 +91,7 @@ def _numbers_as_written(value: Any) -> None:
     """Whole numbers under keys that hold a `Number` become strings, as decimals already are."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key in ("nominal", "lower", "upper", "quantity") and type(item) is int:
+            if key in ("nominal", "lower", "upper", "quantity", "above", "below", "deadband") and type(item) is int:
                 value[key] = str(item)
             else:
                 _numbers_as_written(item)
@@ -119,6 +122,6 @@ def _explained(error: msgspec.ValidationError, text: str, where: str) -> PlantEr
 
 _TABLES: tuple[type[Struct], ...] = (
     File, Head, Site, Area, Line, Station, Product, Operation, Part, Characteristic, ShiftPattern, Shift, Break, Reason,
-    DayChange, TimeModel,
+    Zone, Round, DayChange, TimeModel, AlarmRule,
 )  # fmt: skip
 _KNOWN_KEYS = sorted({key for table in _TABLES for key in table.__struct_encode_fields__ if not key.startswith("_")})

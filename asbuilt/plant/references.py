@@ -21,7 +21,9 @@ def problems_of(file: File) -> Iterator[_Problem]:
     yield from _product_problems(file)
     yield from _shift_problems(file)
     yield from _time_problems(file)
+    yield from _alarm_problems(file)
     yield from _repeated("reason", ("reason",), (reason.id for reason in file.reason))
+    yield from _site_problems(file)
     for name, settings in file.adapter.items():
         if not isinstance(settings.get("kind"), str):
             yield (
@@ -39,6 +41,24 @@ def problems_of(file: File) -> Iterator[_Problem]:
                 "fresh_s must be seconds, above 0",
                 "Give how often the source speaks, such as 5.",
             )
+
+
+def _site_problems(file: File) -> Iterator[_Problem]:
+    yield from _repeated("zone", ("zone",), (zone.id for zone in file.zone))
+    yield from _repeated("round", ("round",), (found.id for found in file.round))
+    lines = [line.id for site in file.site for area in site.area for line in area.line]
+    paths = [f"{file.plant.id}/{s.id}/{a.id}/{line.id}" for s in file.site for a in s.area for line in a.line]
+    for number, zone in enumerate(file.zone):
+        yield from _dangling(("zone", number, "line"), "line", zone.line, [*lines, *paths])
+        if zone.in_shifts and zone.line is None:
+            yield (
+                ("zone", number, "in_shifts"),
+                f"zone `{zone.id}` has no line whose shifts it could keep",
+                'Add line = "1".',
+            )
+    for number, found in enumerate(file.round):
+        if not found.checkpoints or not found.starts:
+            yield ("round", number), f"round `{found.id}` has no checkpoints or no starts", "Name at least one of each."
 
 
 def _zone_problems(file: File) -> Iterator[_Problem]:
@@ -201,3 +221,35 @@ def _time_problems(file: File) -> Iterator[_Problem]:
                 f"reason {reason.id} is under itself",
                 "Let the branch end at a reason that is under no other.",
             )
+
+
+def _alarm_problems(file: File) -> Iterator[_Problem]:
+    yield from _repeated("alarm", ("alarm",), (alarm.id for alarm in file.alarm))
+    lines = [line for site in file.site for area in site.area for line in area.line]
+    stations = [station for line in lines for station in line.station]
+    known = {c.id for station in stations for c in station.characteristic}
+    known |= {c.id for product in file.product for c in product.characteristic}
+    for n, alarm in enumerate(file.alarm):
+        here: _Place = ("alarm", n)
+        if alarm.station is None or "/" not in alarm.station:
+            yield from _dangling((*here, "station"), "station", alarm.station, [station.id for station in stations])
+        if alarm.line is None or "/" not in alarm.line:
+            yield from _dangling((*here, "line"), "line", alarm.line, [line.id for line in lines])
+        yield from _dangling((*here, "characteristic"), "characteristic", alarm.characteristic, sorted(known))
+        for name in alarm.suppressed_by:
+            yield from _dangling((*here, "suppressed_by"), "alarm", name, [one.id for one in file.alarm])
+        for state in alarm.states:
+            yield from _dangling((*here, "states"), "state", state, STATE_TIMES)
+        limits = [limit for limit in (alarm.above, alarm.below) if limit is not None]
+        if alarm.characteristic is None and limits:
+            yield (*here, "id"), f"alarm {alarm.id} has a limit of nothing", "Say which characteristic it is about."
+        elif bool(alarm.states) == bool(limits):
+            yield (
+                (*here, "id"),
+                f"alarm {alarm.id} has {'two conditions' if limits else 'no condition'}",
+                "Give a characteristic with above or below, or states; one of the two.",
+            )
+        if float(alarm.deadband) < 0:
+            yield (*here, "deadband"), "the deadband is negative", "Give 0 or more."
+        if alarm.above and alarm.below and float(alarm.below) >= float(alarm.above):
+            yield (*here, "below"), "it would always be raised: below is not under above", "Swap the two limits."

@@ -218,6 +218,59 @@ class Reason(Table, frozen=True, kw_only=True):
     failure: bool | None = None
 
 
+class AlarmRule(Table, frozen=True, kw_only=True):
+    """When an alarm is raised, and what is to be done then (ISA-18.2: without a response it is no alarm).
+
+    The condition is a measured `characteristic` `above` or `below` a value, or one of `states`; at
+    `station`, else at every station of `line`. It must hold for `on_delay_s` to raise the alarm and
+    be gone for `off_delay_s` to clear it; a value is back when it is `deadband` inside its limit.
+    While an alarm of `suppressed_by` stands on the same line, the rule raises none.
+    """
+
+    id: Id
+    name: Title
+    response: Title
+    priority: Annotated[int, Meta(ge=1, le=4)]
+    line: str | None = None
+    station: str | None = None
+    characteristic: Id | None = None
+    above: Number | None = None
+    below: Number | None = None
+    deadband: Number = "0"
+    states: tuple[str, ...] = ()
+    on_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    off_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    suppressed_by: tuple[Id, ...] = ()
+
+
+class Zone(Table, frozen=True, kw_only=True):
+    """A part of the premises on the plan: a rectangle, in any unit of length, x to the right and y downwards.
+
+    `expected` are the categories (person, car, …) that may be there; with `in_shifts`, only while `line`, the line
+    that stands there, has a shift.
+    """
+
+    id: Id
+    name: Title
+    x: Annotated[float, Meta(ge=0, le=100_000)]
+    y: Annotated[float, Meta(ge=0, le=100_000)]
+    width: Annotated[float, Meta(gt=0, le=100_000)]
+    height: Annotated[float, Meta(gt=0, le=100_000)]
+    expected: tuple[Title, ...] = ()
+    line: str | None = None
+    in_shifts: bool = False
+
+
+class Round(Table, frozen=True, kw_only=True):
+    """A guard's round: its checkpoints, at which times of day it begins, and how long it may take."""
+
+    id: Id
+    name: Title
+    checkpoints: tuple[Title, ...]
+    starts: tuple[TimeOfDay, ...]
+    within_min: Annotated[int, Meta(ge=1, le=1440)] = 60
+
+
 class AdapterSettings(Struct, frozen=True, kw_only=True):
     """An adapter of the plant file: its kind, what every adapter has, and its own settings.
 
@@ -251,6 +304,9 @@ class File(Table, frozen=True, kw_only=True):
     day_change: tuple[DayChange, ...] = ()
     time: TimeModel = TimeModel()
     reason: tuple[Reason, ...] = ()
+    alarm: tuple[AlarmRule, ...] = ()
+    zone: tuple[Zone, ...] = ()
+    round: tuple[Round, ...] = ()
     adapter: dict[Id, dict[str, Any]] = {}
 
 

@@ -15,6 +15,7 @@ from asbuilt.plant.tables import (
     DAYS,
     STATE_TIMES,
     AdapterSettings,
+    AlarmRule,
     Characteristic,
     DayChange,
     File,
@@ -41,7 +42,10 @@ class Plant:
         self.products = {product.id: product for product in file.product}
         self.shift_patterns = {pattern.id: pattern for pattern in file.shift_pattern}
         self.reasons = {reason.id: reason for reason in file.reason}
+        self.zones = {zone.id: zone for zone in file.zone}
+        self.rounds = {found.id: found for found in file.round}
         self.time_model = file.time
+        self.alarms = {alarm.id: alarm for alarm in file.alarm}
         self._day_changes = file.day_change
         self.adapters = {
             name: AdapterSettings(
@@ -78,6 +82,13 @@ class Plant:
     def address(self, line: Line) -> str:
         """The shortest name that finds the line again: its id if no other line has it."""
         return line.id if self.line(line.id) is line else line.path
+
+    def alarm_places(self, rule: AlarmRule) -> list[Station]:
+        """The stations an alarm rule watches."""
+        if rule.station is not None:
+            return [one for one in self.stations.values() if rule.station in (one.path, one.id)]
+        lines = [line for line in self.lines.values() if rule.line in (None, line.id, line.path)]
+        return [station for line in lines for station in line.station]
 
     def has_shifts(self, line: Line) -> bool:
         """Whether a line works by shifts; one that does not has no time outside of them."""

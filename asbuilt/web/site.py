@@ -22,6 +22,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
 from asbuilt.adapters import Answer
+from asbuilt.alarms import Alarms
 from asbuilt.ask import as_csv, parameter
 from asbuilt.errors import AsBuiltError, UsageError
 from asbuilt.listening import Listening
@@ -133,6 +134,7 @@ class Site:
         self._tasks.append(asyncio.create_task(self.live.run(), name="live"))
         listening = Listening(self.app, self._mount, self._unmount, self._plant_file)
         self._tasks.append(asyncio.create_task(listening.run(), name="listening"))
+        self._tasks.append(asyncio.create_task(Alarms(self.app).run(), name="alarms"))
         if self._beside is not None:
             self._tasks.append(asyncio.create_task(self._beside(), name="beside"))
         # Once around, so that the doors are there before the first request.

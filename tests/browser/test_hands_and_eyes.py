@@ -140,7 +140,7 @@ def test_keys_are_letters_while_somebody_types(drawing, look):
 # --------------------------------------------------------------------------- no script
 
 
-@pytest.mark.parametrize("address", ["/line/1", "/line", "/orders", "/orders/2416", "/sources"])
+@pytest.mark.parametrize("address", ["/line/1", "/line", "/orders", "/orders/2416", "/sources", "/site"])
 def test_without_script_the_same_is_shown_as_a_picture(drawing, look, address):
     with_script, without = look(), look(java_script_enabled=False)
     with_script.open(f"{drawing.address}{address}")

@@ -23,7 +23,7 @@ from asbuilt import events, pipeline, views
 from asbuilt.events import AnyFact, CorrectionMade, StateChanged, Unknown
 from asbuilt.record import Entry
 from asbuilt.record.memory import Log
-from asbuilt.views.shift.fold import cell_of
+from asbuilt.views.shift.rows import cell_of
 from asbuilt.views.store import Store
 from tests.strategies import History, arrivals, histories, small_facts, unknown_facts
 

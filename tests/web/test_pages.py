@@ -14,8 +14,9 @@ from asbuilt.web.svg import PATTERNS, indicator
 from tests.web.markup import Element, read
 from tests.web.scripted import PLANT_TEXT, Told, at, morning, shop
 
-ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/unit", "/unit/00001", "/trace",
-             "/search", "/shift/2026-06-03/A", "/kpi", "/disclosures", "/disclosures/D-1"]  # fmt: skip
+ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/site", "/unit", "/unit/00001",
+             "/trace", "/search", "/line/1/station/10", "/shift/2026-06-03/A", "/kpi", "/alarms", "/disclosures",
+             "/disclosures/D-1"]  # fmt: skip
 OTHERS = {"/shift": "sends on to the shift at work", "/kpi/window": "is opened with a window, see test_shift_pages"}
 
 

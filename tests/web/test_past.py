@@ -12,7 +12,18 @@ from asbuilt.plant import parse
 from tests.web.markup import Element, read
 from tests.web.scripted import LINE, PLANT, PLANT_TEXT, Told, at, morning, shop
 
-ADDRESSES = ["/line", "/line/1", "/line/shop", "/orders", "/orders/2418", "/sources", "/unit", "/unit/00001", "/trace"]
+ADDRESSES = [
+    "/line",
+    "/line/1",
+    "/line/shop",
+    "/orders",
+    "/orders/2418",
+    "/sources",
+    "/unit",
+    "/unit/00001",
+    "/trace",
+    "/site",
+]
 
 
 def page(app: AsBuilt, address: str, time: str) -> Element:

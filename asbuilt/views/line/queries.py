@@ -8,6 +8,7 @@ from asbuilt.access import Reader
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.line.answers import Board, Buffer, LineRow, Silence, Tile
+from asbuilt.views.line.fold import Reading, State
 from asbuilt.views.line.look import look_at
 from asbuilt.views.line.moment import time_at
 
@@ -36,6 +37,19 @@ def silences(reader: Reader, at: dt.datetime | None = None) -> list[Silence]:
         microseconds(reader.instant(at)),
     )
     return [Silence(name, time_at(seen, zone), time_at(noticed, zone)) for name, seen, noticed, lost in rows if lost]
+
+
+def condition(reader: Reader, station: str, characteristic: str = "", at: dt.datetime | None = None) -> str:
+    """The last value of a characteristic at a station, or the station's state if none is named; empty if unknown."""
+    at_us = microseconds(reader.instant(at))
+    if characteristic:
+        reading = reader.first(
+            Reading, "station = ? AND characteristic = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC",
+            station, characteristic, at_us,
+        )  # fmt: skip
+        return reading.value if reading is not None else ""
+    state = reader.first(State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC", station, at_us)
+    return state.state if state is not None else ""
 
 
 def board(reader: Reader, line: str, at: dt.datetime | None = None) -> Board:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from asbuilt.plant import Plant
 from asbuilt.views.shift.calendar import SECOND_US, time_at
 from asbuilt.views.shift.figures import disagreement
-from asbuilt.views.shift.fold import Explained, cell_of
+from asbuilt.views.shift.rows import Explained
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Station
 
@@ -29,9 +29,9 @@ def _counter(station: Station) -> Iterator[str]:
     rows = station.reader.select(
         "SELECT time_us, made, reading, before FROM (SELECT time_us, good + rejected + for_review AS made, reading,"
         " lag(reading) OVER (ORDER BY time_us, fact) AS before FROM shift_made"
-        " WHERE station = ? AND reading >= 0 AND time_us >= ? AND time_us < ?) WHERE before IS NOT NULL"
+        " WHERE cell >= ? AND cell <= ? AND reading >= 0 AND time_us >= ? AND time_us < ?) WHERE before IS NOT NULL"
         " AND reading <> before + made LIMIT ?",
-        station.path, station.start_us, station.end_us, MAX_OF_A_KIND,
+        *station.cells, station.start_us, station.end_us, MAX_OF_A_KIND,
     )  # fmt: skip
     for _, made, reading, before in rows:
         if reading < before:
@@ -45,7 +45,7 @@ def _reasons(station: Station, plant: Plant) -> Iterator[str]:
     rows = station.reader.select(
         "SELECT reason FROM shift_hour WHERE cell >= ? AND cell <= ? AND reason <> ''"
         " UNION SELECT reason FROM shift_explained WHERE station = ? AND end_us > ? AND start_us < ?",
-        cell_of(station.path, station.start_us), cell_of(station.path, station.end_us),
+        *station.cells,
         station.path, station.start_us, station.end_us,
     )  # fmt: skip
     unknown = sorted(reason for (reason,) in rows if reason not in plant.reasons)

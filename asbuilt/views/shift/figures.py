@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from asbuilt.plant import TimeModel
-from asbuilt.views.shift.sums import TELLERS, Sums
+from asbuilt.views.shift.pieces import TELLERS
+from asbuilt.views.shift.sums import Sums
 
 SECOND_US = 1_000_000
 

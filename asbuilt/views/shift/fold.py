@@ -10,11 +10,12 @@ All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from asbuilt.events import (
     Counted,
     DispositionDecided,
+    GapFound,
     HeartbeatMissed,
     HoldPlaced,
     HoldReleased,
@@ -33,187 +34,28 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
+from asbuilt.views.shift.rows import (
+    HOUR_US,
+    Edge,
+    Explained,
+    First,
+    Handover,
+    Hour,
+    Made,
+    Note,
+    OpenItem,
+    OrderStep,
+    Pieces,
+    Reported,
+    Run,
+    State,
+    Step,
+    Watch,
+    cell_of,
+    hour_of,
+)
 
-VERSION = 1
-
-HOUR_US = 3_600_000_000
-
-
-def cell_of(station: str, time_us: int) -> str:
-    """The hour of a station that an instant falls into; cells sort by station, then time.
-
-    A tab cannot be part of a path, so no station's cells lie between another's.
-    """
-    return f"{station}\t{time_us // HOUR_US:07d}"
-
-
-def hour_of(cell: str) -> int:
-    """When a cell begins, microseconds since 1970 UTC."""
-    return int(cell.rpartition("\t")[2]) * HOUR_US
-
-
-class State(NamedTuple):
-    """A station entered a state."""
-
-    cell: str
-    time_us: int
-    fact: bytes
-    state: str
-    reason: str
-    message: str
-
-
-class Hour(NamedTuple):
-    """How long a station was in a state during a cell, from the cell's first change on.
-
-    `entered` counts how often it came into it from another state or reason, the cell's first
-    change not counted: only the hour before knows what that one changed.
-    """
-
-    cell: str
-    state: str
-    reason: str
-    us: int
-    entered: int
-
-
-class Edge(NamedTuple):
-    """With what a cell's known part begins and ends: the first change, and the state carried on."""
-
-    cell: str
-    first_us: int
-    first_state: str
-    first_reason: str
-    last_state: str
-    last_reason: str
-
-
-class Explained(NamedTuple):
-    """A person said why a station stood, as of `declared_us`."""
-
-    station: str
-    end_us: int
-    fact: bytes
-    start_us: int
-    declared_us: int
-    reason: str
-    message: str
-    by: str
-
-
-class Watch(NamedTuple):
-    """A source was heard again or lost; `seen_us` is when it was last heard before."""
-
-    adapter: str
-    time_us: int
-    fact: bytes
-    lost: int
-    seen_us: int
-
-
-class Made(NamedTuple):
-    """Pieces a station made, as one way of telling has it.
-
-    `told` is counted, completed, reported, or started (a beginning, without pieces). `start_us`
-    is 0 where it is not told; `kind` is of reports: setup, production, rework (production that mends)
-    or breakdown. `rework` counts pieces sent to rework; `reading` is -1 without a counter's value.
-    """
-
-    station: str
-    time_us: int
-    fact: bytes
-    told: str
-    kind: str
-    start_us: int
-    order_no: str
-    product: str
-    good: int
-    rejected: int
-    for_review: int
-    rework: int
-    reading: int
-    by: str
-
-
-class Run(NamedTuple):
-    """A serialised unit was completed at a station; `clean` if it was good without rework or scrap."""
-
-    item: str
-    station: str
-    time_us: int
-    fact: bytes
-    clean: int
-
-
-class First(NamedTuple):
-    """A unit's first completion at a station (ISO 22400-2: IP, and GP where `clean`)."""
-
-    item: str
-    station: str
-    time_us: int
-    clean: int
-
-
-class OrderStep(NamedTuple):
-    """An order was released (`what` is released) or closed."""
-
-    order_no: str
-    time_us: int
-    fact: bytes
-    what: str
-    product: str
-    quantity: int
-
-
-class Handover(NamedTuple):
-    """A shift was handed over and signed."""
-
-    line: str
-    day: str
-    shift: str
-    time_us: int
-    fact: bytes
-    by: str
-
-
-class Note(NamedTuple):
-    """A person's note; `place` is the station, else the line, else empty; `shift` is `DAY ID` where it names one."""
-
-    place: str
-    time_us: int
-    fact: bytes
-    text: str
-    by: str
-    about: str
-    shift: str
-
-
-class Step(NamedTuple):
-    """A hold or nonconformance was raised or settled (`what` is open or closed), for one subject of it."""
-
-    item: str
-    time_us: int
-    fact: bytes
-    what: str
-    subject: str
-    station: str
-    text: str
-    grade: str
-    by: str
-
-
-class OpenItem(NamedTuple):
-    """A hold or nonconformance stood from when to when (`until_us` is 0 while it does)."""
-
-    item: str
-    subject: str
-    from_us: int
-    until_us: int
-    station: str
-    text: str
-    grade: str
-    by: str
-
+VERSION = 2
 
 ROWS = {
     State: ("cell", "time_us", "fact"),
@@ -221,7 +63,9 @@ ROWS = {
     Edge: ("cell",),
     Explained: ("station", "end_us", "fact"),
     Watch: ("adapter", "time_us", "fact"),
-    Made: ("station", "time_us", "fact"),
+    Made: ("cell", "time_us", "fact"),
+    Pieces: ("cell", "told", "kind", "order_no", "product"),
+    Reported: ("station", "time_us", "fact"),
     Run: ("item", "station", "time_us", "fact"),
     First: ("item", "station"),
     OrderStep: ("order_no", "time_us", "fact"),
@@ -234,7 +78,8 @@ INDEXES = {
     First: ["station, time_us"],
     Note: ["shift WHERE shift <> ''"],
     OpenItem: ["from_us", "until_us"],
-    Made: ["order_no, time_us", "station, start_us WHERE told = 'reported'", "station, time_us WHERE reading >= 0"],
+    Made: ["order_no, time_us"],
+    Reported: ["station, start_us"],
 }
 
 
@@ -263,16 +108,23 @@ def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
     yield Watch(fact.adapter, time_us, fact.id.bytes, 1, min(seen_us, time_us))
 
 
+def _missed(fact: GapFound, time_us: int) -> Iterator[Watch]:
+    start_us, end_us = microseconds(fact.start_time), microseconds(fact.end_time)
+    if start_us < end_us:
+        yield Watch(fact.adapter, start_us, fact.id.bytes, 1, start_us)
+        yield Watch(fact.adapter, end_us, fact.id.bytes, 0, 0)
+
+
 def _counted(fact: Counted, time_us: int) -> Iterator[Made]:
     yield Made(
-        fact.station, time_us, fact.id.bytes, "counted", "", 0, fact.order or "", fact.product or "",
+        cell_of(fact.station, time_us), time_us, fact.id.bytes, "counted", "", 0, fact.order or "", fact.product or "",
         fact.good, fact.rejected, fact.for_review, 0, -1 if fact.reading is None else fact.reading, fact.by or "",
     )  # fmt: skip
 
 
 def _started(fact: OperationStarted, time_us: int) -> Iterator[Made]:
     yield Made(
-        fact.station, time_us, fact.id.bytes, "started", "", 0, fact.order or "", fact.product or "",
+        cell_of(fact.station, time_us), time_us, fact.id.bytes, "started", "", 0, fact.order or "", fact.product or "",
         0, 0, 0, 0, -1, fact.by or "",
     )  # fmt: skip
 
@@ -282,7 +134,7 @@ def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Made | Run]:
     told = fact.good or fact.scrap or fact.rework
     good = 1 if fact.serial is not None and not told else fact.good
     yield Made(
-        fact.station, time_us, fact.id.bytes, "completed", "",
+        cell_of(fact.station, time_us), time_us, fact.id.bytes, "completed", "",
         microseconds(fact.start_time) if fact.start_time else 0, fact.order or "", fact.product or "",
         good, fact.scrap, 0, fact.rework, -1, fact.by or "",
     )  # fmt: skip
@@ -291,12 +143,14 @@ def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Made | Run]:
         yield Run(unit_key(fact.product, fact.serial), fact.station, time_us, fact.id.bytes, clean)
 
 
-def _reported(fact: OperationReported, time_us: int) -> Iterator[Made]:
+def _reported(fact: OperationReported, time_us: int) -> Iterator[Made | Reported]:
     # Only production brings pieces forth; what a setup or a breakdown reports is told by the order view.
     made = (fact.good, fact.rejected, fact.for_review) if fact.kind == "production" else (0, 0, 0)
     kind = "rework" if fact.rework and fact.kind == "production" else fact.kind
+    station, start_us = fact.station or "", microseconds(fact.start_time)
+    yield Reported(station, time_us, fact.id.bytes, start_us, kind, fact.order or "", fact.product or "", fact.by or "")
     yield Made(
-        fact.station or "", time_us, fact.id.bytes, "reported", kind, microseconds(fact.start_time),
+        cell_of(station, time_us), time_us, fact.id.bytes, "reported", kind, start_us,
         fact.order or "", fact.product or "", *made, 0, -1, fact.by or "",
     )  # fmt: skip
 
@@ -350,6 +204,7 @@ RULES = {
     SourceConnected: _heard,
     HeartbeatMissed: _lost,
     SourceLost: _lost,
+    GapFound: _missed,
     Counted: _counted,
     OperationStarted: _started,
     OperationCompleted: _completed,
@@ -382,6 +237,18 @@ def hours(states: list[State]) -> Iterator[Hour | Edge]:
     for (name, reason), (us, entered) in sums.items():
         yield Hour(cell, name, reason, us, entered)
     yield Edge(cell, first.time_us, first.state, first.reason, last.state, last.reason)
+
+
+def pieces(made: list[Made]) -> Iterator[Pieces]:
+    """The pieces of one cell, from everything told in it."""
+    sums: dict[tuple[str, str, str, str], list[int]] = {}
+    for one in made:
+        if one.told != "started":
+            found = sums.setdefault((one.told, one.kind, one.order_no, one.product), [0, 0, 0, 0])
+            for n, count in enumerate((one.good, one.rejected, one.for_review, one.rework)):
+                found[n] += count
+    for key, counts in sums.items():
+        yield Pieces(made[0].cell, *key, *counts)
 
 
 def first_runs(runs: list[Run]) -> Iterator[First]:
@@ -418,5 +285,6 @@ def _item(opened: Step, until_us: int) -> OpenItem:
 DERIVED = [
     {"rows": (OpenItem,), "of": Step, "by": "item", "rule": open_items},
     {"rows": (Hour, Edge), "of": State, "by": "cell", "rule": hours},
+    {"rows": (Pieces,), "of": Made, "by": "cell", "rule": pieces},
     {"rows": (First,), "of": Run, "by": "item", "rule": first_runs},
 ]

@@ -16,8 +16,11 @@ from asbuilt.plant import Station as PlantStation
 from asbuilt.views.shift.anomalies import anomalies_of
 from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
-from asbuilt.views.shift.sums import Cycles, Key, Sums, first_run_sums, piece_sums, report_sums, time_sums
+from asbuilt.views.shift.pieces import Cycles, first_run_sums, piece_sums, report_sums
+from asbuilt.views.shift.rows import cell_of
+from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
+from asbuilt.views.shift.times import time_sums
 
 BYS: Final[tuple[By, ...]] = ("", "hour", "shift", "day", "week", "order", "product")
 MAX_PARTS: Final = 10_000
@@ -188,8 +191,8 @@ class Look:
         """Whether pieces were ever told at one of the stations."""
         return any(
             self.reader.select(
-                "SELECT 1 FROM shift_made WHERE station = ? AND told <> 'started' AND time_us < ? LIMIT 1",
-                member.station.path, self.end_us,
+                "SELECT 1 FROM shift_pieces WHERE cell >= ? AND cell <= ? LIMIT 1",
+                f"{member.station.path}\t", cell_of(member.station.path, self.end_us),
             )
             for member in members
         )  # fmt: skip
@@ -198,11 +201,11 @@ class Look:
         """Order execution time: from an order's first work to its last, inside the window."""
         paths = {member.station.path for member in self.members}
         rows = self.reader.select(
-            "SELECT station, CASE WHEN start_us > 0 THEN start_us ELSE time_us END, time_us FROM shift_made"
+            "SELECT cell, CASE WHEN start_us > 0 THEN start_us ELSE time_us END, time_us FROM shift_made"
             " WHERE order_no = ? AND time_us > ? AND time_us <= ?",
             order, self.start_us, self.end_us,
         )  # fmt: skip
-        told = [(max(start, self.start_us), end) for station, start, end in rows if station in paths]
+        told = [(max(start, self.start_us), end) for cell, start, end in rows if cell.partition("\t")[0] in paths]
         return max(end for _, end in told) - min(start for start, _ in told) if told else 0
 
     def _anomalies(self, part: Part, total: Sums, members: list[Member]) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from asbuilt.plant import Line
 from asbuilt.shifts import ShiftWindow
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
-from asbuilt.views.shift.fold import Made
 from asbuilt.views.shift.look import BYS, Look
 from asbuilt.views.shift.report import HourRow, Report, Signature, find_shift, signatures_of
 from asbuilt.views.shift.report import report as report_of
+from asbuilt.views.shift.rows import Made
 from asbuilt.views.shift.stops import Cause, Loss, Stop, TileRow, tile_rows
 from asbuilt.views.shift.stops import losses as losses_of
 from asbuilt.views.shift.stops import pareto as causes
@@ -106,8 +106,8 @@ def pieces(
         for member in found.members
         for row in reader.rows(
             Made,
-            "station = ? AND time_us >= ? AND time_us < ? AND told <> 'started' ORDER BY time_us, fact LIMIT ?",
-            member.station.path, found.start_us, found.end_us, limit,
+            "cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ? AND told <> 'started' ORDER BY cell, time_us, fact LIMIT ?",
+            *found.station(member).cells, found.start_us, found.end_us, limit,
         )
     ]  # fmt: skip
     rows.sort(key=lambda row: (row.time_us, row.fact))

@@ -15,10 +15,10 @@ from asbuilt.plant import Line
 from asbuilt.shifts import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
 from asbuilt.views.shift.calendar import HOUR_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
-from asbuilt.views.shift.fold import Explained, Handover, Made, Note, OpenItem
 from asbuilt.views.shift.look import Look
+from asbuilt.views.shift.pieces import TELLERS
+from asbuilt.views.shift.rows import Explained, Handover, Made, Note, OpenItem, cell_of
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
-from asbuilt.views.shift.sums import TELLERS
 
 MAX_LISTED = 200
 REASON_FROM_S = 60.0
@@ -168,8 +168,8 @@ def _made(reader: Reader, look: Look, line: Line) -> list[tuple[int, int]]:
     rows: list[tuple[int, int]] = []
     for path in ends:
         told = reader.rows(
-            Made, "station = ? AND time_us >= ? AND time_us < ? AND told <> 'started' ORDER BY time_us, fact",
-            path, look.start_us, min(look.end_us, look.now_us + 1),
+            Made, "cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ? AND told <> 'started' ORDER BY cell, time_us, fact",
+            cell_of(path, look.start_us), cell_of(path, look.end_us), look.start_us, min(look.end_us, look.now_us + 1),
         )  # fmt: skip
         known = {row.told for row in told}
         believed = next((name for name in TELLERS if name in known), "")

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from asbuilt.plant import Plant
 from asbuilt.views.shift.calendar import DAY_US, SECOND_US, Calendar, time_at
-from asbuilt.views.shift.fold import Made
 from asbuilt.views.shift.look import Look, Member
+from asbuilt.views.shift.rows import Made
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Tile
 
@@ -252,8 +252,9 @@ def _rejected_in_setup(look: Look, member: Member) -> tuple[int, int]:
     """Pieces a station rejected while it was being set up, and their planned run time."""
     rows = look.reader.rows(
         Made,
-        "station = ? AND time_us >= ? AND time_us < ? AND rejected > 0 AND told <> 'started' ORDER BY time_us LIMIT 100000",
-        member.station.path, look.start_us, look.end_us,
+        "cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ? AND rejected > 0 AND told <> 'started'"
+        " ORDER BY cell, time_us LIMIT 100000",
+        *look.station(member).cells, look.start_us, look.end_us,
     )  # fmt: skip
     if not rows:
         return 0, 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from asbuilt.access import Reader
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.views.shift.calendar import Plants, Span
-from asbuilt.views.shift.fold import Explained, Made, State, Watch, cell_of
+from asbuilt.views.shift.rows import Explained, Reported, State, Watch, cell_of
 
 Kind = Literal["production", "setup", "delay", "down", "planned", "break", "off", "not observed", "ahead"]
 KINDS: tuple[Kind, ...] = (
@@ -202,17 +203,21 @@ class Station:
         self.end_us = end_us
         self.now_us = now_us
         self._plants = plants
-        self.reports = self._is_reported(flow)
+        self._flow = flow
 
-    def _is_reported(self, flow: str) -> bool:
+    @cached_property
+    def reports(self) -> bool:
         """Whether people report what is done here, and no machine tells states."""
         if self.state_before(self.end_us) is not None:
             return False
-        if flow == "job_shop":
+        if self._flow == "job_shop":
             return True
-        return bool(
-            self.reader.select("SELECT 1 FROM shift_made WHERE station = ? AND told = 'reported' LIMIT 1", self.path)
-        )
+        return bool(self.reader.select("SELECT 1 FROM shift_reported WHERE station = ? LIMIT 1", self.path))
+
+    @property
+    def cells(self) -> tuple[str, str]:
+        """The first and last cell of the window."""
+        return cell_of(self.path, self.start_us), cell_of(self.path, self.end_us)
 
     def state_before(self, time_us: int) -> State | None:
         """The last change before an instant."""
@@ -244,7 +249,7 @@ class Station:
     def _reported(self) -> list[Spell]:
         """Time covered by reports: production before setup before breakdown where they are side by side."""
         rows = self.reader.rows(
-            Made, "station = ? AND told = 'reported' AND start_us < ? AND time_us > ?",
+            Reported, "station = ? AND start_us < ? AND time_us > ?",
             self.path, self.end_us, self.start_us,
         )  # fmt: skip
         # The same sweep as for explanations, with the more valuable work in place of the later word.
@@ -284,14 +289,14 @@ class Station:
     def tasks(self) -> list[Task]:
         """Orders and products the station worked on: each until the next one, or until its order was closed."""
         before = self.reader.select(
-            "SELECT time_us, order_no, product FROM shift_made WHERE station = ? AND time_us < ? AND (order_no <> '' OR product <> '')"
-            " ORDER BY time_us DESC, fact DESC LIMIT 1",
-            self.path, self.start_us,
+            "SELECT time_us, order_no, product FROM shift_made WHERE cell >= ? AND cell <= ? AND time_us < ?"
+            " AND (order_no <> '' OR product <> '') ORDER BY cell DESC, time_us DESC, fact DESC LIMIT 1",
+            f"{self.path}\t", self.cells[0], self.start_us,
         )  # fmt: skip
         rows = self.reader.select(
-            "SELECT time_us, order_no, product FROM shift_made WHERE station = ? AND time_us >= ? AND time_us < ?"
-            " AND (order_no <> '' OR product <> '') ORDER BY time_us, fact",
-            self.path, self.start_us, min(self.end_us, self.now_us),
+            "SELECT time_us, order_no, product FROM shift_made WHERE cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ?"
+            " AND (order_no <> '' OR product <> '') ORDER BY cell, time_us, fact",
+            *self.cells, self.start_us, min(self.end_us, self.now_us),
         )  # fmt: skip
         found: list[Task] = []
         for time_us, order, product in (*before, *rows):
@@ -314,9 +319,9 @@ class Station:
         last = self.reader.select(
             "SELECT max(t) FROM (SELECT max(time_us) AS t FROM shift_state WHERE cell >= ?1 AND cell <= ?2"
             " AND time_us > ?3 AND time_us < ?4 UNION ALL"
-            " SELECT max(time_us) FROM shift_made WHERE station = ?5 AND time_us > ?3 AND time_us < ?4)",
+            " SELECT max(time_us) FROM shift_made WHERE cell >= ?1 AND cell <= ?2 AND time_us > ?3 AND time_us < ?4)",
             cell_of(self.path, gap.start_us), cell_of(self.path, min(gap.end_us, self.now_us)),
-            gap.start_us, min(gap.end_us, self.now_us), self.path,
+            gap.start_us, min(gap.end_us, self.now_us),
         )[0][0]  # fmt: skip
         return gap if last is None else Gap(last, gap.end_us)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from asbuilt.events import AnyFact, MessageRejected, type_name
+from asbuilt.events import AnyFact, DeviationNoticed, GapFound, MessageRejected, microseconds, type_name
 
-VERSION = 1
+VERSION = 2
 HOUR_US = 3_600_000_000
 
 
@@ -37,7 +37,32 @@ class Rejected(NamedTuple):
     size: int
 
 
-ROWS = {Rejected: ("adapter", "fact")}
+class Gap(NamedTuple):
+    """What a source saw between two moments was not heard and will not come."""
+
+    adapter: str
+    start_us: int
+    fact: bytes
+    end_us: int
+    reason: str
+
+
+class Deviation(NamedTuple):
+    """How a source does not keep to its protocol."""
+
+    adapter: str
+    fact: bytes
+    deviation: str
+    message: str
+    time_us: int
+
+
+ROWS = {
+    Rejected: ("adapter", "fact"),
+    Gap: ("adapter", "start_us", "fact"),
+    Deviation: ("adapter", "fact"),
+}
+INDEXES = {Gap: ["start_us"]}
 TALLIES = {Delivered: {"facts": "sum", "first_us": "min", "last_us": "max"}}
 
 OWN = "asbuilt"
@@ -47,6 +72,16 @@ OWN = "asbuilt"
 def _rejected(fact: MessageRejected, time_us: int) -> Iterator[Rejected]:
     text = fact.message[:300].decode("utf-8", "replace")
     yield Rejected(fact.adapter, fact.id.bytes, int(fact.conflict), fact.reason, text, fact.size)
+
+
+def _missed(fact: GapFound, time_us: int) -> Iterator[Gap]:
+    yield Gap(
+        fact.adapter, microseconds(fact.start_time), fact.id.bytes, microseconds(fact.end_time), fact.reason or ""
+    )
+
+
+def _deviates(fact: DeviationNoticed, time_us: int) -> Iterator[Deviation]:
+    yield Deviation(fact.adapter, fact.id.bytes, fact.deviation, fact.message or "", time_us)
 
 
 def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
@@ -69,4 +104,4 @@ def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
         yield Delivered(source, name, hour, number, first_us, last_us)
 
 
-RULES = {MessageRejected: _rejected}
+RULES = {MessageRejected: _rejected, GapFound: _missed, DeviationNoticed: _deviates}

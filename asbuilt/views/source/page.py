@@ -23,6 +23,8 @@ def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
     values = {
         "rows": rows,
         "rejections": queries.rejections(reader, limit=50, at=at),
+        "gaps": queries.gaps(reader, limit=20, at=at),
+        "deviations": queries.deviations(reader, limit=50, at=at),
         # What is amiss today says nothing about a past moment.
         "unknown": queries.unknown_stations(reader) if at is None else [],
         "failures": queries.failures(reader) if at is None else [],

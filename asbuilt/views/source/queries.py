@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from asbuilt.access import Reader
 from asbuilt.events import microseconds
-from asbuilt.views.source.fold import Rejected
+from asbuilt.views.source.fold import Deviation, Gap, Rejected
 
 SECOND_US = 1_000_000
 SILENT_PERIODS = 5
@@ -63,6 +63,25 @@ class RejectionRow(Struct, frozen=True):
     fact: str
 
 
+class GapRow(Struct, frozen=True):
+    """What a source saw between two moments is not known and will not come."""
+
+    source: str
+    start: dt.datetime
+    end: dt.datetime
+    seconds: float
+    reason: str
+
+
+class DeviationRow(Struct, frozen=True):
+    """How a source does not keep to its protocol; each is told once."""
+
+    source: str
+    deviation: str
+    message: str
+    since: dt.datetime
+
+
 class FailureRow(Struct, frozen=True):
     """A fact that a view could not fold: a fault of the product, healed by a newer version."""
 
@@ -102,6 +121,33 @@ def _rejected(reader: Reader, at: dt.datetime | None) -> dict[str, tuple[int, in
         count, conflicts = found.get(row.source, (0, 0))
         found[row.source] = (count + 1, conflicts + row.conflict)
     return found
+
+
+def gaps(reader: Reader, source: str | None = None, limit: int = 100, at: dt.datetime | None = None) -> list[GapRow]:
+    """Gaps of sources and of the parts behind them, the latest first."""
+    zone = reader.plant(at).zone
+    rows = reader.rows(
+        Gap, "start_us <= ?1 AND (?2 IS NULL OR adapter = ?2 OR substr(adapter, 1, length(?2) + 1) = ?2 || ':')"
+        " ORDER BY start_us DESC, adapter, fact LIMIT ?3",
+        microseconds(reader.instant(at)), source, max(0, min(limit, MOST)),
+    )  # fmt: skip
+    return [
+        GapRow(row.adapter, _time(row.start_us, zone), _time(row.end_us, zone), (row.end_us - row.start_us) / SECOND_US, row.reason)
+        for row in rows
+    ]  # fmt: skip
+
+
+def deviations(
+    reader: Reader, source: str | None = None, limit: int = 500, at: dt.datetime | None = None
+) -> list[DeviationRow]:
+    """How sources deviate from their protocols."""
+    zone = reader.plant(at).zone
+    rows = reader.rows(
+        Deviation, "time_us <= ?1 AND (?2 IS NULL OR adapter = ?2 OR substr(adapter, 1, length(?2) + 1) = ?2 || ':')"
+        " ORDER BY adapter, deviation, fact LIMIT ?3",
+        microseconds(reader.instant(at)), source, max(0, min(limit, MOST)),
+    )  # fmt: skip
+    return [DeviationRow(row.adapter, row.deviation, row.message, _time(row.time_us, zone)) for row in rows]
 
 
 def types(reader: Reader, source: str | None = None) -> list[TypeRow]:

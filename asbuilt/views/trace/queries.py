@@ -66,6 +66,17 @@ def lots(reader: Reader, product: str | None = None, limit: int = 500, at: dt.da
     return [lotbook.lot_row(reader, name, at, None) for name, _ in found]
 
 
+def box(reader: Reader, container: str, at: dt.datetime | None = None) -> LotRow | None:
+    """The lot that was filled into a container or named with it last; nothing if none ever was."""
+    sql = (
+        "SELECT lot, time_us FROM trace_opening WHERE container = ?1 AND container <> '' AND time_us <= ?2 UNION ALL"
+        " SELECT lot, from_us FROM unit_link WHERE container = ?1 AND container <> '' AND lot <> '' AND from_us <= ?2"
+        " ORDER BY 2 DESC, 1 LIMIT 1"
+    )
+    found = reader.select(sql, container, microseconds(reader.instant(at)))
+    return lotbook.lot_row(reader, found[0][0], at, None) if found else None
+
+
 def compare(reader: Reader, first: str, second: str, outcome: str, at: dt.datetime | None = None) -> Comparison:
     """Two populations (what carried `first`, what carried `second`) against an outcome: Fisher's exact test.
 

@@ -41,6 +41,14 @@ class Rows(of_units.Rows, Protocol):
         """Lot, container, first and last time that both were named when something was installed until a moment."""
         ...
 
+    def raw_links_of(self, column: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        """As `links_of`, as plain tuples of the same columns: there may be very many."""
+        ...
+
+    def places(self, units: Sequence[str], at_us: int | None) -> dict[str, tuple[str, str, str]]:
+        """State, place and consignee of units at a moment (None: now)."""
+        ...
+
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         """Units that a station, gauge, program, person or order had to do with, and when."""
         ...
@@ -82,11 +90,31 @@ class Now(of_units.Now, Rows):
         )
         return self._reader.select(sql, listed(names), at_us) if names else []
 
+    def places(self, units: Sequence[str], at_us: int | None) -> dict[str, tuple[str, str, str]]:
+        if at_us is not None:
+            return _places(self, units, at_us)
+        sql = (
+            "SELECT s.unit, s.state, s.place, s.consignee FROM json_each(?) AS j"
+            " CROSS JOIN unit_status AS s ON s.unit = j.value"
+        )
+        found = self._reader.select(sql, listed(units))
+        return {unit: (state, place, consignee) for unit, state, place, consignee in found}
+
+    def raw_links_of(self, column: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        sql = (
+            f"SELECT l.* FROM json_each(?) AS j CROSS JOIN unit_link AS l ON l.{column} = j.value AND l.{column} <> ''"
+        )
+        return self._reader.select(sql, listed(names)) if names else []
+
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
             return self._reader.select("SELECT unit, time_us FROM unit_value WHERE gauge = ?1 AND gauge <> ''", name)
         where, *bindings = _touch(kind, name)
         return self._reader.select(f"SELECT unit, time_us FROM unit_passage WHERE {where}", *bindings)
+
+
+def _places(rows: of_units.Rows, units: Sequence[str], at_us: int | None) -> dict[str, tuple[str, str, str]]:
+    return {unit: (s.state, s.place, s.consignee) for unit, s in rows.statuses(units, at_us).items()}
 
 
 def _touch(kind: str, name: str) -> tuple[str, ...]:
@@ -131,6 +159,12 @@ class Then(of_units.Then, Rows):
             for link in self.links_of(column, names)
             if link.lot and link.container and link.from_us <= at_us
         ]
+
+    def places(self, units: Sequence[str], at_us: int | None) -> dict[str, tuple[str, str, str]]:
+        return _places(self, units, at_us)
+
+    def raw_links_of(self, column: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        return [tuple(link) for link in self.links_of(column, names)]
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind in ("gauge", "program"):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from asbuilt.views.trace.lots import START, Lots, Taint
 from asbuilt.views.trace.rows import Rows
@@ -21,21 +20,18 @@ MAX_UNITS = 1_000_000
 EVIDENCE = ("scanned", "container", "time_window")
 _RANK = {name: rank for rank, name in enumerate(EVIDENCE)}
 
+_UNKNOWN = object()
+
 Label = tuple[bool, int]
 """Maybe (True) or sure (False), and the rank of the weakest evidence: lower is better."""
 Spans = list[tuple[int, int]]
 """Intervals from … until, apart from each other and in order."""
 
 
-class First(NamedTuple):
-    """How a thing first came into a unit: the link, for display."""
-
-    from_us: int
-    position: str
-    fact: bytes
-    part: str
-    lot: str
-    container: str
+Once = tuple["Label", int, int, "First | None"]
+"""What is known of a unit that one link brought it to: label, since, until, link. Most units are of this kind."""
+First = tuple[int, str, bytes, str, str, str]
+"""How a thing first came into a unit: from_us, position, fact, part, lot, container."""
 
 
 class Carrier:
@@ -43,9 +39,9 @@ class Carrier:
 
     __slots__ = ("first", "spans")
 
-    def __init__(self) -> None:
-        self.spans: dict[Label, Spans] = {}
-        self.first: First | None = None
+    def __init__(self, label: Label, since: int, until: int, first: First | None) -> None:
+        self.spans: dict[Label, Spans] = {label: [(since, until)]}
+        self.first = first
 
     def add(self, label: Label, since: int, until: int) -> bool:
         """Take note of an interval; whether it tells something new."""
@@ -57,11 +53,6 @@ class Carrier:
             return False
         self.spans[label] = merged([*spans, (since, until)])
         return True
-
-    @property
-    def label(self) -> Label:
-        """The best that is known: sure before maybe, then the strongest evidence."""
-        return min(self.spans)
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> Spans:
@@ -81,15 +72,39 @@ class Walk:
     def __init__(self, rows: Rows, at_us: int) -> None:
         self.rows = rows
         self.at_us = at_us
-        self.carriers: defaultdict[str, Carrier] = defaultdict(Carrier)
+        self.once: dict[str, Once] = {}
+        self._carriers: dict[str, Carrier] = {}
         self.lots = Lots(rows, at_us)
         self.taints: dict[str, Taint] = {}
         self.parts: dict[str, Label] = {}
+        self._taken: dict[tuple[str, str], object] = {}
 
     @property
     def cut_short(self) -> bool:
         """Whether there was more than a walk may look at."""
-        return self.lots.cut_short or len(self.carriers) >= MAX_UNITS
+        return self.lots.cut_short or len(self.once) + len(self._carriers) >= MAX_UNITS
+
+    @property
+    def carriers(self) -> set[str]:
+        """Every unit that carried what is looked for."""
+        return {*self.once, *self._carriers}
+
+    def carrier(self, unit: str) -> Carrier | None:
+        """What is known of a unit that carried it."""
+        known = self.once.pop(unit, None)
+        if known is not None:
+            self._carriers[unit] = Carrier(*known)
+        return self._carriers.get(unit)
+
+    def _add(self, unit: str, label: Label, since: int, until: int, first: First | None) -> bool:
+        """A unit carried it for a time; whether that is new."""
+        carrier = self.carrier(unit)
+        if carrier is None:
+            self.once[unit] = label, since, until, first
+            return True
+        if first is not None:
+            carrier.first = min(first, carrier.first or first)
+        return carrier.add(label, since, until)
 
     def from_parts(self, labels: dict[str, Label]) -> None:
         """Begin with parts that are, or are made of, what is looked for, and walk up."""
@@ -101,8 +116,8 @@ class Walk:
         """Begin with units that something had to do with from a time on, and walk up."""
         for unit, time_us in touched:
             if time_us <= self.at_us:
-                self.carriers[unit].add((False, 0), time_us, FOREVER)
-        self._up({unit: dict(carrier.spans) for unit, carrier in list(self.carriers.items())})
+                self._add(unit, (False, 0), time_us, FOREVER, None)
+        self._up_from(self.carriers)
 
     def from_lots(self, starts: Sequence[str], foreign: dict[str, bool] | None = None) -> None:
         """Begin with lots or containers (`container:…`) and walk through lots into units and up."""
@@ -111,32 +126,49 @@ class Walk:
         names = sorted(self.taints)
         lots = [name for name in names if not name.startswith("container:")]
         boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
-        links = self.rows.links_of("lot", lots)
-        links += [link for link in self.rows.links_of("container", boxes) if link.lot not in self.taints]
-        spans: dict[str, dict[Label, Spans]] = {}
+        links = self.rows.raw_links_of("lot", lots)
+        links += [link for link in self.rows.raw_links_of("container", boxes) if link[8] not in self.taints]
         made_of: dict[str, None] = {}
-        for link in links:
-            if link.from_us > self.at_us:
+        once, carriers, at_us, taint_of = self.once, self._carriers, self.at_us, self._taint_of
+        # A hundred thousand links are walked here: each is taken apart once and looked up once.
+        for unit, position, from_us, fact, _, until_us, _, part, lot, container, evidence in links:
+            if from_us > at_us:
                 continue
-            if link.part:
-                made_of[link.part] = None
+            if part:
+                made_of[part] = None
                 continue
-            label = self.label_of(link)
-            if label is not None and self._carry(link, label, link.from_us, self._until(link)):
-                spans[link.unit] = self.carriers[link.unit].spans
-        self._up(spans)
+            taint = taint_of(lot, container)
+            if taint is None or not (taint[0] or taint[1] <= from_us):
+                continue
+            label, until = (not taint[0], _RANK[evidence]), until_us if until_us <= at_us else FOREVER
+            if from_us >= until:
+                continue
+            first = from_us, position, fact, part, lot, container
+            if unit in once or unit in carriers:
+                self._add(unit, label, from_us, until, first)
+            else:
+                once[unit] = label, from_us, until, first
+        self._up_from(self.carriers)
         labels = self._made_of(list(made_of))
         if labels:
             self.from_parts(labels)
 
+    def _taint_of(self, lot: str, container: str) -> Taint | None:
+        """What is known of something that was taken from a lot, out of a container."""
+        known = self._taken.get((lot, container), _UNKNOWN)
+        if known is _UNKNOWN:
+            by_lot = self.taints.get(lot) if lot else None
+            by_box = self.taints.get(f"container:{container}") if container else None
+            known = by_box if by_box and by_box.sure else by_lot if lot else by_box
+            known = self._taken[lot, container] = by_lot if by_lot and by_lot.sure else known
+        return known  # type: ignore[return-value]
+
     def label_of(self, link: Link) -> Label | None:
         """Whether what was installed by a link is of the lots looked for, by what the link tells."""
-        lot, box = self.taints.get(link.lot), self.taints.get(f"container:{link.container}")
-        rank = _RANK[link.evidence]
-        if (lot and lot.sure) or (box and box.sure and link.container):
-            return False, rank
-        taint = lot if link.lot else box if link.container else None
-        return (True, rank) if taint and taint.from_us <= link.from_us else None
+        taint = self._taint_of(link.lot, link.container)
+        return (
+            (not taint.sure, _RANK[link.evidence]) if taint and (taint.sure or taint.from_us <= link.from_us) else None
+        )
 
     def _made_of(self, parts: list[str]) -> dict[str, Label]:
         """Parts that are made of the lots looked for: certainly, if all that is told of them says so."""
@@ -159,16 +191,21 @@ class Walk:
         """A unit carried it while the link held; whether that is new."""
         if since >= until:
             return False
-        carrier = self.carriers[link.unit]
-        if carrier.first is None or link.from_us <= carrier.first.from_us:
-            first = First(link.from_us, link.position, link.fact, link.part, link.lot, link.container)
-            carrier.first = min(first, carrier.first) if carrier.first else first
-        return carrier.add(label, since, until)
+        first = link.from_us, link.position, link.fact, link.part, link.lot, link.container
+        return self._add(link.unit, label, since, until, first)
+
+    def _up_from(self, units: Iterable[str]) -> None:
+        self._up({unit: self._spans(unit) for unit in self.ever_parts(units)})
+
+    def _spans(self, unit: str) -> dict[Label, Spans]:
+        carrier = self.carrier(unit)
+        assert carrier is not None, "it has just been found"
+        return dict(carrier.spans)
 
     def _up(self, changed: dict[str, dict[Label, Spans]]) -> None:
         """From parts to the units they sat in, and on, until nothing new is found."""
-        while changed and len(self.carriers) < MAX_UNITS:
-            above: dict[str, dict[Label, Spans]] = {}
+        while changed and not self.cut_short:
+            above: dict[str, None] = {}
             for link in self.rows.links_of("part", self.ever_parts(changed)):
                 if link.from_us > self.at_us:
                     continue
@@ -177,17 +214,18 @@ class Walk:
                     for since, till in spans:
                         new = self._carry(link, (maybe, max(weakest, rank)), max(since, link.from_us), min(till, until))
                         if new:
-                            above[link.unit] = self.carriers[link.unit].spans
-            changed = {unit: dict(spans) for unit, spans in above.items()}
+                            above[link.unit] = None
+            changed = {unit: self._spans(unit) for unit in above}
 
     def ever_parts(self, units: Iterable[str]) -> list[str]:
         """Those of which something of the same product was ever a part: engines are asked for once, not each."""
-        products: defaultdict[str, list[str]] = defaultdict(list)
+        found: list[str] = []
+        ever: dict[str, bool] = {}
         for unit in units:
-            products[unit.partition("/")[0]].append(unit)
-        return [
-            unit
-            for product, found in products.items()
-            if len(found) < 20 or self.rows.is_ever_part(f"{product}/")
-            for unit in found
-        ]
+            product = unit[: unit.index("/") + 1]
+            is_part = ever.get(product)
+            if is_part is None:
+                is_part = ever[product] = self.rows.is_ever_part(product)
+            if is_part:
+                found.append(unit)
+        return found

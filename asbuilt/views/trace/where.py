@@ -12,9 +12,9 @@ from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import LotUse, Use, WhereUsed
 from asbuilt.views.trace.lots import START
 from asbuilt.views.trace.rows import SUPPLY, TOUCH, rows_for
-from asbuilt.views.trace.walk import EVIDENCE, Walk
+from asbuilt.views.trace.walk import EVIDENCE, Carrier, Label, Walk
 from asbuilt.views.unit import find
-from asbuilt.views.unit.build import standing, time_at
+from asbuilt.views.unit.build import SECOND_US, standing, time_at
 from asbuilt.views.unit.find import name_of, product_of
 from asbuilt.views.unit.fold import FOREVER, Link
 
@@ -93,35 +93,57 @@ def _lots(walk: Walk, zone: dt.tzinfo) -> Iterable[LotUse]:
 
 
 def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
-    started = walk.parts if not walk.taints else {}
-    made_of = {part: label for part, label in walk.parts.items() if part not in started}
-    units = sorted({*walk.carriers, *made_of})
-    statuses = walk.rows.statuses(units, at_us)
+    made_of = walk.parts if walk.taints else {}
+    units = sorted(walk.carriers | made_of.keys())
+    places = walk.rows.places(units, at_us)
     sitting, sat = _places(walk, units)
     held = {step.item for step in standing(walk.rows.holds(units), walk.at_us)}
+    products: dict[str, str] = {}
+    lots: dict[str, str] = {"": ""}
+    once, now, at_time = walk.once, FOREVER, dt.datetime.fromtimestamp
     for unit in units:
-        carrier = walk.carriers.get(unit)
-        labels = [carrier.label] if carrier is not None and carrier.spans else []
-        if unit in made_of:
-            labels.append(made_of[unit])
-        maybe, rank = min(labels)
-        spans = [(START, FOREVER)] if unit in made_of else [s for several in carrier.spans.values() for s in several] if carrier else []  # fmt: skip
-        since, until = min(a for a, _ in spans), max(b for _, b in spans)
-        first = carrier.first if carrier is not None else None
-        status, link = statuses.get(unit), sitting.get(unit)
-        if status is not None:
-            state, place, consignee = status.state, status.place, status.consignee
+        head, _, serial = unit.partition("/")
+        product = products.get(head)
+        if product is None:
+            product = products[head] = product_of(unit)
+        if unit in once and unit not in made_of:
+            (maybe, rank), since, until, first = once[unit]
         else:
+            carrier = walk.carrier(unit)
+            maybe, rank, since, until = _best(carrier, made_of.get(unit))
+            first = carrier.first if carrier is not None else None
+        _, position, _, part, lot, container = first or _NO_LINK
+        lot_name = lots.get(lot)
+        if lot_name is None:
+            lot_name = lots[lot] = name_of(lot)
+        known, link = places.get(unit), sitting.get(unit)
+        if known is None:
             last = link or sat.get(unit)
-            state, place, consignee = "installed" if link else "removed" if last else "", last.unit if last else "", ""
+            known = "installed" if link else "removed" if last else "", last.unit if last else "", ""
+        state, place, consignee = known
         yield Use(
-            product=product_of(unit), serial=name_of(unit), contains="may" if maybe else "yes", evidence=EVIDENCE[rank],
-            since=None if since == START else time_at(since, zone),
-            until=None if until == FOREVER else time_at(until, zone), still=until == FOREVER,
-            position=first.position if first else "", part=name_of(first.part) if first else "",
-            lot=name_of(first.lot) if first else "", container=first.container if first else "",
-            state=state, place=place, consignee=consignee, inside=link.unit if link else "", held=unit in held,
+            product, serial, "may" if maybe else "yes", EVIDENCE[rank],
+            None if since == START else at_time(since / SECOND_US, zone),
+            None if until == now else at_time(until / SECOND_US, zone),
+            until == now, position, name_of(part) if part else "", lot_name, container,
+            state, place, consignee, link.unit if link else "", unit in held,
         )  # fmt: skip
+
+
+_NO_LINK = (0, "", b"", "", "", "")
+
+
+def _best(carrier: Carrier | None, made_of: Label | None) -> tuple[bool, int, int, int]:
+    """The best label a unit carries it under, and from when until when it did under any."""
+    if made_of is not None:
+        labels = [*carrier.spans, made_of] if carrier is not None else [made_of]
+        return *min(labels), START, FOREVER
+    assert carrier is not None, "a use is a carrier or made of it"
+    if len(carrier.spans) == 1:
+        ((label, spans),) = carrier.spans.items()
+        return *label, spans[0][0], spans[-1][1]
+    every = [span for spans in carrier.spans.values() for span in spans]
+    return *min(carrier.spans), min(since for since, _ in every), max(until for _, until in every)
 
 
 def _places(walk: Walk, units: list[str]) -> tuple[dict[str, Link], dict[str, Link]]:

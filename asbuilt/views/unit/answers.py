@@ -236,6 +236,18 @@ class Completeness(Struct, frozen=True):
     lines: tuple[Expected, ...]
 
 
+class AtStation(Struct, frozen=True):
+    """A unit in work that was at a station last: still in the machine, or done there and on its way."""
+
+    product: str
+    serial: str
+    order: str
+    operation: str
+    since: dt.datetime
+    in_machine: bool
+    result: str
+
+
 class Balance(Struct, frozen=True):
     """Passes of units through an operation: good + scrap + rework + open = started, always."""
 

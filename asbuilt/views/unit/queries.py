@@ -17,6 +17,7 @@ from asbuilt.events import microseconds
 from asbuilt.views.unit import build, find, life, whole
 from asbuilt.views.unit.answers import (
     AsBuilt,
+    AtStation,
     Balance,
     CaseRow,
     Completeness,
@@ -236,6 +237,24 @@ def balance(
     return [
         Balance(name, c.total(), c["good"], c["scrap"], c["rework"], c["open"]) for name, c in sorted(counts.items())
     ]
+
+
+def at_station(reader: Reader, station: str, at: dt.datetime | None = None) -> list[AtStation]:
+    """Units in work that were at a station (a path) last, the one that came first first."""
+    rows, zone, at_us = rows_for(reader, None), reader.plant(at).zone, microseconds(reader.instant(at))
+    found = []
+    for status in reader.rows(Status, "station = ? AND state = 'in work' ORDER BY since_us, unit", station):
+        told = life.passes([row for row in rows.of_unit(Passage, status.unit) if row.time_us <= at_us])
+        mine = [one for one in told if one.told.station == station]
+        if mine:
+            last = mine[-1]
+            found.append(
+                AtStation(
+                    product_of(status.unit), status.serial, status.order_no, last.told.operation,
+                    time_at(last.from_us if last.end is None else last.end.time_us, zone), last.end is None, last.result,
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda one: (one.since, one.serial))
 
 
 def facts(reader: Reader, serial: str, product: str | None = None, limit: int = 10_000) -> list[FactRow]:

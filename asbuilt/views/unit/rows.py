@@ -93,7 +93,7 @@ class Now(Rows):
         if len(units) == 1:
             return self._reader.rows(Link, "unit = ?", units[0])
         sql = "SELECT l.* FROM json_each(?) AS j CROSS JOIN unit_link AS l ON l.unit = j.value"
-        return [Link._make(row) for row in self._reader.select(sql, listed(units))] if units else []
+        return list(map(Link._make, self._reader.select(sql, listed(units)))) if units else []
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         sql = "SELECT s.* FROM json_each(?) AS j CROSS JOIN unit_stray AS s ON s.unit = j.value"
@@ -106,7 +106,7 @@ class Now(Rows):
         sql = (
             f"SELECT l.* FROM json_each(?) AS j CROSS JOIN unit_link AS l ON l.{column} = j.value AND l.{column} <> ''"
         )
-        return [Link._make(row) for row in self._reader.select(sql, listed(names))] if names else []
+        return list(map(Link._make, self._reader.select(sql, listed(names)))) if names else []
 
     def is_ever_part(self, prefix: str) -> bool:
         sql = "SELECT 1 FROM unit_link WHERE part >= ? AND part < ? AND part <> '' LIMIT 1"
@@ -116,7 +116,7 @@ class Now(Rows):
         if at_us is not None:
             return _at(self, units, at_us)
         sql = "SELECT s.* FROM json_each(?) AS j CROSS JOIN unit_status AS s ON s.unit = j.value"
-        return {row[0]: Status._make(row) for row in self._reader.select(sql, listed(units))}
+        return {status.unit: status for status in map(Status._make, self._reader.select(sql, listed(units)))}
 
     def cases(self, names: Sequence[str], items: Sequence[str]) -> list[Case]:
         sql = (
@@ -126,6 +126,8 @@ class Now(Rows):
         return [Case._make(row) for row in self._reader.select(sql, listed(names), listed(items))]
 
     def holds(self, items: Sequence[str]) -> list[HoldStep]:
+        if not self._reader.select("SELECT 1 FROM unit_hold_step LIMIT 1"):
+            return []
         sql = (
             "SELECT h.* FROM unit_hold_step AS h WHERE h.item IN (SELECT value FROM json_each(?1)) OR (h.item = '' AND h.hold IN"
             " (SELECT k.hold FROM unit_hold_step AS k WHERE k.item IN (SELECT value FROM json_each(?1))))"

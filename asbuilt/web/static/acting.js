@@ -21,13 +21,20 @@ export function startActing(now) {
   addEventListener("change", (event) => {
     if (!event.target.matches?.("[data-who]")) return;
     localStorage.setItem(WHO, event.target.value.trim());
+    for (const field of document.querySelectorAll("[data-who]")) if (!field.value) field.value = person();
     show();
   });
   addEventListener("online", () => { failures = 0; flush(); });
   addEventListener("storage", (event) => { if (event.key === KEPT) show(); });
   document.getElementById("acts")?.addEventListener("click", () => document.getElementById("acts-kept").showModal());
-  document.getElementById("acts-kept")?.addEventListener("click", (event) => {
-    const drop = event.target.closest("[data-drop]");
+  // A scanner types wherever the focus is: on a page that scans, it shall be there.
+  const scan = document.querySelector("[data-scan]");
+  scan?.focus();
+  if (scan) addEventListener("keydown", (event) => {
+    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("input, textarea, select")) document.querySelector("[data-scan]")?.focus();
+  }, true);
+  addEventListener("click", (event) => {
+    const drop = event.target.closest?.("[data-drop]");
     if (drop) { keep(kept().filter((act) => act.id !== drop.dataset.drop)); show(); }
   });
   show();
@@ -155,6 +162,7 @@ function show() {
   if (refused) words.push(`${refused} refused`);
   button.textContent = words.join(", ");
   list.replaceChildren(...acts.map(row));
+  for (const place of document.querySelectorAll("[data-kept]")) place.replaceChildren(...acts.map(row));
   const answer = document.getElementById("act-said");
   if (answer && unsent && failures) {
     answer.dataset.kind = "waiting";

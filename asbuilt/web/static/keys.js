@@ -15,7 +15,7 @@ export function startKeys() {
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
-    if (off.checked || help.open) return;
+    if (off.checked || help.open || document.querySelector("[data-scan]")) return;
     if (going && performance.now() - going < 1500) {
       going = 0;
       document.querySelector(`.nav [data-key="${CSS.escape(event.key.toLowerCase())}"]`)?.click();

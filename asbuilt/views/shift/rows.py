@@ -1,0 +1,218 @@
+"""The rows of the view `shift`, and the cells its hours lie in.
+
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+HOUR_US = 3_600_000_000
+
+
+def cell_of(station: str, time_us: int) -> str:
+    """The hour of a station that an instant falls into; cells sort by station, then time.
+
+    A tab cannot be part of a path, so no station's cells lie between another's.
+    """
+    return f"{station}\t{time_us // HOUR_US:07d}"
+
+
+def hour_of(cell: str) -> int:
+    """When a cell begins, microseconds since 1970 UTC."""
+    return int(cell.rpartition("\t")[2]) * HOUR_US
+
+
+class State(NamedTuple):
+    """A station entered a state."""
+
+    cell: str
+    time_us: int
+    fact: bytes
+    state: str
+    reason: str
+    message: str
+
+
+class Hour(NamedTuple):
+    """How long a station was in a state during a cell, from the cell's first change on.
+
+    `entered` counts how often it came into it from another state or reason, the cell's first
+    change not counted: only the hour before knows what that one changed.
+    """
+
+    cell: str
+    state: str
+    reason: str
+    us: int
+    entered: int
+
+
+class Edge(NamedTuple):
+    """With what a cell's known part begins and ends: the first change, and the state carried on."""
+
+    cell: str
+    first_us: int
+    first_state: str
+    first_reason: str
+    last_state: str
+    last_reason: str
+
+
+class Explained(NamedTuple):
+    """A person said why a station stood, as of `declared_us`."""
+
+    station: str
+    end_us: int
+    fact: bytes
+    start_us: int
+    declared_us: int
+    reason: str
+    message: str
+    by: str
+
+
+class Watch(NamedTuple):
+    """A source was heard again or lost; `seen_us` is when it was last heard before."""
+
+    adapter: str
+    time_us: int
+    fact: bytes
+    lost: int
+    seen_us: int
+
+
+class Made(NamedTuple):
+    """Pieces made in a cell, as one way of telling has it.
+
+    `told` is counted, completed, reported, or started (a beginning, without pieces). `start_us`
+    is 0 where it is not told; `kind` is of reports: setup, production, rework (production that mends)
+    or breakdown. `rework` counts pieces sent to rework; `reading` is -1 without a counter's value.
+    """
+
+    cell: str
+    time_us: int
+    fact: bytes
+    told: str
+    kind: str
+    start_us: int
+    order_no: str
+    product: str
+    good: int
+    rejected: int
+    for_review: int
+    rework: int
+    reading: int
+    by: str
+
+    @property
+    def station(self) -> str:
+        """Where they were made."""
+        return self.cell.partition("\t")[0]
+
+
+class Pieces(NamedTuple):
+    """The pieces of a cell, as one way of telling has them for an order and product."""
+
+    cell: str
+    told: str
+    kind: str
+    order_no: str
+    product: str
+    good: int
+    rejected: int
+    for_review: int
+    rework: int
+
+
+class Reported(NamedTuple):
+    """Work that people reported, as an interval (`kind` as in `Made`)."""
+
+    station: str
+    time_us: int
+    fact: bytes
+    start_us: int
+    kind: str
+    order_no: str
+    product: str
+    by: str
+
+
+class Run(NamedTuple):
+    """A serialised unit was completed at a station; `clean` if it was good without rework or scrap."""
+
+    item: str
+    station: str
+    time_us: int
+    fact: bytes
+    clean: int
+
+
+class First(NamedTuple):
+    """A unit's first completion at a station (ISO 22400-2: IP, and GP where `clean`)."""
+
+    item: str
+    station: str
+    time_us: int
+    clean: int
+
+
+class OrderStep(NamedTuple):
+    """An order was released (`what` is released) or closed."""
+
+    order_no: str
+    time_us: int
+    fact: bytes
+    what: str
+    product: str
+    quantity: int
+
+
+class Handover(NamedTuple):
+    """A shift was handed over and signed."""
+
+    line: str
+    day: str
+    shift: str
+    time_us: int
+    fact: bytes
+    by: str
+
+
+class Note(NamedTuple):
+    """A person's note; `place` is the station, else the line, else empty; `shift` is `DAY ID` where it names one."""
+
+    place: str
+    time_us: int
+    fact: bytes
+    text: str
+    by: str
+    about: str
+    shift: str
+
+
+class Step(NamedTuple):
+    """A hold or nonconformance was raised or settled (`what` is open or closed), for one subject of it."""
+
+    item: str
+    time_us: int
+    fact: bytes
+    what: str
+    subject: str
+    station: str
+    text: str
+    grade: str
+    by: str
+
+
+class OpenItem(NamedTuple):
+    """A hold or nonconformance stood from when to when (`until_us` is 0 while it does)."""
+
+    item: str
+    subject: str
+    from_us: int
+    until_us: int
+    station: str
+    text: str
+    grade: str
+    by: str

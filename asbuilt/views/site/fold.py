@@ -1,0 +1,116 @@
+"""What cameras, doors and guards saw: events → rows.
+
+How long something was there follows from all that was told of it: by its own id where it has one (a
+review of a camera), otherwise by device and category, on and off in turn.
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from asbuilt.events import RoundChecked, SiteObserved, microseconds
+
+VERSION = 1
+
+
+class Sighting(NamedTuple):
+    """Something was seen, changed or ended. `start_us` is 0 where it is not told; `ended` is 1 when it is over."""
+
+    thing: str
+    time_us: int
+    fact: bytes
+    device: str
+    zone: str
+    category: str
+    severity: str
+    start_us: int
+    ended: int
+    external_id: str
+    message: str
+
+
+class Presence(NamedTuple):
+    """Something was in a zone for a time: `until_us` is 0 while no end was told, `last_us` when it was told of last."""
+
+    thing: str
+    zone: str
+    from_us: int
+    until_us: int
+    last_us: int
+    device: str
+    category: str
+    severity: str
+    message: str
+
+
+class Check(NamedTuple):
+    """A guard passed a checkpoint of a round."""
+
+    round: str
+    time_us: int
+    fact: bytes
+    checkpoint: str
+    message: str
+
+
+ROWS = {
+    Sighting: ("thing", "time_us", "fact"),
+    Presence: ("thing", "zone", "from_us"),
+    Check: ("round", "time_us", "fact"),
+}
+INDEXES = {Presence: ["from_us", "until_us, last_us", "category, from_us"], Sighting: ["time_us"]}
+_URGENCY = {"info": 0, "detection": 1, "alert": 2}
+
+
+def _observed(fact: SiteObserved, time_us: int) -> Iterator[Sighting]:
+    start_us = microseconds(fact.start_time) if fact.start_time else 0
+    yield Sighting(
+        f"{fact.device}\t{fact.category}\t{fact.external_id or ''}", time_us, fact.id.bytes, fact.device, fact.zone,
+        fact.category, fact.severity, start_us, int(fact.end_time is not None), fact.external_id or "",
+        fact.message or "",
+    )  # fmt: skip
+
+
+def _checked(fact: RoundChecked, time_us: int) -> Iterator[Check]:
+    yield Check(fact.round, time_us, fact.id.bytes, fact.checkpoint, fact.message or "")
+
+
+def presences(rows: list[Sighting]) -> Iterator[Presence]:
+    """The times one thing was there, from all that was told of it, in order of time."""
+    by_zone: dict[str, list[Sighting]] = {}
+    for row in rows:
+        by_zone.setdefault(row.zone, []).append(row)
+    over_us = max((row.time_us for row in rows if row.ended and row.external_id), default=0)
+    for told in by_zone.values():
+        if told[0].external_id:
+            yield _presence(told, over_us)
+        else:
+            yield from _in_turn(told)
+
+
+def _in_turn(told: list[Sighting]) -> Iterator[Presence]:
+    spell: list[Sighting] = []
+    for row in told:
+        if not row.ended:
+            spell.append(row)
+        elif spell or row.start_us:
+            yield _presence([*spell, row], row.time_us)
+            spell = []
+    if spell:
+        yield _presence(spell, 0)
+
+
+def _presence(told: list[Sighting], until_us: int) -> Presence:
+    first, last = told[0], told[-1]
+    begins = [row.start_us or row.time_us for row in told]
+    urgent = max(told, key=lambda row: _URGENCY.get(row.severity, 0))
+    return Presence(
+        first.thing, first.zone, min(begins), max(until_us, last.time_us) if until_us else 0, last.time_us, first.device,
+        first.category, urgent.severity, last.message,
+    )  # fmt: skip
+
+
+RULES = {SiteObserved: _observed, RoundChecked: _checked}
+DERIVED = [{"rows": (Presence,), "of": Sighting, "by": "thing", "rule": presences}]

@@ -1,0 +1,1 @@
+"""The station asks `line.*` and `unit.*`: it has no questions of its own."""

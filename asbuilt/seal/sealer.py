@@ -256,7 +256,8 @@ class Sealer:
         except ProofError as error:
             raise self._fork(error.message) from None
         self.store.set({"signed": said.size.to_bytes(8, "big") + said.root})
-        stamp = int(self._now().timestamp())
+        # By the cadence, not by the clock: how long the work took would tell how much there was.
+        stamp = int(self.founding.closes(self._closed).timestamp())
         signers = self.keyring.of(self._manifest, CHECKPOINT)
         status = statement.sign_status(
             self.keyring.of(self._manifest, STATEMENT)[0], said.origin, stamp, size, self._revocations.places()

@@ -13,7 +13,7 @@ import pytest
 
 from asbuilt import events
 from asbuilt.errors import RecordError
-from asbuilt.proof import block, checkpoint, consistency, merkle, note
+from asbuilt.proof import block, checkpoint, consistency, merkle, note, statement
 from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.seal import audit, sealer
 from asbuilt.seal.leaves import Leaves
@@ -364,10 +364,18 @@ def test_two_plants_of_different_size_have_logs_that_look_alike(tmp_path):
         for minute in range(30):
             for n in range(engines if minute % 7 else 0):
                 works.engine(f"{minute}-{n}")
-            works.now = START + dt.timedelta(minutes=minute + 1)
+            # The work takes the longer, the more there is; what is published must not show it.
+            works.now = START + dt.timedelta(minutes=minute + 1, seconds=engines)
             works.sealer.catch_up()
     assert large.record.head() > 500 > small.record.head()
     assert public_files(small) == public_files(large)
+    stamps = [
+        [one.timestamp for one in note.verified(note.parse((works.folder.proof / "checkpoint").read_bytes()), keys)]
+        for works in (small, large)
+        for keys in [works.sealer.manifest.of("checkpoint")]
+    ]
+    told = [statement.read_status((works.folder.proof / "status").read_text()) for works in (small, large)]
+    assert stamps[0] == stamps[1] and told[0] == told[1]
     entries = [works.sealer.files.tree(31).entries(0) for works in (small, large)]
     for one, other in zip(*entries, strict=True):
         assert [len(line) for line in one.split(b"\n")] == [len(line) for line in other.split(b"\n")]

@@ -51,6 +51,9 @@ def passport(
     product: Annotated[str | None, typer.Option(help="Its product, where the serial alone is not enough.")] = None,
     expires: Expires = None,
     curves: Annotated[bool, typer.Option("--curves", help="Bring the curve files along.")] = False,
+    witnessed: Annotated[
+        bool, typer.Option("--witnessed", help="Make it against the last checkpoint that a witness signed.")
+    ] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Make a unit's passport for one recipient, and record that it was made.
@@ -63,7 +66,7 @@ def passport(
     chosen = profile(fields)
     with _opened(data, "passport") as opened:
         unit = find_unit(opened, serial, product)
-        issuer = _issuer(opened)
+        issuer = _issuer(opened, witnessed)
         try:
             issued = issuer.passport(unit, Told(recipient, purpose, _end_of(expires)), chosen, curves=curves)
         finally:
@@ -204,12 +207,12 @@ def _sealer(opened: AsBuilt) -> Sealer:
     return made
 
 
-def _issuer(opened: AsBuilt) -> Issuer:
+def _issuer(opened: AsBuilt, witnessed: bool = False) -> Issuer:
     from asbuilt.seal.issue import Issuer
 
     _sealer(opened).stop()
     assert opened.folder is not None
-    return Issuer(opened.folder, opened.record, opened.now(), opened.random)
+    return Issuer(opened.folder, opened.record, opened.now(), opened.random, witnessed=witnessed)
 
 
 def _hand_out(opened: AsBuilt, issued: Issued, to: Path) -> None:

@@ -60,9 +60,14 @@ class Issued(NamedTuple):
 
 
 class Issuer:
-    """Makes files of one data folder; may run beside the process that seals. Close it."""
+    """Makes files of one data folder; may run beside the process that seals. Close it.
 
-    def __init__(self, folder: DataFolder, record: Record, now: dt.datetime, random: Random) -> None:
+    `witnessed` makes them against the last checkpoint that a witness has signed, instead of the newest.
+    """
+
+    def __init__(
+        self, folder: DataFolder, record: Record, now: dt.datetime, random: Random, *, witnessed: bool = False
+    ) -> None:
         self._folder = folder
         self._record = record
         self._now = now
@@ -70,7 +75,11 @@ class Issuer:
         self._files = LogFiles(folder.proof)
         self._store = SealStore(folder.seals, read_only=True)
         self._founding: Founding = founding(self._store)
-        out = self._files.checkpoint()
+        out = self._files.checkpoint("witnessed" if witnessed else "checkpoint")
+        if out is None and witnessed:
+            raise UsageError(
+                "no witness has signed a checkpoint", remedy="Take one in with `asbuilt log witnessed FILE`."
+            )
         if out is None:
             raise UsageError(
                 "the log has no checkpoint yet", remedy="Wait until the first block is closed, or `asbuilt seal now`."

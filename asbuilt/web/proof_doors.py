@@ -25,7 +25,7 @@ MAX_UPLOAD = container.MAX_FILE_BYTES + 2_000_000
 AT_ONCE = 2
 """So many files are looked at at a time; the next ones wait."""
 _LOG_FILE = re.compile(
-    r"checkpoint|status|keys/[0-9]{1,6}|tile/(?:entries|[0-9]{1,2})(?:/x[0-9]{3}){0,5}/[0-9]{3}(?:\.p/[0-9]{1,3})?"
+    r"checkpoint|witnessed|status|keys/[0-9]{1,6}|tile/(?:entries|[0-9]{1,2})(?:/x[0-9]{3}){0,5}/[0-9]{3}(?:\.p/[0-9]{1,3})?"
 )
 
 
@@ -54,7 +54,7 @@ def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHan
         file = app.folder.proof / path if app.folder and _LOG_FILE.fullmatch(path) else None
         if file is None or not file.is_file():
             return Response(b"", status_code=404)
-        is_text = path in ("checkpoint", "status") or path.startswith("keys/")
+        is_text = path in ("checkpoint", "witnessed", "status") or path.startswith("keys/")
         return Response(
             file.read_bytes(),
             media_type="text/plain; charset=utf-8" if is_text else "application/octet-stream",

@@ -214,6 +214,27 @@ def test_killed_at_any_step_it_makes_the_same_blocks_and_never_two_roots(works, 
     assert problems(works) == []
 
 
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_sealer_that_met_an_error_goes_on_by_itself(works, step, after, monkeypatch):
+    works.engine("1")
+    works.later(60)
+    with monkeypatch.context() as patch:
+        crash_at(works, step, patch, after=after)
+        with pytest.raises(Crash):
+            works.sealer.catch_up()
+    works.engine("2")
+    works.close_blocks(60)
+    works.close_blocks(60)
+    assert (out(works).size, works.sealer.waiting) == (4, 0)
+    assert problems(works) == []
+
+
+def test_seals_are_secret(works):
+    assert works.folder.seals.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in works.folder.keys.iterdir())
+
+
 def test_a_crash_leaves_every_old_checkpoint_good(works, monkeypatch):
     kept = []
     chance = random.Random(5)

@@ -240,6 +240,7 @@ class AsBuilt:
                 plants=self.plants,
                 heard=dict(self.heard),
                 seal=self._unit_seal,
+                seal_problem=self.seal_problem.message if self.seal_problem else "",
             )
 
     @cached_property

@@ -18,7 +18,7 @@ def test_every_query_can_be_asked(morning_app):
     needs = {"line": "1", "order": "2418", "serial": "00001", "lot": "B-1", "item": "lot:B-1", "first": "lot:B-1",
              "second": "order:2418", "outcome": "case", "scope": "1", "station": f"{LINE}/10", "day": "2026-06-03",
              "shift": "A", "at": "2026-06-03T08:00",
-             "disclosure": "D-1"}  # fmt: skip
+             "disclosure": "D-1", "container": "B-1-1"}  # fmt: skip
     for name, query in morning_app.queries.items():
         if name == "unit.as_released":
             continue  # nothing has been released this morning

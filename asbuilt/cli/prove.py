@@ -160,6 +160,10 @@ def make(
     at_least: Annotated[
         int | None, typer.Option(metavar="N", help="Show only that it is not fewer; the number stays hidden.", min=0)
     ] = None,
+    opening: Annotated[
+        str,
+        typer.Option("--open", metavar="I,J,…", help="Show these of the counted, from 0; best drawn by the reader."),
+    ] = "",
     expires: Expires = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -172,7 +176,9 @@ def make(
     with _opened(data, "claim") as opened:
         issuer = _issuer(opened)
         try:
-            issued = issuer.claim(lane, Told(recipient, purpose, _end_of(expires)), at_least=at_least)
+            issued = issuer.claim(
+                lane, Told(recipient, purpose, _end_of(expires)), at_least=at_least, opening=_numbers(opening)
+            )  # fmt: skip
         finally:
             issuer.close()
         _hand_out(opened, issued, to)
@@ -240,3 +246,10 @@ def _hand_out(opened: AsBuilt, issued: Issued, to: Path) -> None:
 
 def _end_of(day: dt.datetime | None) -> dt.datetime | None:
     return day.replace(hour=23, minute=59, second=59, tzinfo=dt.UTC) if day else None
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"{text!r} is not a list of numbers", remedy="Give it as 3,17,99.") from None

@@ -166,10 +166,11 @@ class AsBuilt:
             return self._memory_tokens.setdefault(adapter, self.random(16).hex())
         return self.folder.secret(f"adapter-{adapter}.token")
 
-    def seal(self, *, origin: str = "", backlog: int = 0) -> None:
+    def seal(self, *, origin: str = "", cadence_s: int = 60, backlog: int = 0) -> None:
         """Begin to seal what is recorded, in a thread of its own; the log is begun if there is none yet.
 
-        `origin` names a new log; `backlog` blocks are closed at once for what was recorded before.
+        Of a new log, `origin` is the name and `cadence_s` the seconds between blocks; `backlog` blocks are closed at
+        once for what was recorded before.
         Where sealing cannot go on (`seal_problem` says why), recording goes on all the same.
         """
         from asbuilt.seal import sealer
@@ -177,8 +178,9 @@ class AsBuilt:
         assert self.folder is not None and not self.read_only, "what is in memory, or of another process, is not sealed"
         try:
             sealer.begin(
-                self.folder, self.now(), self.random, origin=origin or f"asbuilt/{self.plant.id}", backlog=backlog
-            )
+                self.folder, self.now(), self.random, origin=origin or f"asbuilt/{self.plant.id}", cadence_s=cadence_s,
+                backlog=backlog,
+            )  # fmt: skip
             self.sealer = sealer.Sealer(self.folder, self.record, self.now, self.random)
         except AsBuiltError as error:
             self._seal_refused = error
@@ -239,6 +241,7 @@ class AsBuilt:
                 heard=dict(self.heard),
                 seal=self._unit_seal,
                 **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
+                seal_problem=self.seal_problem.message if self.seal_problem else "",
             )
 
     @cached_property

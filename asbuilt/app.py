@@ -15,13 +15,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asbuilt import adapters as adapters_
-from asbuilt import events, pipeline, views
+from asbuilt import curves, events, pipeline, views
 from asbuilt.access import Reader, UnitSeal
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
@@ -166,10 +166,11 @@ class AsBuilt:
             return self._memory_tokens.setdefault(adapter, self.random(16).hex())
         return self.folder.secret(f"adapter-{adapter}.token")
 
-    def seal(self, *, origin: str = "", backlog: int = 0) -> None:
+    def seal(self, *, origin: str = "", cadence_s: int = 60, backlog: int = 0) -> None:
         """Begin to seal what is recorded, in a thread of its own; the log is begun if there is none yet.
 
-        `origin` names a new log; `backlog` blocks are closed at once for what was recorded before.
+        Of a new log, `origin` is the name and `cadence_s` the seconds between blocks; `backlog` blocks are closed at
+        once for what was recorded before.
         Where sealing cannot go on (`seal_problem` says why), recording goes on all the same.
         """
         from asbuilt.seal import sealer
@@ -177,8 +178,9 @@ class AsBuilt:
         assert self.folder is not None and not self.read_only, "what is in memory, or of another process, is not sealed"
         try:
             sealer.begin(
-                self.folder, self.now(), self.random, origin=origin or f"asbuilt/{self.plant.id}", backlog=backlog
-            )
+                self.folder, self.now(), self.random, origin=origin or f"asbuilt/{self.plant.id}", cadence_s=cadence_s,
+                backlog=backlog,
+            )  # fmt: skip
             self.sealer = sealer.Sealer(self.folder, self.record, self.now, self.random)
         except AsBuiltError as error:
             self._seal_refused = error
@@ -238,6 +240,8 @@ class AsBuilt:
                 plants=self.plants,
                 heard=dict(self.heard),
                 seal=self._unit_seal,
+                **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
+                seal_problem=self.seal_problem.message if self.seal_problem else "",
             )
 
     @cached_property

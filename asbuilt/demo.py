@@ -91,7 +91,8 @@ def run_demo(
             _fill(app, simulated, clock(), progress)
             for source in simulated.speaking(clock()):
                 app.hear(source)
-            app.seal(backlog=_blocks_for(app.record.head()))
+            # A block a minute of whoever watches, however fast the plant's clock runs.
+            app.seal(cadence_s=max(60, min(86_400, round(60 * speed))), backlog=_blocks_for(app.record.head()))
 
             def ready(port: int) -> None:
                 clock.begin()

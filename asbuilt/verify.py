@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from asbuilt.errors import ProofError
 from asbuilt.proof import consistency as consistency_
-from asbuilt.proof import container, evidence, lane, statement
+from asbuilt.proof import container, evidence, lane, merkle, statement
 from asbuilt.proof.consistency import Consistency
 from asbuilt.proof.container import Container
 from asbuilt.proof.content import ClaimContent, Content, PassportContent, read
@@ -279,8 +279,9 @@ class _Check:
         self.begin("The lane was closed once, at its place")
         road = lane.parse(content.lane)
         block, slot = lane.place(road.name, begun)
-        if max(content.closed, content.registered) >= len(opened) or len(opened) != 2:
-            raise ProofError("malformed", "a claim holds the leaves of its registration and its closing")
+        used = [content.closed, content.registered, *(one.leaf for one in content.checks)]
+        if sorted(used) != list(range(len(opened))):
+            raise ProofError("malformed", "a claim holds its registration, its closing, and what was opened, each once")
         closed, registered = opened[content.closed], opened[content.registered]
         if (closed.block, closed.slot) != (block, slot):
             raise ProofError(
@@ -305,6 +306,15 @@ class _Check:
             f"the lane was registered in block {registered.block}, "
             + ("before the period began" if in_advance else "after the period began and before it was closed"),
         ]
+        if content.checks:
+            self.begin("Those that were opened were counted")
+            serials = _opened_counts(content, opened, closed.members, road)
+            self.done(
+                f"{len(serials)} of {content.count:,}, all different: {', '.join(serials[:20])}{' …' if len(serials) > 20 else ''}"
+            )
+            report.proved.append(
+                f"{len(serials)} of those counted, at numbers that whoever asked for them can compare, are different units of the kind"
+            )
         report.asserted.append("that the count follows from the record, and the record from what was made")
         report.hidden.append("which units were counted, when, and how many were not")
         if content.says == "at_least":
@@ -366,6 +376,38 @@ def _number(content: ClaimContent, members: dict[str, Any], name: str) -> str:
     if len(revealed) != 32 or lane.chained(name, revealed, content.count) != unb64url(floor):
         raise ProofError("count_not_committed", f"the closing does not commit to at least {content.count:,}")
     return f"at least {content.count:,}"
+
+
+def _opened_counts(
+    content: ClaimContent, opened: list[OpenLeaf], closing: dict[str, Any], road: lane.Lane
+) -> list[str]:
+    """The serials of those that were opened: each a sealed fact of the kind, at its number among the counted."""
+    serials = []
+    for one in content.checks:
+        members, number = opened[one.leaf].members, one.number
+        time = _seconds(members.get("event_time"))
+        if (
+            content.says != "exactly"
+            or members.get("type") != lane.KINDS[road.counts]
+            or members.get("product") != road.product
+            or not isinstance(members.get("serial"), str)
+            or (road.counts == "run_in_passed" and members.get("verdict") != "pass")
+            or not road.start.timestamp() <= time < road.end.timestamp()
+        ):
+            raise ProofError(
+                "check_not_counted", f"what is opened as number {number} is not of the kind that is counted"
+            )
+        path = [unb64(step, merkle.HASH) for step in one.path]
+        try:
+            merkle.check_inclusion(number, content.count, opened[one.leaf].hash, path, unb64url(str(closing["root"])))
+        except ProofError as error:
+            raise ProofError(
+                "check_not_counted", f"number {number} is not among those counted: {error.message}"
+            ) from None
+        serials.append(members["serial"])
+    if len(set(serials)) != len(serials):
+        raise ProofError("check_not_counted", "one unit was counted twice")
+    return serials
 
 
 def _shown(unit: str, opened: list[OpenLeaf]) -> list[Shown]:

@@ -126,7 +126,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )
         case ["views", view, name] if name == "page" or module not in _query_side(view):
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.shifts",
+                [*CONTRACT, "asbuilt.access", "asbuilt.curves", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.shifts",
                  "asbuilt.views.*.queries", f"asbuilt.views.{view}.*", *KIN.get(view, ()), "asbuilt.web.*"],
                 ["msgspec", "jinja2", "markupsafe"],
                 "A page asks queries; it reaches rows through them alone.",
@@ -138,9 +138,18 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip
+        case ["curves"]:
+            return ["asbuilt.errors"], ["pyarrow"], "curves knows files and errors only."
         case ["access", *_]:
             return (
-                [*CONTRACT, "asbuilt.access.*", "asbuilt.plant", "asbuilt.record", "asbuilt.views.store"],
+                [
+                    *CONTRACT,
+                    "asbuilt.curves",
+                    "asbuilt.access.*",
+                    "asbuilt.plant",
+                    "asbuilt.record",
+                    "asbuilt.views.store",
+                ],
                 ["apsw"],
                 "access is the one door to rows, facts and the plant.",
             )
@@ -262,8 +271,10 @@ CHANCE = {"uuid.uuid1", "uuid.uuid4", "uuid4", "os.urandom"}
 ALLOWED_CLOCKS = {
     "asbuilt/app.py": "system_clock is where the clock comes from",
     "asbuilt/cli/verify.py": "the verifier works without the product, so it reads the time itself",
+    "asbuilt/cli/witness.py": "so does a witness",
 }
 ALLOWED_CHANCE = {
+    "asbuilt/cli/witness.py": "a witness has no product to take it from",
     "asbuilt/app.py": "the default source of randomness, passed on from here",
     "asbuilt/record/sqlite.py": "a default argument; seeds are random on purpose",
     "asbuilt/record/memory.py": "a default argument; seeds are random on purpose",

@@ -51,6 +51,9 @@ def passport(
     product: Annotated[str | None, typer.Option(help="Its product, where the serial alone is not enough.")] = None,
     expires: Expires = None,
     curves: Annotated[bool, typer.Option("--curves", help="Bring the curve files along.")] = False,
+    witnessed: Annotated[
+        bool, typer.Option("--witnessed", help="Make it against the last checkpoint that a witness signed.")
+    ] = False,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Make a unit's passport for one recipient, and record that it was made.
@@ -63,7 +66,7 @@ def passport(
     chosen = profile(fields)
     with _opened(data, "passport") as opened:
         unit = find_unit(opened, serial, product)
-        issuer = _issuer(opened)
+        issuer = _issuer(opened, witnessed)
         try:
             issued = issuer.passport(unit, Told(recipient, purpose, _end_of(expires)), chosen, curves=curves)
         finally:
@@ -157,6 +160,10 @@ def make(
     at_least: Annotated[
         int | None, typer.Option(metavar="N", help="Show only that it is not fewer; the number stays hidden.", min=0)
     ] = None,
+    opening: Annotated[
+        str,
+        typer.Option("--open", metavar="I,J,…", help="Show these of the counted, from 0; best drawn by the reader."),
+    ] = "",
     expires: Expires = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -169,7 +176,9 @@ def make(
     with _opened(data, "claim") as opened:
         issuer = _issuer(opened)
         try:
-            issued = issuer.claim(lane, Told(recipient, purpose, _end_of(expires)), at_least=at_least)
+            issued = issuer.claim(
+                lane, Told(recipient, purpose, _end_of(expires)), at_least=at_least, opening=_numbers(opening)
+            )  # fmt: skip
         finally:
             issuer.close()
         _hand_out(opened, issued, to)
@@ -204,12 +213,12 @@ def _sealer(opened: AsBuilt) -> Sealer:
     return made
 
 
-def _issuer(opened: AsBuilt) -> Issuer:
+def _issuer(opened: AsBuilt, witnessed: bool = False) -> Issuer:
     from asbuilt.seal.issue import Issuer
 
     _sealer(opened).stop()
     assert opened.folder is not None
-    return Issuer(opened.folder, opened.record, opened.now(), opened.random)
+    return Issuer(opened.folder, opened.record, opened.now(), opened.random, witnessed=witnessed)
 
 
 def _hand_out(opened: AsBuilt, issued: Issued, to: Path) -> None:
@@ -237,3 +246,10 @@ def _hand_out(opened: AsBuilt, issued: Issued, to: Path) -> None:
 
 def _end_of(day: dt.datetime | None) -> dt.datetime | None:
     return day.replace(hour=23, minute=59, second=59, tzinfo=dt.UTC) if day else None
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"{text!r} is not a list of numbers", remedy="Give it as 3,17,99.") from None

@@ -28,12 +28,12 @@ _seal = typer.Typer(
     no_args_is_help=True,
     help="Seal what is recorded; see how far it is sealed.\n\nExample: `asbuilt seal status --data /srv/asbuilt`",
 )
-_log = typer.Typer(
+log = typer.Typer(
     no_args_is_help=True,
     help="Check the sealed log, and show that it only ever grew.\n\nExample: `asbuilt log audit --data /srv/asbuilt`",
 )
 app.add_typer(_seal, name="seal", rich_help_panel=PANEL)
-app.add_typer(_log, name="log", rich_help_panel=PANEL)
+app.add_typer(log, name="log", rich_help_panel=PANEL)
 
 
 @_seal.command("begin")
@@ -199,7 +199,7 @@ def rotate(
 # --------------------------------------------------------------------------- the log
 
 
-@_log.command("audit")
+@log.command("audit")
 def audit(data: Data = DEFAULT_DATA) -> None:
     """Make everything that was sealed again from the record and compare it with the log. Nothing is repaired.
 
@@ -218,7 +218,7 @@ def audit(data: Data = DEFAULT_DATA) -> None:
         raise typer.Exit(3)
 
 
-@_log.command("consistency")
+@log.command("consistency")
 def consistency(
     old: Annotated[Path, typer.Argument(metavar="OLD_CHECKPOINT", help="A checkpoint that somebody kept.")],
     to: Annotated[
@@ -254,7 +254,7 @@ def consistency(
     out.print(f"The log of {said[1].size:,} entries begins with the {kept.size:,} that were seen before.")
 
 
-@_log.command("proof")
+@log.command("proof")
 def proof(
     number: Annotated[int, typer.Argument(metavar="BLOCK", help="The number of a closed block.", min=0)],
     to: Annotated[

@@ -75,10 +75,19 @@ class PassportContent(Content, forbid_unknown_fields=True, kw_only=True):
     curves: Annotated[list[CurvePart], Meta(max_length=1000)]
 
 
+class CheckPart(Struct, forbid_unknown_fields=True):
+    """One that was counted, opened at a reader's wish: its number in the lane from 0, its leaf, its path there."""
+
+    number: Natural
+    leaf: Natural
+    path: Path
+
+
 class ClaimContent(Content, forbid_unknown_fields=True, kw_only=True):
     """A claim: the lane, what is said of its number, and the leaves of its registration and closing.
 
-    `reveal` is a link of the lane's hash chain in base64url; only "at least" has one.
+    `reveal` is a link of the lane's hash chain in base64url; only "at least" has one. `checks` open some of
+    those that were counted; only "exactly" has any.
     """
 
     lane: str
@@ -87,6 +96,7 @@ class ClaimContent(Content, forbid_unknown_fields=True, kw_only=True):
     reveal: str
     registered: Natural
     closed: Natural
+    checks: Annotated[list[CheckPart], Meta(max_length=1000)]
 
 
 C = TypeVar("C", bound=Content)

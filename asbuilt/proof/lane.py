@@ -25,6 +25,8 @@ COUNTS = {
     "shipped": "were shipped",
 }
 """What is counted, in words."""
+KINDS = {"run_in_passed": "run_recorded.v1", "completed": "unit_completed.v1", "shipped": "unit_shipped.v1"}
+"""The type of the facts that count."""
 MAX_COUNT = 1_000_000
 
 _PERIOD = re.compile(r"([0-9]{4})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])(?:-(0[1-9]|[12][0-9]|3[01]))?))?\Z")

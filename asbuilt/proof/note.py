@@ -191,6 +191,12 @@ def _cosigned(key: Key, text: str, stamp: int) -> bytes:
     )  # fmt: skip
 
 
+def with_signatures(note: Note, added: Sequence[Signature]) -> bytes:
+    """The note with further signature lines."""
+    lines = [f"— {one.name} {b64(one.key_id + one.data)}\n" for one in (*note.signatures, *added)]
+    return (note.text + "\n" + "".join(lines)).encode()
+
+
 def signed(text: str, signers: Iterable[Signer], timestamp: int) -> bytes:
     """The note of a text with each signer's line; cosignatures state `timestamp` (POSIX seconds)."""
     lines = []

@@ -29,7 +29,7 @@ from asbuilt.seal.leaves import Leaves, Placed
 from asbuilt.seal.logfiles import LogFiles
 from asbuilt.seal.profiles import Profile
 from asbuilt.seal.sealer import founding
-from asbuilt.seal.store import SealStore
+from asbuilt.seal.store import LaneRow, SealStore
 
 MAX_ENTRIES = 20_000
 """So many facts one passport holds at most, components included."""
@@ -60,9 +60,14 @@ class Issued(NamedTuple):
 
 
 class Issuer:
-    """Makes files of one data folder; may run beside the process that seals. Close it."""
+    """Makes files of one data folder; may run beside the process that seals. Close it.
 
-    def __init__(self, folder: DataFolder, record: Record, now: dt.datetime, random: Random) -> None:
+    `witnessed` makes them against the last checkpoint that a witness has signed, instead of the newest.
+    """
+
+    def __init__(
+        self, folder: DataFolder, record: Record, now: dt.datetime, random: Random, *, witnessed: bool = False
+    ) -> None:
         self._folder = folder
         self._record = record
         self._now = now
@@ -70,7 +75,11 @@ class Issuer:
         self._files = LogFiles(folder.proof)
         self._store = SealStore(folder.seals, read_only=True)
         self._founding: Founding = founding(self._store)
-        out = self._files.checkpoint()
+        out = self._files.checkpoint("witnessed" if witnessed else "checkpoint")
+        if out is None and witnessed:
+            raise UsageError(
+                "no witness has signed a checkpoint", remedy="Take one in with `asbuilt log witnessed FILE`."
+            )
         if out is None:
             raise UsageError(
                 "the log has no checkpoint yet", remedy="Wait until the first block is closed, or `asbuilt seal now`."
@@ -175,10 +184,11 @@ class Issuer:
 
     # ----------------------------------------------------------------- claims
 
-    def claim(self, name: str, told: Told, *, at_least: int | None = None) -> Issued:
+    def claim(self, name: str, told: Told, *, at_least: int | None = None, opening: Sequence[int] = ()) -> Issued:
         """The claim that a closed lane holds exactly its number, or at least a smaller one.
 
-        Raises `UsageError` if the lane is not closed or holds fewer.
+        `opening` are numbers, from 0, of counted units to be shown; only with the exact number. Raises `UsageError`
+        if the lane is not closed or holds fewer.
         """
         road = lane_.parse(name)
         row = self._store.lane(name)
@@ -198,13 +208,36 @@ class Issuer:
         closed = pack.leaf(self._leaves.closing(name), shown)
         registered = pack.leaf(self._leaves.of(row.registered), ["type", "lane"])
         reveal = "" if at_least is None else b64url(lane_.chained(name, row.chain, size - count))
+        if opening and (at_least is not None or not all(0 <= number < size for number in opening)):
+            raise UsageError(
+                "only numbers that an exact claim counts can be opened", remedy=f"Choose from 0 to {size - 1}."
+            )
+        checks = self._opened(row, road, pack, sorted(set(opening)))
         held = pack.content(
-            "claim", lane=name, says="exactly" if at_least is None else "at_least", count=count, reveal=reveal,
+            "claim", checks=checks, lane=name, says="exactly" if at_least is None else "at_least", count=count, reveal=reveal,
             registered=registered, closed=closed,
         )  # fmt: skip
         return self._issued(
             container.CLAIM, held, ClaimContent, told, "claim", (name, str(count)), 0, product=road.product
         )
+
+    def _opened(self, row: LaneRow, road: lane_.Lane, pack: _Pack, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        if not numbers:
+            return []
+        hashes = [self._leaves.of(position).hash for position in row.counted]
+        tree = merkle.node_of(merkle.levels_of(hashes))
+        found = []
+        for number in numbers:
+            one = self._leaves.of(row.counted[number])
+            fact = _fact(one)
+            if events.type_name(fact) != lane_.KINDS[road.counts] or getattr(fact, "product", None) != road.product:
+                raise UsageError(
+                    f"number {number} counts by a correction and cannot be opened", remedy="Choose another."
+                )
+            shown = ["type", "product", "serial", "event_time", "verdict"]
+            path = [b64(step) for step in merkle.inclusion_path(number, len(hashes), tree)]
+            found.append({"number": number, "leaf": pack.leaf(one, shown), "path": path})
+        return found
 
     # ----------------------------------------------------------------- the file
 

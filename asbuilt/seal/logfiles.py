@@ -85,9 +85,9 @@ class LogFiles:
 
     # ----------------------------------------------------------------- checkpoint
 
-    def checkpoint(self) -> tuple[bytes, Checkpoint] | None:
-        """The checkpoint that is out: the note and what it says."""
-        data = self.read("checkpoint")
+    def checkpoint(self, name: str = "checkpoint") -> tuple[bytes, Checkpoint] | None:
+        """The checkpoint that is out (or `witnessed`, the last that a witness signed): the note and what it says."""
+        data = self.read(name)
         if data is None:
             return None
         try:
@@ -95,6 +95,6 @@ class LogFiles:
         except ProofError as error:
             raise RecordError(
                 f"the checkpoint cannot be read: {error.message}",
-                where=str(self.folder / "checkpoint"),
+                where=str(self.folder / name),
                 remedy="Restore proof/ from the backup.",
             ) from None

@@ -7,6 +7,7 @@ of a checkpoint before it is signed; a sealer that starts again makes the same f
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import threading
@@ -189,13 +190,20 @@ class Sealer:
         try:
             block = self._sealed(number, taken, closing)
         except BaseException:
-            # Nothing of the block was kept; its facts are read again.
-            self._pending.clear()
-            self._heads.clear()
+            self._read_again()
             raise
         self._closed, self._after = number, block.last_position
         self._heads = {link.unit: Head(link.number, one.leaf) for one in self._pending for link in one.links}
         return block
+
+    def _read_again(self) -> None:
+        """Begin again from what was kept: an error does not tell whether the block was."""
+        self._pending.clear()
+        self._heads.clear()
+        with contextlib.suppress(AsBuiltError):
+            last = self.store.last()
+            if last is not None:
+                self._closed, self._after = last.number, last.last_position
 
     def _sealed(self, number: int, taken: list[_Pending], closing: list[LaneRow]) -> SealedBlock:
         seed = self._random(32)
@@ -256,7 +264,8 @@ class Sealer:
         except ProofError as error:
             raise self._fork(error.message) from None
         self.store.set({"signed": said.size.to_bytes(8, "big") + said.root})
-        stamp = int(self._now().timestamp())
+        # By the cadence, not by the clock: how long the work took would tell how much there was.
+        stamp = int(self.founding.closes(self._closed).timestamp())
         signers = self.keyring.of(self._manifest, CHECKPOINT)
         status = statement.sign_status(
             self.keyring.of(self._manifest, STATEMENT)[0], said.origin, stamp, size, self._revocations.places()

@@ -108,6 +108,9 @@ class SealStore:
                 where=str(path),
                 remedy="`asbuilt run` seals what it records; `asbuilt seal begin` begins the log by itself.",
             )
+        if is_new:
+            # Which fact lies where is secret.
+            path.touch(mode=0o600, exist_ok=True)
         fault = None if is_new else header_fault(path)
         if fault is not None:
             raise RecordError(fault[1], where=str(path), remedy="Restore seal.db from the backup.")

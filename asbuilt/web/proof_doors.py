@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 MAX_UPLOAD = container.MAX_FILE_BYTES + 2_000_000
 AT_ONCE = 2
 """So many files are looked at at a time; the next ones wait."""
+PATIENCE_S = 120
+"""So long a file may take to come and to be checked; nobody keeps the others waiting for ever."""
 _LOG_FILE = re.compile(
-    r"checkpoint|status|keys/[0-9]{1,6}|tile/(?:entries|[0-9]{1,2})(?:/x[0-9]{3}){0,5}/[0-9]{3}(?:\.p/[0-9]{1,3})?"
+    r"checkpoint|witnessed|status|keys/[0-9]{1,6}|tile/(?:entries|[0-9]{1,2})(?:/x[0-9]{3}){0,5}/[0-9]{3}(?:\.p/[0-9]{1,3})?"
 )
 
 
 def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHandler]:
     """The handlers of one site; `static` is where its style sheets lie."""
-    looking = asyncio.Semaphore(AT_ONCE)
+    looking, handing = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     def theme(request: Request[Any, Any, Any]) -> str:
         return request.cookies.get("theme", "")
@@ -42,7 +44,7 @@ def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHan
 
     @post("/verify", media_type=MediaType.HTML, status_code=200, request_max_body_size=MAX_UPLOAD)
     async def verify_file(request: Request[Any, Any, Any]) -> str:
-        async with looking:
+        async with looking, asyncio.timeout(PATIENCE_S):
             form = await request.form()
             file, policy = await _content(form.get("file")), await _content(form.get("policy"))
             report = await asyncio.to_thread(proving.checked, app, file, policy[: proving.MAX_POLICY_BYTES])
@@ -54,7 +56,7 @@ def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHan
         file = app.folder.proof / path if app.folder and _LOG_FILE.fullmatch(path) else None
         if file is None or not file.is_file():
             return Response(b"", status_code=404)
-        is_text = path in ("checkpoint", "status") or path.startswith("keys/")
+        is_text = path in ("checkpoint", "witnessed", "status") or path.startswith("keys/")
         return Response(
             file.read_bytes(),
             media_type="text/plain; charset=utf-8" if is_text else "application/octet-stream",
@@ -66,7 +68,7 @@ def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHan
         form = {name: str(value) for name, value in (await request.form()).items()}
         if not acting.is_own(dict(request.scope["headers"]), form.get("token", "")):
             return Response(b"This form is not from a page of this server; load the page anew.\n", status_code=403, media_type=MediaType.TEXT)  # fmt: skip
-        async with looking:
+        async with handing:
             name, content = await asyncio.to_thread(_handed_out, app, form)
         return Response(
             content,

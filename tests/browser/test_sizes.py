@@ -18,6 +18,7 @@ PAGES = {
     "orders": "/orders",
     "order": "/orders/2416",
     "sources": "/sources",
+    "disclosures": "/disclosures",
     "site": "/site",
     "past": "/line/1?at=2025-11-18T16:05",
     "error": "/line/9",

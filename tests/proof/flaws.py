@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from asbuilt import events
@@ -47,6 +47,7 @@ class Scene(NamedTuple):
     other: bytes
     exactly: bytes
     at_least: bytes
+    opened: bytes
     kept: bytes
     fact: events.DisclosureIssued
 
@@ -69,10 +70,10 @@ def passport(works: Works, serial: str = SERIAL, name: str = "customer", **told:
         made.close()
 
 
-def claim(works: Works, at_least: int | None = None) -> bytes:
+def claim(works: Works, at_least: int | None = None, opening: Sequence[int] = ()) -> bytes:
     made = issuer(works)
     try:
-        return made.claim(LANE, Told(RECIPIENT, "quarterly report"), at_least=at_least).file
+        return made.claim(LANE, Told(RECIPIENT, "quarterly report"), at_least=at_least, opening=opening).file
     finally:
         made.close()
 
@@ -113,6 +114,7 @@ def scene(works: Works) -> Scene:
         passport(works, "01825").file,
         claim(works),
         claim(works, 2),
+        claim(works, opening=[0, 2]),
         kept,
         issued.fact,
     )
@@ -204,6 +206,17 @@ def _one_more(held: dict[str, Any]) -> None:
     held["count"] += 1
 
 
+def _swapped_numbers(held: dict[str, Any]) -> None:
+    """Two that were opened change their numbers."""
+    one, other = held["checks"]
+    one["number"], other["number"] = other["number"], one["number"]
+
+
+def _another_kind(held: dict[str, Any]) -> None:
+    """The registration is given out as one that was counted."""
+    held["registered"], held["checks"][0]["leaf"] = held["checks"][0]["leaf"], held["registered"]
+
+
 def _another_checkpoint(scene: Scene) -> bytes:
     """A log of the same name and size, signed by the same keys, with another history."""
     taken = note.parse((scene.works.folder.proof / "checkpoint").read_bytes())
@@ -288,5 +301,7 @@ FLAWS: dict[str, tuple[str, Flaw]] = {
     "revoked": ("revoked", lambda s: (s.passport, s.given._replace(status=_revoked(s)))),
     "lane closed twice": ("lane_elsewhere", lambda s: (again(s, s.exactly, _elsewhere), s.given)),
     "exactly N+1": ("count_not_committed", lambda s: (again(s, s.exactly, _one_more), s.given)),
+    "opened at another number": ("check_not_counted", lambda s: (again(s, s.opened, _swapped_numbers), s.given)),
+    "opened what is not of the kind": ("lane_not_registered", lambda s: (again(s, s.opened, _another_kind), s.given)),
     "at least N+1": ("count_not_committed", lambda s: (again(s, s.at_least, _one_more), s.given)),
 }  # fmt: skip

@@ -106,6 +106,47 @@ def test_the_audit_and_an_old_checkpoint(ask, sealed, tmp_path):
     assert done.code == 3 and "altered or replaced" in done.err
 
 
+def test_a_witness_signs_what_only_grew_and_nothing_else(ask, sealed, tmp_path):
+    (tmp_path / "p").write_text(ask("seal", "policy", "--data", sealed).out)
+    cosign = (
+        "--policy",
+        tmp_path / "p",
+        "--name",
+        "witness.example/w",
+        "--keep",
+        tmp_path / "w",
+        "-o",
+        tmp_path / "cosigned",
+    )
+    shutil.copy(sealed / "proof" / "checkpoint", tmp_path / "first")
+    done = ask("log", "cosign", tmp_path / "first", *cosign)
+    assert done.code == 0, done
+    line = done.out.partition("For policies: ")[2].replace("\n", "").strip()
+    assert ask("log", "witnessed", tmp_path / "cosigned", "--data", sealed).code == 0
+    file = tmp_path / "S-1.passport"
+    assert ask("passport", "S-1", *TOLD, "--witnessed", "-o", file, "--data", sealed).code == 0
+    asked = (tmp_path / "p").read_text().replace("quorum none", f"{line}\nquorum w")
+    (tmp_path / "quorum").write_text(asked)
+    done = ask("verify", file, "--policy", tmp_path / "quorum")
+    assert done.code == 0 and "found consistent by witness.example/w" in done.out, done
+    # A newer checkpoint needs a proof; one of another history is never signed.
+    with AsBuilt(sealed) as app:
+        from asbuilt.seal.sealer import Sealer
+
+        later = Sealer(app.folder, app.record, lambda: dt.datetime.now(dt.UTC) + dt.timedelta(minutes=3), app.random)
+        later.catch_up()
+        later.stop()
+    done = ask("log", "cosign", sealed / "proof" / "checkpoint", *cosign)
+    assert done.code == 1 and "nothing shows" in done.err
+    assert ask("log", "consistency", tmp_path / "first", "-o", tmp_path / "x", "--data", sealed).code == 0
+    assert ask("log", "cosign", sealed / "proof" / "checkpoint", *cosign, "--consistency", tmp_path / "x").code == 0
+    done = ask("log", "cosign", tmp_path / "first", *cosign)
+    assert done.code == 1, "a witness does not go back"
+    assert ask("passport", "S-2", *TOLD, "-o", tmp_path / "s", "--data", sealed).code == 0
+    done = ask("verify", tmp_path / "s", "--policy", tmp_path / "quorum")
+    assert done.code == 1 and "not_witnessed" in done.err
+
+
 def test_keys_are_changed(ask, sealed):
     before = ask("seal", "policy", "--data", sealed).out
     assert ask("seal", "rotate", "--data", sealed).code == 0

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -310,47 +311,55 @@ def test_a_tlog_proof_is_read_as_it_was_written_and_every_change_is_refused():
 # --------------------------------------------------------------------------- other people's readers
 
 
+def ask_reader(reader: str, **asked: object) -> Any:
+    """Ask somebody else's reader, in a process of its own; skips where it is not installed."""
+    import subprocess
+
+    from tests.connect import peers
+
+    command = [peers.python_of("proof"), str(peers.SOURCES / "proof_readers.py")]
+    told = json.dumps({"reader": reader, **asked})
+    done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_scitt_cose_accepts_our_proofs_and_we_its():
-    scitt = pytest.importorskip("scitt_cose", reason="scitt-cose is not installed")
     entries = [f"block {n}".encode() for n in range(70)]
-    told = [entry.hex() for entry in entries]
     files, size = grown_log(entries, [33, 37])
     log = tiles.Tiles(files.get, size)
-    root = merkle.root(size, log.node)
-    assert scitt.merkle_root(told) == root.hex()
-    for index in (0, 31, 69):
-        ours = merkle.inclusion_path(index, size, log.node)
-        assert scitt.verify_inclusion(told[index], index, size, [step.hex() for step in ours], root.hex())
-        theirs = [bytes.fromhex(step) for step in scitt.inclusion_proof(told, index)]
-        merkle.check_inclusion(index, size, merkle.leaf_hash(entries[index]), theirs, root)
-    old = merkle.root(33, log.node)
-    between = merkle.consistency_path(33, size, log.node)
-    assert scitt.verify_consistency(old.hex(), root.hex(), 33, size, [step.hex() for step in between])
-    merkle.check_consistency(33, 70, old, root, [bytes.fromhex(step) for step in scitt.consistency_proof(told, 33, 70)])
+    root, old = merkle.root(size, log.node), merkle.root(33, log.node)
+    places = (0, 31, 69)
+    answer = ask_reader(
+        "scitt",
+        entries=[entry.hex() for entry in entries],
+        root=root.hex(),
+        paths=[[at, [step.hex() for step in merkle.inclusion_path(at, size, log.node)]] for at in places],
+        old=33,
+        old_root=old.hex(),
+        between=[step.hex() for step in merkle.consistency_path(33, size, log.node)],
+    )
+    assert answer["root"] == root.hex()
+    assert answer["included"] == [True] * 3 and answer["consistent"] is True
+    for at, path in zip(places, answer["paths"], strict=True):
+        merkle.check_inclusion(at, size, merkle.leaf_hash(entries[at]), [bytes.fromhex(step) for step in path], root)
+    merkle.check_consistency(33, 70, old, root, [bytes.fromhex(step) for step in answer["between"]])
 
 
 def test_sigstore_reads_our_checkpoint_and_its_proof():
-    pytest.importorskip("sigstore", reason="sigstore is not installed")
-    from sigstore._internal import merkle as theirs
-    from sigstore._internal.rekor.checkpoint import LogCheckpoint, SignedNote
-
     entries = [f"block {n}".encode() for n in range(9)]
     files, size = grown_log(entries, [9])
     log = tiles.Tiles(files.get, size)
-    signer = HeldKey(ORIGIN, ED25519, bytes(32))
-    text = Checkpoint(ORIGIN, size, merkle.root(size, log.node)).text()
-    read = SignedNote.from_text(note.signed(text, [signer], 0).decode())
-    said = LogCheckpoint.from_text(read.note)
-    assert (said.origin, said.log_size, said.log_hash) == (ORIGIN, size, merkle.root(size, log.node).hex())
-    assert read.signatures[0].sig_hash == signer.key.id
-
-    class Keyring:
-        def verify(self, *, key_id: bytes, signature: bytes, data: bytes) -> None:
-            assert note.is_signed(signer.key, signature, data)
-
-    read.verify(Keyring(), signer.key.id)
-    inner, border = theirs._decomp_inclusion_proof(5, size)
-    path = merkle.inclusion_path(5, size, log.node)
-    chained = theirs._chain_inner(merkle.leaf_hash(entries[5]), path[:inner], 5)
-    assert len(path) == inner + border
-    assert theirs._chain_border_right(chained, path[inner:]) == merkle.root(size, log.node)
+    root = merkle.root(size, log.node)
+    signers = [HeldKey(ORIGIN, ED25519, bytes(32)), HeldKey(ORIGIN, COSIGNED_MLDSA44, bytes(32))]
+    answer = ask_reader(
+        "sigstore",
+        note=note.signed(Checkpoint(ORIGIN, size, root).text(), signers, 0).decode(),
+        public=signers[0].key.public.hex(),
+        key_id=signers[0].key.id.hex(),
+        index=5,
+        leaf=merkle.leaf_hash(entries[5]).hex(),
+        path=[step.hex() for step in merkle.inclusion_path(5, size, log.node)],
+    )
+    assert (answer["origin"], answer["size"], answer["root"]) == (ORIGIN, size, root.hex())
+    assert answer["computed"] == root.hex() and answer["names"] == [ORIGIN, ORIGIN]

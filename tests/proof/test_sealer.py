@@ -13,7 +13,7 @@ import pytest
 
 from asbuilt import events
 from asbuilt.errors import RecordError
-from asbuilt.proof import block, checkpoint, consistency, merkle, note
+from asbuilt.proof import block, checkpoint, consistency, merkle, note, statement
 from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.seal import audit, sealer
 from asbuilt.seal.leaves import Leaves
@@ -214,6 +214,27 @@ def test_killed_at_any_step_it_makes_the_same_blocks_and_never_two_roots(works, 
     assert problems(works) == []
 
 
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_sealer_that_met_an_error_goes_on_by_itself(works, step, after, monkeypatch):
+    works.engine("1")
+    works.later(60)
+    with monkeypatch.context() as patch:
+        crash_at(works, step, patch, after=after)
+        with pytest.raises(Crash):
+            works.sealer.catch_up()
+    works.engine("2")
+    works.close_blocks(60)
+    works.close_blocks(60)
+    assert (out(works).size, works.sealer.waiting) == (4, 0)
+    assert problems(works) == []
+
+
+def test_seals_are_secret(works):
+    assert works.folder.seals.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in works.folder.keys.iterdir())
+
+
 def test_a_crash_leaves_every_old_checkpoint_good(works, monkeypatch):
     kept = []
     chance = random.Random(5)
@@ -364,10 +385,18 @@ def test_two_plants_of_different_size_have_logs_that_look_alike(tmp_path):
         for minute in range(30):
             for n in range(engines if minute % 7 else 0):
                 works.engine(f"{minute}-{n}")
-            works.now = START + dt.timedelta(minutes=minute + 1)
+            # The work takes the longer, the more there is; what is published must not show it.
+            works.now = START + dt.timedelta(minutes=minute + 1, seconds=engines)
             works.sealer.catch_up()
     assert large.record.head() > 500 > small.record.head()
     assert public_files(small) == public_files(large)
+    stamps = [
+        [one.timestamp for one in note.verified(note.parse((works.folder.proof / "checkpoint").read_bytes()), keys)]
+        for works in (small, large)
+        for keys in [works.sealer.manifest.of("checkpoint")]
+    ]
+    told = [statement.read_status((works.folder.proof / "status").read_text()) for works in (small, large)]
+    assert stamps[0] == stamps[1] and told[0] == told[1]
     entries = [works.sealer.files.tree(31).entries(0) for works in (small, large)]
     for one, other in zip(*entries, strict=True):
         assert [len(line) for line in one.split(b"\n")] == [len(line) for line in other.split(b"\n")]

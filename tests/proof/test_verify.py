@@ -104,6 +104,19 @@ def test_claims_are_proved_and_their_limits_said(made):
     assert any("the number itself" in what for what in least.hidden)
 
 
+def test_some_of_those_counted_are_opened_at_a_readers_wish(made):
+    from tests.proof.flaws import claim
+
+    report = check(made.opened, made.given)
+    assert report.ok and any("2 of those counted" in what for what in report.proved)
+    (step,) = [step for step in report.steps if "opened" in step.title]
+    assert step.detail.startswith("2 of 3, all different: ")
+    with pytest.raises(Exception, match="only numbers that an exact claim counts"):
+        claim(made.works, opening=[3])
+    with pytest.raises(Exception, match="only numbers that an exact claim counts"):
+        claim(made.works, 2, opening=[0])
+
+
 def test_an_old_checkpoint_with_a_proof_of_consistency(made):
     works = made.works
     said = split(made.passport)[1]["checkpoint"].split("\n")
@@ -179,7 +192,7 @@ def test_curves_come_along_and_an_altered_one_is_found(tmp_path):
     made.close()
     given = Given(works.now, policy_of(works))
     assert check(file, given).ok
-    shown = Scene(works, given.policy, file, file, file, file, b"", None)
+    shown = Scene(works, given.policy, file, file, file, file, file, b"", None)
 
     def alter(held):
         held["curves"][0]["content"] = "AAAA"

@@ -82,7 +82,7 @@ def test_a_passport_is_handed_out_and_on_record(sealed):
     row = app.query("disclosure.list")[0]
     assert (row.state, row.recipient, row.serial, row.opened) == ("valid", "Inspectorate 7", "S<1>", None)
     words = read(app.client.get("/disclosures").text).one("main").text
-    assert "1 file was handed out; 1 stands." in words
+    assert "1 file was handed out; 1 stands." in words and "not being sealed" not in words
 
 
 def _facts(app: AsBuilt, kind: str) -> list[tuple[int, object]]:
@@ -148,6 +148,22 @@ def test_an_expired_disclosure(sealed):
     clock.now += dt.timedelta(days=2)
     assert app.query("disclosure.list")[0].state == "expired"
     assert app.query("disclosure.list", at=NOW + dt.timedelta(hours=1))[0].state == "valid"
+
+
+def test_what_keeps_it_from_being_sealed_is_said_where_proof_is_handed_out(sealed):
+    app, _ = sealed
+    (app.folder.proof / "checkpoint").write_bytes(
+        (app.folder.proof / "checkpoint").read_bytes().replace(b"works.example/log\n2\n", b"works.example/log\n9\n", 1)
+    )
+    app.sealer.stop()
+    app.seal()
+    assert "second history" in app.seal_problem.message
+    assert "What is recorded is not being sealed." in app.client.get("/disclosures").text
+    assert "second history" in app.client.get("/healthz").json()["seal"]
+    assert app.take_in(Told(950).facts) == []
+    told = Told(960)
+    told.tell(UnitStarted, NOW, product="P7", serial="S-3")
+    assert [one.status for one in app.take_in(told.facts)] == ["accepted"], "recording goes on all the same"
 
 
 # --------------------------------------------------------------------------- checking

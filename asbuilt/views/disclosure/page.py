@@ -24,7 +24,9 @@ def index(
     return Shown(
         "Disclosures",
         {
-            "disclosures": Fragment("disclosures", {"rows": rows, "count": queries.count(reader, at)}),
+            "disclosures": Fragment(
+                "disclosures", {"rows": rows, "count": queries.count(reader, at), "problem": reader.seal_problem}
+            ),
             "handing": Fragment("handing", form),
         },
         values={"first": serial is not None},

@@ -5,6 +5,7 @@ const MAX_FILE = 64 * 1024 * 1024, MAX_PARTS = 2000000;
 const FORMATS = { "asbuilt.passport/1": "passport", "asbuilt.claim/1": "claim" };
 const DIGESTS = 32, SALT_BYTES = 16, STATUS_PLACES = 1 << 14, MAX_COUNT = 1000000, MAX_LEAVES = 50000, MAX_DEPTH = 64;
 const COUNTS = { run_in_passed: "passed their run-in", completed: "were completed", shipped: "were shipped" };
+const COUNTED = { run_in_passed: "run_recorded.v1", completed: "unit_completed.v1", shipped: "unit_shipped.v1" };
 const SHOWS_NOT = [
   "that the engine exists, or that what was measured and written down is true",
   "that nothing was made outside this record, or is kept in a second one",
@@ -143,7 +144,7 @@ const CONTENT = {
   }),
   claim: shape({
     ...SHARED, lane: isText, says: (value) => value === "exactly" || value === "at_least", count: isNatural, reveal: isText,
-    registered: isNatural, closed: isNatural,
+    registered: isNatural, closed: isNatural, checks: listOf(shape({ number: isNatural, leaf: isNatural, path: PATH }), 0, 1000),
   }),
 };
 
@@ -736,7 +737,8 @@ async function claim(content, opened, founding, report, begin, done) {
   begin("The lane was closed once, at its place");
   const lane = readLane(content.lane);
   const [block, slot] = await placeOfLane(lane, founding);
-  if (Math.max(content.closed, content.registered) >= opened.length || opened.length !== 2) malformed("a claim holds the leaves of its registration and its closing");
+  const used = [content.closed, content.registered, ...content.checks.map((one) => one.leaf)].sort((one, other) => one - other);
+  if (used.length !== opened.length || used.some((leaf, at) => leaf !== at)) malformed("a claim holds its registration, its closing, and what was opened, each once");
   const closed = opened[content.closed], registered = opened[content.registered];
   if (closed.block !== block || closed.slot !== slot) flaw("lane_elsewhere", `${lane.name} can only be closed at place ${slot} of block ${block}, this closing is at ${closed.slot} of ${closed.block}`);
   if (closed.members.get("lane") !== lane.name) flaw("lane_not_closed", `what stands at the place of ${lane.name} is not its closing`);
@@ -761,8 +763,32 @@ async function claim(content, opened, founding, report, begin, done) {
     `the plant irrevocably committed to: ${what}; it cannot show another closing of this lane in this log`,
     `the lane was registered in block ${registered.block}, ${closes(founding, registered.block) <= lane.start ? "before the period began" : "after the period began and before it was closed"}`,
   );
+  if (content.checks.length) {
+    begin("Those that were opened were counted");
+    const serials = await openedCounts(content, opened, closed.members, lane);
+    done(`${serials.length} of ${number(content.count)}, all different: ${serials.slice(0, 20).join(", ")}${serials.length > 20 ? " …" : ""}`);
+    report.proved.push(`${serials.length} of those counted, at numbers that whoever asked for them can compare, are different units of the kind`);
+  }
   report.asserted.push("that the count follows from the record, and the record from what was made");
   report.hidden.push("which units were counted, when, and how many were not");
   if (content.says === "at_least") report.hidden.push("the number itself: only that it is not smaller");
   report.shows_not.push(...CLAIM_SHOWS_NOT);
+}
+
+async function openedCounts(content, opened, closing, lane) {
+  const serials = [];
+  for (const one of content.checks) {
+    const { members, hash } = opened[one.leaf], time = Date.parse(String(members.get("event_time")));
+    if (content.says !== "exactly" || members.get("type") !== COUNTED[lane.counts] || members.get("product") !== lane.product
+      || !isText(members.get("serial")) || (lane.counts === "run_in_passed" && members.get("verdict") !== "pass")
+      || !(lane.start <= time && time < lane.end)) flaw("check_not_counted", `what is opened as number ${one.number} is not of the kind that is counted`);
+    const path = one.path.map((step) => unb64(step, 32));
+    const root = unb64url(String(closing.get("root")));
+    try { await checkInclusion(one.number, content.count, hash, path, root); } catch (error) {
+      flaw("check_not_counted", `number ${one.number} is not among those counted: ${error.message}`);
+    }
+    serials.push(members.get("serial"));
+  }
+  if (new Set(serials).size !== serials.length) flaw("check_not_counted", "one unit was counted twice");
+  return serials;
 }

@@ -81,6 +81,18 @@ def test_a_stop_ends_where_an_order_does():
     assert orders == {"A": 1200, "": 600}
 
 
+def test_a_product_is_made_on_when_its_order_is_closed():
+    facts = Facts()
+    facts.count("06:10", good=1, order="A", product="P")
+    facts.state("06:00", "Execute")
+    facts.tell(events.OrderClosed, "07:00", order="A")
+    facts.count("07:30", good=1, order="B", product="P")
+    facts.count("08:00", good=1, order="C", product="Q")
+    with taken_in(plant(60), facts) as app:
+        found = {row.name: (row.apt_s, row.gq) for row in kpi(app, "06:10", "09:00", by="product")}
+    assert found == {"P": (110 * 60, 2), "Q": (3600, 1)}
+
+
 def test_whether_a_stop_is_short_never_depends_on_what_is_asked():
     facts = Facts()
     facts.state("06:00", "Execute")

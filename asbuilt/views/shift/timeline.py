@@ -291,8 +291,8 @@ class Station:
                     found.append(Gap(max(gap.start_us, start), min(gap.end_us, end)))
         return [gap for gap in found if gap.start_us < gap.end_us]
 
-    def tasks(self) -> list[Task]:
-        """Orders and products the station worked on: each until the next one, or until its order was closed."""
+    def tasks(self, *, closing: bool = True) -> list[Task]:
+        """Orders and products the station worked on: each until the next one, or (`closing`) until its order was closed."""
         before = self.reader.select(
             "SELECT time_us, order_no, product FROM shift_made WHERE cell >= ? AND cell <= ? AND time_us < ?"
             " AND (order_no <> '' OR product <> '') ORDER BY cell DESC, time_us DESC, fact DESC LIMIT 1",
@@ -310,7 +310,8 @@ class Station:
             if found:
                 found[-1] = found[-1]._replace(end_us=time_us)
             found.append(Task(time_us, FOREVER, order, product))
-        return [task for task in map(self._until_closed, found) if task.start_us < task.end_us]
+        ended = map(self._until_closed, found) if closing else found
+        return [task for task in ended if task.start_us < task.end_us]
 
     def _until_closed(self, task: Task) -> Task:
         closed = task.order and self.reader.select(

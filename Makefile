@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint format bench lock clean
+.PHONY: demo test test-fast lint format bench docs lock clean
 
 demo: $(VENV)/.run ## the simulated plant, live on http://127.0.0.1:$(PORT)/
 	$(BIN)/asbuilt demo --port $(PORT)
@@ -28,6 +28,9 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev ## side-by-side measurements, written to bench/results.json
 	tests/install-peers
 	$(BIN)/python -m bench
+
+docs: $(VENV)/.dev ## the reference pages of adapters, from their own text
+	$(BIN)/python -m asbuilt.reference docs/adapters
 
 lock: $(VENV)/.dev ## resolve pyproject.toml anew into the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml --group build -o requirements.lock

@@ -15,13 +15,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asbuilt import adapters as adapters_
-from asbuilt import events, pipeline, views
+from asbuilt import curves, events, pipeline, views
 from asbuilt.access import Reader, UnitSeal
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
@@ -240,6 +240,7 @@ class AsBuilt:
                 plants=self.plants,
                 heard=dict(self.heard),
                 seal=self._unit_seal,
+                **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
                 seal_problem=self.seal_problem.message if self.seal_problem else "",
             )
 

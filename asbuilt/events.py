@@ -969,13 +969,11 @@ def derived_id(event_time: dt.datetime | None, *parts: str | bytes) -> UUID:
     With an event time it has the layout of UUIDv7 with hash bits in place of random ones (it
     sorts by time like the others); without one it is a UUIDv8 (RFC 9562, 5.8).
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "big") + data)
+    pieces = [part.encode() if isinstance(part, str) else part for part in parts]
+    digest = hashlib.sha256(b"".join([len(data).to_bytes(8, "big") + data for data in pieces])).digest()
     if event_time is None:
-        return _uuid(8, int.from_bytes(digest.digest()[10:16], "big"), digest.digest())
-    return _uuid(7, int(event_time.timestamp() * 1000), digest.digest())
+        return _uuid(8, int.from_bytes(digest[10:16], "big"), digest)
+    return _uuid(7, int(event_time.timestamp() * 1000), digest)
 
 
 def _uuid(version: int, first_48_bits: int, rest: bytes) -> UUID:

@@ -17,6 +17,8 @@ from typing import Any
 
 from asbuilt import events, views
 from asbuilt.access import Reader
+from asbuilt.app import AsBuilt
+from asbuilt.cli.shared import collect_less
 from asbuilt.plant import parse
 from asbuilt.record.memory import Log
 from asbuilt.sqlite_file import put_rows
@@ -25,7 +27,7 @@ from asbuilt.views.trace import queries as trace
 from asbuilt.views.unit import queries as unit
 from asbuilt.views.unit.fold import FOREVER, Fitting, Link, Passage, Status
 from bench import postgres
-from bench.measure import Result, folder, percentile, result
+from bench.measure import Result, boxer, facts, folder, percentile, result
 
 ENGINES = 100_000
 ASSEMBLIES, INSIDE, SERIALS, LOTS = 5, 8, 20, 40
@@ -55,6 +57,25 @@ def run(scale: float) -> Iterator[Result]:
     }
     for key, name in named.items():
         yield result(name, "ms", ours[key], theirs.get(key), "PostgreSQL 15, recursive CTE")
+    yield result("passport page of a shipped engine, median", "ms", _passport(int(60_000 * scale)), None, "")
+
+
+def _passport(count: int) -> float:
+    """From the request to the whole document, asked about a moment so that nothing is kept from before."""
+    with AsBuilt(memory=True, plant=boxer()) as app:
+        every = facts(max(count, 20_000))
+        for at in range(0, len(every), 2000):
+            app.take_in(every[at : at + 2000])
+        app.pipeline.settle(600)
+        moment = every[-1].event_time
+        serials = [one.serial for one in app.query("unit.list", state="completed", at=moment)][:30]
+        times = []
+        for serial in serials:
+            began = time.perf_counter()
+            answer = app.client.get(f"/unit/{serial}", params={"at": moment.isoformat()})
+            times.append((time.perf_counter() - began) * 1000)
+            assert answer.status_code == 200, answer.text
+    return percentile(times, 0.5)
 
 
 # --------------------------------------------------------------------------- rows
@@ -153,6 +174,7 @@ def _ours(store: Store, engines: int) -> dict[str, float]:
     def every(reader: Reader) -> None:
         assert trace.where_used(reader, "lot:Q00/BULK").serials == engines
 
+    collect_less()
     asked(tree), asked(some)
     trees, somes = sorted(asked(tree) for _ in range(400)), sorted(asked(some) for _ in range(200))
     alls = sorted(asked(every) for _ in range(3))

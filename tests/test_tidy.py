@@ -126,7 +126,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )
         case ["views", view, name] if name == "page" or module not in _query_side(view):
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.shifts",
+                [*CONTRACT, "asbuilt.access", "asbuilt.curves", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.shifts",
                  "asbuilt.views.*.queries", f"asbuilt.views.{view}.*", *KIN.get(view, ()), "asbuilt.web.*"],
                 ["msgspec", "jinja2", "markupsafe"],
                 "A page asks queries; it reaches rows through them alone.",
@@ -138,9 +138,18 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip
+        case ["curves"]:
+            return ["asbuilt.errors"], ["pyarrow"], "curves knows files and errors only."
         case ["access", *_]:
             return (
-                [*CONTRACT, "asbuilt.access.*", "asbuilt.plant", "asbuilt.record", "asbuilt.views.store"],
+                [
+                    *CONTRACT,
+                    "asbuilt.curves",
+                    "asbuilt.access.*",
+                    "asbuilt.plant",
+                    "asbuilt.record",
+                    "asbuilt.views.store",
+                ],
                 ["apsw"],
                 "access is the one door to rows, facts and the plant.",
             )

@@ -15,6 +15,8 @@ import apsw
 
 from asbuilt import events
 from asbuilt.access.known import Known
+from asbuilt.curves import Curve
+from asbuilt.errors import UsageError
 from asbuilt.events import AnyFact
 from asbuilt.plant import Plant
 from asbuilt.record import Record, Recorded
@@ -38,12 +40,17 @@ def _no_seal(unit: str) -> UnitSeal | None:
     return None
 
 
+def _no_curve(digest: str) -> Curve:
+    raise UsageError("curves are kept in a data folder, and this process has none", remedy="Run with --data.")
+
+
 class Reader:
     """What one person may see of the plant at one moment.
 
     `who` asks; `now` is the moment of asking; `heard` says when each source was last heard by
     this process (empty for a reader of files); `seal` how far a unit (`unit:…`) is sealed, None where nothing is;
-    `seal_problem` what keeps it from being sealed, empty if nothing does. All reads of one reader see the same state.
+    `seal_problem` what keeps it from being sealed, empty if nothing does; `curve` finds a run's curve by digest.
+    All reads of one reader see the same state.
     """
 
     def __init__(
@@ -58,12 +65,14 @@ class Reader:
         plants: Plants,
         heard: Mapping[str, dt.datetime],
         seal: Callable[[str], UnitSeal | None] = _no_seal,
+        curve: Callable[[str], Curve] = _no_curve,
         seal_problem: str = "",
     ) -> None:
         self.who = who
         self.now = now
         self.heard = heard
         self.seal = seal
+        self.curve = curve
         self.seal_problem = seal_problem
         self._rows = rows
         self._store = store

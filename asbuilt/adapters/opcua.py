@@ -148,9 +148,9 @@ class Changes:
         self._machines = opcua.Machines(name, config.stations, config.states)
         self._each = [expression.compiled(rule.each, NAMES) if rule.each else None for rule in config.map]
         self._sees_status = ["status" in (rule.when or "") for rule in config.map]
-        self._of: dict[str, list[Any]] = {}
+        self.of: dict[str, list[Any]] = {}
         for rule, ready in zip(config.map, self._mapper.rules, strict=True):
-            self._of.setdefault(rule.node, []).append(ready)
+            self.of.setdefault(rule.node, []).append(ready)
 
     def taken(self, change: Change, raw: bytes, received: dt.datetime | None, memory: Memory) -> Iterator[Taken]:
         """The facts and rejections of a change."""
@@ -165,7 +165,7 @@ class Changes:
             "node": change.node, "received": received,
         }  # fmt: skip
         moment = change.time or change.server_time or received
-        for ready in self._of.get(change.node, ()):
+        for ready in self.of.get(change.node, ()):
             if change.status & BAD and not self._sees_status[ready.number]:
                 continue
             if change.value is None:
@@ -321,6 +321,8 @@ class _Session:
         self._waiting = sorted(missed, key=lambda change: change.time or note.heard or now)
         await self._take()
         if without:
+            rules = [ready for name in without for ready in self._changes.of.get(name, ())]
+            mapping.recollect(self._memory, self._sink.recent(), rules)
             shown = ", ".join(without[:5]) + ("…" if len(without) > 5 else "")
             await self._sink.gap(note.heard, now, f"the server keeps no history of {shown}")
             note.heard = now

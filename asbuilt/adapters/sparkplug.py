@@ -165,6 +165,7 @@ class Rules:
         self._patterns = [tuple(map(_pattern, (rule.node, rule.device, rule.metric))) for rule in config.map]
         self._each = [expression.compiled(rule.each, NAMES) if rule.each else None for rule in config.map]
         self._sees_quality = ["quality" in (rule.when or "") for rule in config.map]
+        self.all = self._mapper.rules
         self.of = lru_cache(maxsize=100_000)(self._of)
 
     def _of(self, *what: str) -> list[Ready]:
@@ -295,6 +296,7 @@ class _Session:
         self.state, self.born = "", b""
         self._sink, self._host, self._client, self._memory = sink, host, client, memory
         self._rules = Rules(config, sink.name)
+        mapping.recollect(memory, sink.recent(), self._rules.all)
         self._nodes = len(host.nodes)
         self._loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""What units are called: serials that betray no volume, labels to print."""
+"""What units are called and what was seen of them: serials, labels, curves of test runs."""
 
 from __future__ import annotations
 
@@ -99,3 +99,22 @@ def labels(
                 f"labels cannot be written as `{file.name}`", remedy="Use .pdf or .zpl, or .svg for one label."
             )
     out.print(f"{len(made)} label{'s' if len(made) != 1 else ''} in {file}")
+
+
+@app.command(rich_help_panel=PANEL)
+def curve(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV: time_s, then a column for each channel, `name [unit]`.")
+    ],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Keep the curve of a test run in `traces/` and print its digest, for `curve_digest` of run_recorded.
+
+    Example: `asbuilt curve run-01824.csv`
+    """
+    from asbuilt import curves
+    from asbuilt.folder import DataFolder
+
+    folder = DataFolder(data)
+    folder.make()
+    out.print(curves.keep(folder.traces, curves.from_csv(file)))

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import datetime as dt
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -208,8 +208,8 @@ class Mapper:
         draft["source"] = self.source
         if ready.rule.counts is not None and not _counted(ready, draft, memory, late):
             return None
+        # What cannot be recorded as it is (a control character in a name) the pipeline makes a rejection of.
         fact: events.Event = msgspec.convert(draft, ready.kind)
-        events.encode(fact)
         if ready.on_change and not late:
             key = f"{ready.number}|{draft.get('station', '')}"
             told = msgspec.json.encode({k: v for k, v in draft.items() if k not in ("id", "event_time")}).decode()
@@ -217,6 +217,27 @@ class Mapper:
                 return None
             memory.put(key, told)
         return fact
+
+
+def recollect(memory: Memory, recent: Iterable[events.AnyFact], rules: Sequence[Ready]) -> None:
+    """Take from facts recorded last what was not noted any more when the process was killed.
+
+    Notes are written after the record, so a recorded reading is the newer one. For sources that do not send
+    again what was not acknowledged; for the others, what comes again tells it.
+    """
+    counting = [ready for ready in rules if ready.rule.counts is not None]
+    for fact in recent:
+        if not isinstance(fact, events.Counted) or fact.reading is None:
+            continue
+        told = [field for field in COUNTS if getattr(fact, field)]
+        keys = [
+            f"{ready.number}|{fact.station}|{ready.rule.counts}"
+            for ready in counting
+            if not told or ready.rule.counts in told
+        ]
+        known = [key for key in keys if key in memory.values]
+        if len(known) == 1 or len(keys) == 1:
+            memory.put((known or keys)[0], fact.reading)
 
 
 def _counted(ready: Ready, draft: dict[str, Any], memory: Memory, late: bool) -> bool:
@@ -267,6 +288,11 @@ def _shape(hint: Any, field: str) -> _Shape:
 
 def decimal_text(value: Any) -> str:
     """A value as a fact keeps it: exact, without exponent, at most 12 decimals."""
+    if type(value) is float:
+        # Most measured values: short as they are written, and already exact.
+        shown = repr(value)
+        if len(shown) <= 13 and shown.isascii() and "e" not in shown and "n" not in shown:
+            return "0" if shown == "-0.0" else shown
     found = value if isinstance(value, Decimal) else expression.number(value)
     if not found.is_finite():
         raise ValueError(f"{found} is not a number that can be recorded")

@@ -311,9 +311,8 @@ async def subscribed(client: Any, nodes: Nodes, every_s: float, queue: int) -> A
     clock = client.get_node(_CLOCK)
     await subscription.subscribe_data_change(clock, queuesize=1, sampling_interval=500.0)
     for at in range(0, len(nodes.nodes), 500):
-        await subscription.subscribe_data_change(
-            nodes.nodes[at : at + 500], queuesize=queue, sampling_interval=every_s * 1000
-        )
+        # 0 is every change, as fast as the server can tell it: sampled, a short pulse would never have been.
+        await subscription.subscribe_data_change(nodes.nodes[at : at + 500], queuesize=queue, sampling_interval=0.0)
     return subscription
 
 

@@ -16,6 +16,7 @@ from asbuilt.simulate.journal import Journal
 from asbuilt.simulate.people import People
 
 if TYPE_CHECKING:
+    from asbuilt.simulate.after import After
     from asbuilt.simulate.alarms import Alarms
     from asbuilt.simulate.line import Flow, Unit
     from asbuilt.simulate.office import Office
@@ -38,6 +39,7 @@ class Floor:
     alarms: Alarms
     watch: Watch
     flow: Flow
+    after: After
 
     def __init__(self, plant: Plant, line: Line, seed: int, start_ms: int, scenario: Scenario) -> None:
         if not line.station or line.flow != "serial":

@@ -228,3 +228,4 @@ class Office:
                     consignee=pallet.order.customer[0], end_use=pallet.order.customer[1], container=pallet.name,
                     screened_on=floor.journal.instant(floor.now).date(), order=unit.order,
                 )  # fmt: skip
+                floor.after.shipped(unit, *pallet.order.customer)

@@ -10,6 +10,7 @@ from itertools import count
 from asbuilt.events import Event, SourceConnected
 from asbuilt.plant import Line, Plant
 from asbuilt.simulate import sensors
+from asbuilt.simulate.after import After
 from asbuilt.simulate.alarms import Alarms
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR, ms, start_of_history
@@ -50,6 +51,7 @@ class SimulatedPlant:
         floor.alarms = Alarms(floor)
         floor.watch = Watch(floor)
         floor.stock = Stock(floor)
+        floor.after = After(floor)
         floor.flow = Flow(floor)
         floor.flow.start()
         floor.office.start()

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 import simpy
 
-from asbuilt.events import LotOpened, LotReceived
+from asbuilt.events import LotMerged, LotOpened, LotPart, LotReceived, LotSplit
 from asbuilt.plant import Part, Station
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR
 from asbuilt.simulate.people import STORES
+
+SPLIT_FROM = 200
+"""A lot for so many engines is divided in the store."""
 
 
 class Taken(NamedTuple):
@@ -41,6 +44,7 @@ class Bin:
         self._store: deque[_Box] = deque()
         self._open: _Box | None = None
         self._left = Decimal(0)
+        self._mixed = 0
         self._serials = stock.random.randrange(200, 9000)
         self._lots = stock.random.randrange(1, 40)
 
@@ -84,15 +88,28 @@ class Bin:
             # The store ran out: a lot is fetched by hand, so that the line is not stopped for it here.
             self._receive()
         before = self._open.lot if self._open else ""
-        self._open = self._store.popleft()
+        rest, self._open = self._left, self._store.popleft()
         self._left = self._open.quantity
         floor = self._stock.floor
+        if before and self.part.tracking == "bulk" and rest > 0 and self._open.lot != before:
+            # A bin of small parts is topped up, not emptied: from now on it holds both.
+            self._open = self._topped_up(before, rest, self._open)
         floor.say(
             LotOpened, self.station, self._stock.operator(self.station),
             product=self.part.product, lot=self._open.lot, container=self._open.container,
         )  # fmt: skip
         if before and self._open.lot != before:
             floor.env.process(self._deliver())
+
+    def _topped_up(self, before: str, rest: Decimal, fresh: _Box) -> _Box:
+        self._mixed += 1
+        self._left = rest + fresh.quantity
+        mixed = f"{self.part.product}-M{self._mixed:03d}"
+        self._stock.floor.journal.say(
+            LotMerged, self._stock.floor.desk, STORES, product=self.part.product, lot=mixed, uom=self.part.uom,
+            merged=(LotPart(lot=before, quantity=plain(rest)), LotPart(lot=fresh.lot, quantity=plain(fresh.quantity))),
+        )  # fmt: skip
+        return _Box(mixed, None, self._left)
 
     def _deliver(self) -> Generator[simpy.Event, Any, None]:
         yield from self._stock.floor.flow.working(self._stock.random.randrange(HOUR // 2, 3 * HOUR))
@@ -111,6 +128,16 @@ class Bin:
             heat=f"{supply.heat}-{random.randrange(2000, 9999)}" if supply.heat else None,
             origin_country=supply.country,
         )  # fmt: skip
+        if self.part.tracking == "lot" and supply.boxes == 1 and supply.engines >= SPLIT_FROM:
+            # Too many for one bin: the store divides what came in.
+            halves = (each // 2, each - each // 2)
+            names = (f"{lot}.1", f"{lot}.2")
+            floor.journal.say(
+                LotSplit, floor.desk, STORES, product=self.part.product, lot=lot, uom=self.part.uom,
+                into=tuple(LotPart(lot=name, quantity=plain(half)) for name, half in zip(names, halves, strict=True)),
+            )  # fmt: skip
+            self._store.extend(_Box(name, None, half) for name, half in zip(names, halves, strict=True))
+            return
         boxes = [f"{lot}-B{number}" for number in range(1, supply.boxes + 1)] if supply.boxes > 1 else [None]
         self._store.extend(_Box(lot, box, each) for box in boxes)
 

@@ -148,7 +148,7 @@ class Live:
 
     def _mark(self, tables: frozenset[str]) -> None:
         for page in self._pages.values():
-            if any(table.startswith(f"{view}_") for view in page.views for table in tables):
+            if any(table == view or table.startswith(f"{view}_") for view in page.views for table in tables):
                 page.dirty = True
         self._changed.set()
 

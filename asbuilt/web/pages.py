@@ -57,7 +57,7 @@ class Shown(NamedTuple):
 class Page(NamedTuple):
     """An address and what is shown there.
 
-    `views` are the views whose changes concern it; `refresh_s` is how often it is rendered anew
+    `views` are the views, or single tables of them, whose changes concern it; `refresh_s` is how often it is rendered anew
     when nothing changes (0: never), because what it says depends on the time.
     """
 

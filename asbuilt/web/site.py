@@ -29,6 +29,7 @@ from asbuilt.listening import Listening
 from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query
+from asbuilt.web.api import handlers as api_handlers
 from asbuilt.web.asgi import send_json, send_page, whole_body
 from asbuilt.web.guard import Guard
 from asbuilt.web.live import Live, LivePage
@@ -383,7 +384,7 @@ class Site:
                 "unsealed": self.app.sealer.waiting if self.app.sealer else None,
             }
 
-        yield from (home, static, theme, api, healthz)
+        yield from (home, static, theme, api, healthz, *api_handlers(self.app))
 
     def _front(self) -> str:
         """Where a newcomer begins: the only line there is, else the list of lines."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
+from uuid import UUID
 
 import pytest
 
+from asbuilt import events
 from asbuilt import plant as plant_
 from asbuilt.app import AsBuilt
 from tests.conftest import NOW
@@ -72,3 +74,33 @@ def test_saturdays_are_idle_and_sundays_are_not(shop):
 def test_the_wall_clock_jump_of_25_march_is_an_hour_less(shop):
     (day,) = [kpi for kpi in ask(shop, by="day") if kpi.name == "2012-03-25"]
     assert day.window_s == 23 * 3600 * len(shop.plant.stations)
+
+
+def test_the_jump_of_25_march_is_flagged(shop):
+    """The naive file was told in a zone with a clock change; the shop's own clock had none: work begins at 8, not 7."""
+    (jump,) = shop.query("shift.clock_jumps", scope="shop", **{"from": FROM, "to": TO})
+    assert (jump.time.date(), jump.moved_min) == (dt.date(2012, 3, 25), 60)
+    assert jump.alike_moved > 0.9 > 0.5 > jump.alike_as_told
+    assert any("begins 60 min later by the clock from 2012-03-25 on" in anomaly for anomaly in ask(shop).anomalies)
+
+
+def test_told_by_a_clock_without_change_nothing_jumps(oracles):
+    text = PLANT.read_text().replace("Europe/Tallinn", "Etc/GMT-2")
+    with AsBuilt(memory=True, plant=plant_.parse(text), now=lambda: NOW, strict=True) as app:
+        import_file(app, oracles / "shop-log" / "Production_disco_export.csv")
+        assert app.query("shift.clock_jumps", scope="shop", **{"from": FROM, "to": TO}) == []
+
+
+def test_work_that_follows_the_wall_clock_is_not_flagged():
+    text = PLANT.read_text()
+    told = []
+    for day in range(60):
+        for n in range(10):
+            start = dt.datetime(2012, 2, 20, 7, 10 * (n % 3), tzinfo=ZONE) + dt.timedelta(days=day)
+            told.append(events.OperationReported(
+                id=UUID(int=day * 100 + n + 1), event_time=start + dt.timedelta(hours=2), start_time=start, source="s",
+                station="shop/main/hall/shop/lapping", operation="lap", order="1", kind="production",
+            ))  # fmt: skip
+    with AsBuilt(memory=True, plant=plant_.parse(text), now=lambda: NOW, strict=True) as app:
+        app.take_in(told)
+        assert app.query("shift.clock_jumps", scope="shop", **{"from": FROM, "to": TO}) == []

@@ -19,8 +19,10 @@ from asbuilt.events import (
     ComponentRemoved,
     Counted,
     Event,
+    LotMerged,
     LotOpened,
     LotReceived,
+    LotSplit,
     Measured,
     NonconformanceRaised,
     OperationCompleted,
@@ -32,6 +34,8 @@ from asbuilt.events import (
     StateChanged,
     StopExplained,
     UnitCompleted,
+    UnitFitted,
+    UnitReturned,
     UnitScrapped,
     UnitShipped,
     UnitStarted,
@@ -40,6 +44,8 @@ from asbuilt.plant import Plant
 from asbuilt.shifts import shifts_of
 from asbuilt.simulate import SimulatedPlant
 from asbuilt.simulate import miniature as tiny
+from asbuilt.simulate.after import COMPLAINTS, After
+from asbuilt.simulate.line import Unit
 from tests.simulate.conftest import Days
 
 WORK = (
@@ -274,10 +280,18 @@ def test_lots_are_received_then_opened_then_used_and_never_overdrawn(days: Days)
     received: dict[str, Decimal] = {}
     opened: set[tuple[str, str | None]] = set()
     used: Counter[str] = Counter()
-    for fact in of(days.facts, LotReceived, LotOpened, ComponentInstalled):
+    for fact in of(days.facts, LotReceived, LotSplit, LotMerged, LotOpened, ComponentInstalled):
         if isinstance(fact, LotReceived):
             assert fact.lot not in received
             received[fact.lot] = Decimal(fact.quantity)
+        elif isinstance(fact, LotSplit):
+            assert sum(Decimal(part.quantity) for part in fact.into) == received[fact.lot]
+            received[fact.lot] = Decimal(0)
+            received.update((part.lot, Decimal(part.quantity)) for part in fact.into)
+        elif isinstance(fact, LotMerged):
+            for part in fact.merged:
+                assert used[part.lot] + Decimal(part.quantity) == received[part.lot]
+            received[fact.lot] = sum((Decimal(part.quantity) for part in fact.merged), Decimal(0))
         elif isinstance(fact, LotOpened):
             assert fact.lot in received
             opened.add((fact.lot, fact.container))
@@ -320,3 +334,38 @@ def test_alarms_are_raised_once_seen_by_somebody_and_cleared(days: Days) -> None
         else:
             del standing[key]
     assert seen
+
+
+# --------------------------------------------------------------------------- what becomes of them
+
+
+def test_lots_are_split_and_merged(days: Days) -> None:
+    assert of(days.facts, LotSplit)
+    assert all(len(fact.merged) == 2 for fact in of(days.facts, LotMerged))
+
+
+@pytest.mark.slow
+def test_some_engines_come_back_get_another_part_and_leave_again(boxer: Plant) -> None:
+
+    start = dt.datetime(2026, 6, 1, 5, 30, tzinfo=boxer.zone)
+    plant = SimulatedPlant(boxer, 5, start)
+    plant.until(start + dt.timedelta(hours=10))
+    after, facts = After(plant._floor), []
+    units = [Unit(f"{n:05d}", "2416") for n in range(90_000, 90_150)]
+    for unit in units:
+        for _, part in COMPLAINTS:
+            bin = plant._floor.stock.bin(part)
+            assert bin is not None
+            unit.fitted[next(iter(bin.part.positions))] = bin.take(Decimal(1))
+        after.shipped(unit, "Voltera Generators", "generator sets")
+    facts = plant.until(start + dt.timedelta(days=40))
+    ours = {unit.serial for unit in units}
+    assert {fact.serial for fact in of(facts, UnitFitted)} >= ours
+    back = [fact.serial for fact in of(facts, UnitReturned) if fact.serial in ours]
+    assert back
+    for serial in back:
+        removed = [fact for fact in of(facts, ComponentRemoved) if fact.serial == serial]
+        again = [fact for fact in of(facts, ComponentInstalled) if fact.serial == serial]
+        assert len(removed) == len(again) <= 1
+        if removed:
+            assert removed[0].position == again[0].position

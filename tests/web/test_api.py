@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.web.scripted import LINE, PLANT_TEXT, at, morning, shop
@@ -89,3 +91,43 @@ def test_names_from_the_plant_file_are_json_whatever_they_hold():
 
     with shop(plant=parse(PLANT_TEXT.replace('"Line 1"', "'</script>\"\\u2028'"))) as app:
         assert app.client.get("/api/line.lines").json()[0]["name"] == '</script>"\\u2028'
+
+
+def test_the_api_describes_itself(morning_app):
+    document = morning_app.client.get("/api/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {f"/api/{name}" for name in morning_app.queries}
+    asked = document["paths"]["/api/shift.kpi"]["get"]
+    parameters = {one["name"]: one for one in asked["parameters"]}
+    assert parameters["scope"]["required"] and not parameters["from"]["required"]
+    assert parameters["from"]["schema"] == {"type": "string", "format": "date-time"}
+
+    def references(value):
+        if isinstance(value, dict):
+            yield from [value["$ref"]] if "$ref" in value else []
+            for inner in value.values():
+                yield from references(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from references(inner)
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= known
+    # What a query answers has the members that its schema names.
+    schema = document["components"]["schemas"]["Kpi"]
+    answer = morning_app.client.get("/api/shift.kpi?scope=1&from=2026-06-03T06:00&to=2026-06-03T08:00").json()
+    assert set(answer) == set(schema["properties"])
+
+
+def test_metrics_for_a_collector(morning_app):
+    answer = morning_app.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    samples = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    line = f'{{line="{LINE}",shift="2026-06-03 A"}}'
+    assert float(samples["asbuilt_facts_recorded_total"]) == morning_app.record.head()
+    assert (samples[f"asbuilt_line_made{line}"], samples[f"asbuilt_line_planned{line}"]) == ("138", "150")
+    report = morning_app.query("shift.report", line="1")
+    assert float(samples[f"asbuilt_line_availability{line}"]) == pytest.approx(report.kpi.availability)
+    assert samples['asbuilt_alarms_standing{priority="2"}'] == "1"
+    for text in answer.text.splitlines():
+        assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)*\})? [-+.e0-9]+', text), text

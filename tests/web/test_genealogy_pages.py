@@ -156,3 +156,59 @@ def test_every_page_has_the_search_box(app):
         (box,) = [element for element in document.all("input") if element.attributes.get("id") == "search"]
         assert box.attributes["name"] == "q"
     assert LINE
+
+
+# --------------------------------------------------------------------------- what is decided about a unit
+
+UNIT = {"product": "P7", "serial": "00004"}
+
+
+def test_a_held_unit_is_neither_packed_nor_shipped(app):
+    assert (
+        act(app, "unit/hold", reason="noise", hold="H-1", act_time=at("08:20").isoformat(), **UNIT).status_code == 200
+    )
+    for what, values in (("pack", {"container": "PAL-1"}), ("ship", {"consignee": "Voltera"})):
+        answer = act(app, f"unit/{what}", **values, **UNIT)
+        assert answer.status_code == 409
+        assert answer.json()["error"] == "00004 is on hold: noise (H-1)"
+    text = words(app, "/unit/00004")
+    assert "Neither packed nor shipped while it is on hold." in text
+    assert act(app, "unit/release", hold="H-9", **UNIT).status_code == 409
+    assert act(app, "unit/release", hold="H-1", act_time=at("08:25").isoformat(), **UNIT).status_code == 200
+    assert act(app, "unit/pack", container="PAL-1", **UNIT).status_code == 200
+    assert app.query("unit.show", serial="00004").state == "packed"
+
+
+def test_a_lot_on_hold_keeps_what_carries_it(app):
+    act(app, "trace/hold", item="lot:BRG/B-1", reason="noise", lots="yes", act_time=at("08:20").isoformat(), hold="L")
+    act(app, "unit/release", hold="L", act_time=at("08:25").isoformat(), **UNIT)
+    answer = act(app, "unit/ship", consignee="Voltera", **UNIT)
+    assert answer.json()["error"] == "00004 is on hold: noise (L)"
+    assert act(app, "unit/release", hold="L", **UNIT).json()["remedy"] == "Release it from the trace of what it is on."
+
+
+def test_nonconformance_disposition_rework_and_scrap(app):
+    assert act(app, "unit/raise", reason="coolant", nonconformance="N-1", **UNIT).status_code == 200
+    assert "nothing is decided about N-1" in app.query("unit.completeness", serial="00004").open
+    assert act(app, "unit/decide", nonconformance="N-1", decision="magic").status_code == 409
+    assert act(app, "unit/decide", nonconformance="N-9", decision="rework").status_code == 409
+    assert (
+        act(app, "unit/decide", nonconformance="N-1", decision="use_as_is", message="within the drawing").status_code
+        == 200
+    )
+    (case,) = app.query("unit.cases", nonconformance="N-1")
+    assert (case.state, case.decisions[0].decision) == ("decided", "use_as_is")
+    assert "concessions 1" in words(app, "/unit/00004")
+    act(app, "unit/raise", reason="coolant", nonconformance="N-2", severity="major", **UNIT)
+    assert act(app, "unit/decide", nonconformance="N-2", decision="scrap").json()["facts"] == 2
+    assert app.query("unit.show", serial="00004").state == "scrapped"
+    assert act(app, "unit/scrap", reason="coolant", **UNIT).status_code == 409
+    assert act(app, "unit/ship", consignee="Voltera", **UNIT).status_code == 409
+
+
+def test_shipped_fitted_and_back_again(app):
+    for minute, (what, values, state) in enumerate((("ship", {"consignee": "Voltera", "end_use": "pumps"}, "shipped"), ("fit", {"fitted_in": "G-77"}, "fitted"),
+                                ("return", {"reason": "noise"}, "returned"))):  # fmt: skip
+        assert act(app, f"unit/{what}", act_time=at(f"08:2{minute}").isoformat(), **values, **UNIT).status_code == 200
+        assert app.query("unit.show", serial="00004").state == state
+    assert act(app, "unit/ship", product="P7", serial="nothing", consignee="x").status_code == 409

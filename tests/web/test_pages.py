@@ -179,7 +179,7 @@ def test_the_chart_says_in_words_and_in_a_table_what_it_draws(morning_app):
 def test_an_alarm_stands_with_its_response(morning_app):
     alarm = page(morning_app, "/line/1").one(id="alarms").one("li")
     assert alarm.text.endswith(
-        "Oil too warm not acknowledged 20 Fuel and ignition · 31.8 °C, limit 30.0 · since 08:20:05 Open the valve."
+        "Oil too warm Acknowledge 20 Fuel and ignition · 31.8 °C, limit 30.0 · since 08:20:05 Open the valve."
     )
     counts = page(morning_app, "/line/1").one(id="counts")
     assert [count.text[-1] for count in counts.all("span")] == ["0", "1", "0", "0"]

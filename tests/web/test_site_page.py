@@ -6,7 +6,10 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from asbuilt.app import AsBuilt
+from asbuilt.errors import PlantError
 from asbuilt.events import RoundChecked, SiteObserved, StateChanged
 from asbuilt.plant import parse
 from tests.web.scripted import PLANT_TEXT, at
@@ -124,6 +127,22 @@ def test_rounds_are_walked_missed_and_due():
         assert rows["04 02:00"].state == "coming"
         assert app.query("site.rounds", at=at("05:20"))[1].state == "under way"
         assert app.query("site.rounds", at=at("05:01"))[1].state == "due"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ('line = "1"', 'line = "9"'),
+        ('line = "1"\n', ""),
+        ('id = "store"', 'id = "yard"'),
+        ('checkpoints = ["gate", "store", "hall"]', "checkpoints = []"),
+        ("width = 14", "width = 0"),
+        ('starts = ["02:00", "05:00"]', 'starts = ["25:00"]'),
+    ],
+)
+def test_a_plan_that_does_not_hold_together_is_refused_with_its_line(wrong, words):
+    with pytest.raises(PlantError, match=r"plant.toml:\d+: .*(?s:.*)→"):
+        parse(PLANT_TEXT + SITE.replace(wrong, words))
 
 
 def test_the_rows_do_not_depend_on_the_order_of_arrival():

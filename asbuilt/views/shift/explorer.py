@@ -21,7 +21,7 @@ FIGURES = {
 }  # fmt: skip
 SPANS = (3, 7, 14, 28)
 MAX_COLUMNS = 62
-SHOWN = 60
+SHOWN = 30
 
 
 class Cell(NamedTuple):
@@ -71,13 +71,14 @@ def explore(
     parts = queries.kpi(reader, chosen, start, end, by)
     assert isinstance(whole, Kpi) and isinstance(parts, list)
     parts = parts[-MAX_COLUMNS:]
+    stations = queries.matrix(reader, chosen, start, end, "")
     cells = _cells(reader, chosen, start, end, by, figure, plant)
     asked = {"scope": chosen, "days": days, "by": by, "figure": figure}
     values: dict[str, Any] = {
         "asked": asked, "whole": whole, "parts": parts, "cells": cells, "figures": FIGURES, "spans": SPANS,
         "lines": [(plant.address(line), line.name) for line in plant.lines.values()],
         "names": {path: station.name for path, station in plant.stations.items()}, "title": _title(plant, chosen),
-        "finding": _finding(whole, figure, cells, plant, days),
+        "finding": _finding(whole, figure, stations, plant, days),
         "drawing": drawing.trend(parts, figure, FIGURES[figure]), "link": _link, "with_": lambda **more: "/kpi?" + urlencode({**asked, **more}),
     }  # fmt: skip
     return Shown("Key figures", {"explorer": Fragment("explorer", values)}, layout="explorer_layout", menu="/kpi")
@@ -107,20 +108,19 @@ def _link(kpi: Kpi) -> str:
     return "/kpi/window?" + urlencode({"scope": kpi.scope, "start": kpi.start.isoformat(), "end": kpi.end.isoformat()})
 
 
-def _finding(whole: Kpi, figure: str, cells: dict[str, dict[str, Cell]], plant: Plant, days: int) -> str:
+def _finding(whole: Kpi, figure: str, stations: list[Kpi], plant: Plant, days: int) -> str:
     value, name = getattr(whole, figure), FIGURES[figure]
     if value is None:
         why = whole.withheld.get(figure) or whole.withheld.get("oee") or "nothing was produced"
         return f"{name} is withheld: {why}."
-    known = {path: [cell.value for cell in row.values() if cell.value is not None] for path, row in cells.items()}
-    means = {path: min(values) for path, values in known.items() if values}
     text = f"{name} {value * 100:.1f} % over {days} {'day' if days == 1 else 'days'}"
     if whole.coverage is not None and whole.coverage < 1:
         text += f", {whole.coverage * 100:.0f} % observed"
-    if len(means) > 1:
-        worst = min(means, key=lambda path: (means[path], path))
+    known = {kpi.scope: getattr(kpi, figure) for kpi in stations if getattr(kpi, figure) is not None}
+    if len(known) > 1:
+        worst = min(known, key=lambda path: (known[path], path))
         label = plant.stations[worst].label if worst in plant.stations else worst
-        text += f"; lowest at {label} with {means[worst] * 100:.0f} %"
+        text += f"; lowest at {label} with {known[worst] * 100:.0f} %"
     return text + "."
 
 

@@ -15,12 +15,13 @@ from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
 from asbuilt.views.shift.anomalies import anomalies_of
 from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
+from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
 from asbuilt.views.shift.pieces import Cycles, first_run_sums, piece_sums, report_sums
 from asbuilt.views.shift.rows import cell_of
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
-from asbuilt.views.shift.times import time_sums
+from asbuilt.views.shift.times import Spans, time_sums
 
 BYS: Final[tuple[By, ...]] = ("", "hour", "shift", "day", "week", "order", "product")
 MAX_PARTS: Final = 10_000
@@ -47,6 +48,14 @@ class Part(NamedTuple):
     start_us: int
     end_us: int
     by_station: dict[str, Sums]
+
+
+class _Cut(NamedTuple):
+    """A line's window cut into groups, its spans, and from when to when each key lasts."""
+
+    groups: list[Group]
+    spans: Spans
+    bounds: dict[Key, tuple[int, int]]
 
 
 class Look:
@@ -104,13 +113,15 @@ class Look:
             raise UsageError(
                 f"by={by} would cut the window into more than {MAX_PARTS:,} parts", remedy="Ask for a shorter window."
             )
+        cutting: dict[str, _Cut] = {}
         for member in self.members:
-            station = self.station(member)
-            cut = (
-                _by_task(station, by, cuts[member.line.path]) if by in ("order", "product") else cuts[member.line.path]
-            )
+            station, line = self.station(member), member.line.path
+            if by in ("order", "product"):
+                cut = self._cut(line, _by_task(station, by, cuts[line]))
+            else:
+                cut = cutting.get(line) or cutting.setdefault(line, self._cut(line, cuts[line]))
             sums = self._sums(member, station, cut, by)
-            bounds = _bounds(cut)
+            bounds = cut.bounds
             for key, value in sums.items():
                 start_us, end_us = bounds.get(key, (self.start_us, self.end_us))
                 known = found.get(key)
@@ -123,16 +134,19 @@ class Look:
                     )
         return sorted(found.values(), key=lambda part: (part.start_us, part.key))
 
-    def _sums(self, member: Member, station: Station, cut: list[Group], by: By) -> dict[Key, Sums]:
+    def _cut(self, line: str, found: list[Group]) -> _Cut:
+        spans = Spans(_spans(self.calendars[line].spans, found), self.now_us)
+        return _Cut(found, spans, _bounds(found))
+
+    def _sums(self, member: Member, station: Station, cut: _Cut, by: By) -> dict[Key, Sums]:
         result: defaultdict[Key, Sums] = defaultdict(Sums)
-        spans = _spans(self.calendars[member.line.path].spans, cut)
         own = station.reports and by in ("order", "product")
         if not own:
-            time_sums(station, spans, result)
-        piece_sums(station, self.cycles(member), cut, by, result)
-        first_run_sums(station, cut, result)
+            time_sums(station, cut.spans, result)
+        piece_sums(station, self.cycles(member), cut.groups, by, result)
+        first_run_sums(station, cut.groups, result)
         if station.reports:
-            report_sums(station, cut, by, result)
+            report_sums(station, cut.groups, by, result)
         for sums in result.values():
             if own:
                 sums.us["production"] = sums.reported_us.get("production", 0)
@@ -182,6 +196,11 @@ class Look:
         own = part._replace(by_station={member.station.path: part.by_station[member.station.path]})
         return self._kpi(own, by, [member], member.station.path)
 
+    def clock_jumps(self) -> list[ClockJump]:
+        """Clock changes with which reported work moved."""
+        stations = [member.station.path for member in self.members]
+        return list(clock_jumps(self.reader, stations, self.start_us, min(self.end_us, self.now_us), self.zone))
+
     def places_as_json(self) -> str:
         """The lines and stations looked at, for SQL."""
         places = {member.station.path for member in self.members} | {member.line.path for member in self.members}
@@ -221,6 +240,8 @@ class Look:
                 f"{hours:,.1f} h were reported side by side with other work at the same station: people may work on"
                 " several jobs, so hours by kind exceed the station's time"
             )
+        if total.reported_us:
+            found += [jump.words for jump in self.clock_jumps()]
         return tuple(found[:MAX_ANOMALIES])
 
 

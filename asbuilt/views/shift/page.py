@@ -18,7 +18,9 @@ from asbuilt.web.pages import Fragment, Menu, Page, Shown
 __all__ = ["ACTIONS", "MENU", "PAGES"]
 
 MENU = [Menu("Shift", "/shift", 15, "h"), Menu("Key figures", "/kpi", 17, "k")]
-REFRESH_S = 20.0
+REFRESH_S = 5.0
+"""What machines tell moves the figures so often; what people tell is shown at once."""
+TOLD_BY_PEOPLE = ("shift_explained", "shift_note", "shift_handover", "shift_open_item", "alarm")
 SHOWN_STOPS = 40
 
 
@@ -51,7 +53,15 @@ def show(reader: Reader, day: str, shift: str, line: str | None = None, at: dt.d
     common = {"report": report, "back": address, "here": at is None}
     alarms = lines.board(reader, found.path, report.at if not report.over else report.shift.end).alarms
     fragments = {
-        "head": Fragment("head", {**common, "context": _context(plant, found, report), "more": _more(plant, report)}),
+        "head": Fragment(
+            "head",
+            {
+                **common,
+                "context": _context(plant, found, report),
+                "more": _more(plant, report),
+                "lines": _lines(plant, report),
+            },
+        ),
         "hours": Fragment("hours", {**common, "bars": _bars(report)}),
         "losses": Fragment("losses", {**common, "steps": drawing.waterfall(report.losses)}),
         "causes": Fragment("causes", {**common, "draw": drawing}),
@@ -82,6 +92,12 @@ def _more(plant: Plant, report: Report) -> dict[str, str]:
         for name, where in (("before", report.before), ("after", report.after))
         if where
     }
+
+
+def _lines(plant: Plant, report: Report) -> list[tuple[str, str]]:
+    """The lines that work by shifts, with the address of each one's shift now; none if there is only one."""
+    lines = [line for line in plant.lines.values() if plant.has_shifts(line)]
+    return [(line.name, f"/shift?line={quote(plant.address(line), safe='')}") for line in lines if len(lines) > 1]
 
 
 def _bars(report: Report) -> list[object]:
@@ -117,7 +133,7 @@ def _date(day: str) -> dt.date:
 
 PAGES = [
     Page("/shift", index, views=("shift",), live=False),
-    Page("/shift/{day}/{shift}", show, views=("shift", "line"), refresh_s=REFRESH_S),
-    Page("/kpi", explore, views=("shift",), refresh_s=120),
+    Page("/shift/{day}/{shift}", show, views=TOLD_BY_PEOPLE, refresh_s=REFRESH_S),
+    Page("/kpi", explore, views=("shift_explained",), refresh_s=120),
     Page("/kpi/window", window, views=("shift",), refresh_s=60),
 ]

@@ -13,6 +13,7 @@ from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.shifts import ShiftWindow
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
+from asbuilt.views.shift.clocks import ClockJump
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import BYS, Look
 from asbuilt.views.shift.report import HourRow, Report, Signature, find_shift, signatures_of
@@ -160,19 +161,29 @@ def signed(reader: Reader, line: str, at: dt.datetime) -> bool:
     return any(signatures_of(reader, found, window, reader.now) for window, _, _, _ in shifts)
 
 
+def clock_jumps(
+    reader: Reader, scope: str, from_: dt.datetime | None = None, to: dt.datetime | None = None
+) -> list[ClockJump]:
+    """Clock changes with which reported work moved: a sign that its times were told in a wrong zone."""
+    return _look(reader, scope, from_, to).clock_jumps()
+
+
 def matrix(
     reader: Reader, scope: str, from_: dt.datetime | None = None, to: dt.datetime | None = None, by: str = "shift"
 ) -> list[Kpi]:
-    """Key figures of every station of a scope for every part of the window, in order of time, then of flow."""
-    chosen: By = next((known for known in BYS if known == by), "")
-    if chosen == "" or chosen == "order" or chosen == "product":
+    """Key figures of every station of a scope for every part of the window, in order of time, then of flow.
+
+    `by=` without a value gives one row a station for the whole window.
+    """
+    chosen: By = next((known for known in BYS if known == by), "order")
+    if chosen == "order" or chosen == "product":
         raise UsageError(f"by={by} is no part of a window", remedy="Give one of: hour, shift, day, week.")
     found = _look(reader, scope, from_, to)
     return [
         found.figures_of(part, member, chosen)
         for part in found.parts(chosen)
         for member in found.members
-        if part.key and member.station.path in part.by_station
+        if (part.key or chosen == "") and member.station.path in part.by_station
     ]
 
 

@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from asbuilt.views.shift.calendar import Span
-from asbuilt.views.shift.hours import Hours
+from asbuilt.views.shift.hours import Hours, Plan
 from asbuilt.views.shift.sums import Key, Sums
-from asbuilt.views.shift.timeline import Gap, Reasoned, Spell, Station, Task, Tile, tiles
+from asbuilt.views.shift.timeline import Gap, Kind, Reasoned, Spell, Station, Task, Tile, tiles
 
 
-def time_sums(station: Station, spans: Sequence[tuple[Span, Key]], result: Mapping[Key, Sums]) -> None:
+class Spans:
+    """The spans of a line's calendar, cut by groups: what all stations of a line and one question have in common."""
+
+    def __init__(self, spans: Sequence[tuple[Span, Key]], now_us: int) -> None:
+        self.work: list[tuple[Span, Key]] = []
+        self.by_order = any(span.plant.time_model.without_order == "down" for span, _ in spans)
+        self._other: dict[tuple[Key, Kind], int] = {}
+        for span, key in spans:
+            past = min(max(now_us, span.start_us), span.end_us)
+            self._add(key, "ahead", span.end_us - past)
+            if span.kind != "work":
+                self._add(key, span.kind, past - span.start_us)
+            elif span.start_us < past:
+                self.work.append((span if span.end_us == past else span._replace(end_us=past), key))
+
+    def _add(self, key: Key, kind: Kind, us: int) -> None:
+        self._other[key, kind] = self._other.get((key, kind), 0) + us
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The work as whole hours and pieces, nothing cut."""
+        return Plan(self.work)
+
+    def add_other(self, result: Mapping[Key, Sums]) -> None:
+        """Add time off, breaks and what is still ahead."""
+        for (key, kind), us in self._other.items():
+            result[key].us[kind] += us
+
+
+def time_sums(station: Station, spans: Spans, result: Mapping[Key, Sums]) -> None:
     """Add a station's times to the groups that the spans belong to."""
+    spans.add_other(result)
     gaps, reasons = station.gaps(), station.explanations()
-    by_order = any(span.plant.time_model.without_order == "down" for span, _ in spans)
-    work: list[tuple[Span, Key]] = []
-    for span, key in spans:
-        past = min(max(station.now_us, span.start_us), span.end_us)
-        result[key].us["ahead"] += span.end_us - past
-        if span.kind != "work":
-            result[key].us[span.kind] += past - span.start_us
-        elif span.start_us < past:
-            work.append((span if span.end_us == past else span._replace(end_us=past), key))
-    if station.reports or by_order:
-        exact, spells = work, station.spells()
+    if station.reports or spans.by_order:
+        exact, spells = spans.work, station.spells()
     else:
-        hours = Hours(
-            station, [*((gap.start_us, gap.end_us) for gap in gaps), *((one.start_us, one.end_us) for one in reasons)]
-        )
-        exact = hours.settle(work, result)
-        spells = hours.spells([span for span, _ in exact])
+        cuts = [*((gap.start_us, gap.end_us) for gap in gaps), *((one.start_us, one.end_us) for one in reasons)]
+        hours = Hours(station, cuts)
+        exact = hours.settle(spans.work, spans.plan, result)
+        spells = hours.spells([span for span, _ in exact]) if exact else []
     if exact:
-        layers = (spells, gaps, reasons, station.tasks() if by_order else [])
+        layers = (spells, gaps, reasons, station.tasks() if spans.by_order else [])
         _add_tiles(exact, layers, station.now_us, result)
 
 

@@ -17,9 +17,9 @@ MENU = Menu("Sources", "/sources", 90, "s")
 def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
     """Every source: deliveries, last heard, lag, rejections."""
     rows = queries.list_(reader, at)
-    if at is not None:
-        silent = {silence.source for silence in lines.silences(reader, at)}
-        rows = [replace(row, state="silent") if row.source in silent else row for row in rows]
+    # A connection that is lost is silent whether its source has a period or not.
+    silent = {silence.source for silence in lines.silences(reader, at)}
+    rows = [replace(row, state="silent") if row.source in silent else row for row in rows]
     values = {
         "rows": rows,
         "rejections": queries.rejections(reader, limit=50, at=at),

@@ -88,7 +88,7 @@ def _told_of(rows: Rows, parts: Sequence[str], at_us: int) -> dict[str, list[Lin
 
 
 def _uoms(rows: Rows, units: Sequence[str]) -> dict[bytes, Fitting]:
-    return {row.fact: row for unit in units for row in rows.of_unit(Fitting, unit) if row.step == INSTALLED}
+    return {row.fact: row for row in rows.fittings(units) if row.step == INSTALLED}
 
 
 def _told(

@@ -43,7 +43,7 @@ class Tree:
         self.unit = unit
         self.at_us = at_us
         self.links: dict[str, list[Link]] = {}
-        self.fittings: dict[bytes, Fitting] = {}
+        self._fittings: dict[bytes, Fitting] | None = None
         self.circles: list[Link] = []
         self.cut_off = False
         self._gather()
@@ -71,11 +71,10 @@ class Tree:
 
     def fitting(self, link: Link) -> Fitting | None:
         """The installation behind a link."""
-        if link.fact not in self.fittings:
-            for row in self.rows.of_unit(Fitting, link.unit):
-                if row.step == INSTALLED:
-                    self.fittings[row.fact] = row
-        return self.fittings.get(link.fact)
+        if self._fittings is None:
+            units = sorted(unit for unit, links in self.links.items() if links)
+            self._fittings = {row.fact: row for row in self.rows.fittings(units) if row.step == INSTALLED}
+        return self._fittings.get(link.fact)
 
     def components(self, plant: Plant, unit: str, path: tuple[str, ...] = ()) -> tuple[Component, ...]:
         """What sits in a unit, by position and time, with what sits in that."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
+from asbuilt.curves import Curve
 from asbuilt.views.unit.answers import ChannelRow, Step
 from asbuilt.web import svg, words
 from asbuilt.web.svg import line, path, rect, text
@@ -135,3 +136,48 @@ def channels(found: Sequence[ChannelRow]) -> Markup:
         inside += text(770, y + 17, limit_words, "axis", "end")
     label = "; ".join(f"{c.name} from {c.minimum} to {c.maximum} {c.uom}" for c in found)
     return svg.element(776, height, inside, label=label, css="chart wide")
+
+
+PANEL, POINTS = 96.0, 360
+"""Height of the drawing of one unit of measure, and into how many pieces its time is cut."""
+
+
+def curve(found: Curve) -> Markup:
+    """The curve of a run: channels of one unit of measure together, least and greatest value of each piece of time."""
+    groups: dict[str, list[str]] = {}
+    for name in found.channels:
+        uom = name.rpartition("[")[2].rstrip("]") if "[" in name else ""
+        groups.setdefault(uom, []).append(name)
+    end = max(found.time_s[-1], 1e-9)
+    inside = ""
+    for number, (uom, names) in enumerate(list(groups.items())[:4]):
+        top = 8 + number * (PANEL + 14)
+        low = min(min(found.channels[name]) for name in names)
+        high = max(max(found.channels[name]) for name in names)
+        low, high = (0.0 if 0 <= low < high * 0.7 else low), high if high > low else low + 1
+        for value in (low, high):
+            y = top + PANEL * (high - value) / (high - low)
+            inside += line(48, y, 640, y, "rule") + text(42, y + 4, f"{value:.4g}", "axis", "end")
+        for at, name in enumerate(names[:4]):
+            inside += path(_trace(found, name, end, low, high, top), stroke="ink1" if at == 0 else "shape", width=1.5)
+            inside += text(648, top + 14 + 16 * at, _cut(name, 22), "axis2")
+        inside += text(48, top - 1, uom, "axis")
+    height = 8 + min(len(groups), 4) * (PANEL + 14) + 14
+    for share in range(5):
+        inside += text(48 + 592 * share / 4, height - 2, words.duration(end * share / 4), "axis", "middle")
+    label = f"{len(found.channels)} channels over {words.duration(end)}"
+    return svg.element(776, height, inside, label=label, css="chart wide")
+
+
+def _trace(found: Curve, name: str, end: float, low: float, high: float, top: float) -> str:
+    pieces: dict[int, tuple[float, float]] = {}
+    for time, value in zip(found.time_s, found.channels[name], strict=True):
+        at = min(POINTS - 1, int(time / end * POINTS))
+        least, most = pieces.get(at, (value, value))
+        pieces[at] = min(least, value), max(most, value)
+    points = []
+    for at, (least, most) in sorted(pieces.items()):
+        x = 48 + 592 * (at + 0.5) / POINTS
+        for value in (least, most) if most > least else (least,):
+            points.append(f"{x:.1f} {top + PANEL * (high - value) / (high - low):.1f}")
+    return "M" + "L".join(points)

@@ -8,11 +8,12 @@ from collections import Counter
 from asbuilt.access import Reader, UnitSeal
 from asbuilt.errors import UsageError
 from asbuilt.events import unit_key
-from asbuilt.views.unit import charts, queries
+from asbuilt.views.unit import acts, charts, queries
 from asbuilt.views.unit.passport import Passport
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
 MENU = Menu("Units", "/unit", 30, "u")
+ACTIONS = acts.ACTIONS
 ROWS = 200
 
 
@@ -33,9 +34,10 @@ def show(reader: Reader, serial: str, at: dt.datetime | None = None, known_at: d
         "critical": Fragment("critical", own),
         "genealogy": Fragment("genealogy", own),
         "history": Fragment("history", {**own, "drawing": charts.history(passport.steps, passport.station_names)}),
-        "runs": Fragment("runs", {**own, "channels": charts.channels}),
+        "runs": Fragment("runs", {**own, "channels": charts.channels, "curve": charts.curve}),
         "doubts": Fragment("doubts", own),
         "life": Fragment("life", own),
+        "record": Fragment("record", {**own, "severities": acts.SEVERITIES, "decisions": acts.DECISIONS, "at": at}),
     }
     return Shown(passport.unit.serial, fragments, layout="passport", values={"p": passport}, menu="/unit")
 

@@ -40,6 +40,13 @@ class Passport:
         self.runs = queries.runs(reader, **asked)
         self.cases: list[CaseRow] = queries.cases(reader, **asked)
         self.moments = queries.moments(reader, **asked)
+        self.curve: Any = None
+        self.curve_problem = ("", "")
+        if self.runs and self.runs[-1].curve:
+            try:
+                self.curve = reader.curve(self.runs[-1].curve)
+            except UsageError as error:
+                self.curve_problem = error.message, error.remedy
 
     # ----------------------------------------------------------------- words
 

@@ -44,6 +44,10 @@ class Rows(Protocol):
         """What sat in these units."""
         ...
 
+    def fittings(self, units: Sequence[str]) -> list[Fitting]:
+        """What was installed in and removed from these units."""
+        ...
+
     def strays(self, units: Sequence[str]) -> list[Stray]:
         """Fittings of these units that do not fit."""
         ...
@@ -94,6 +98,10 @@ class Now(Rows):
             return self._reader.rows(Link, "unit = ?", units[0])
         sql = "SELECT l.* FROM json_each(?) AS j CROSS JOIN unit_link AS l ON l.unit = j.value"
         return list(map(Link._make, self._reader.select(sql, listed(units)))) if units else []
+
+    def fittings(self, units: Sequence[str]) -> list[Fitting]:
+        sql = "SELECT f.* FROM json_each(?) AS j CROSS JOIN unit_fitting AS f ON f.unit = j.value"
+        return list(map(Fitting._make, self._reader.select(sql, listed(units)))) if units else []
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         sql = "SELECT s.* FROM json_each(?) AS j CROSS JOIN unit_stray AS s ON s.unit = j.value"
@@ -148,6 +156,9 @@ class Then(Rows):
 
     def links_in(self, units: Sequence[str]) -> list[Link]:
         return [link for unit in units for link in self._derived(unit) if isinstance(link, Link)]
+
+    def fittings(self, units: Sequence[str]) -> list[Fitting]:
+        return [row for unit in units for row in self._rows(unit) if isinstance(row, Fitting)]
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         return [stray for unit in units for stray in self._derived(unit) if isinstance(stray, Stray)]

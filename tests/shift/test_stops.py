@@ -292,3 +292,26 @@ def test_questions_that_cannot_be_answered(asked, what):
     with taken_in(plant(60), []) as app, pytest.raises(UsageError, match=what) as error:
         app.query("shift.kpi", **{"scope": LINE, **asked})
     assert error.value.remedy
+
+
+def cut_at(app, minute: int) -> list[int]:
+    """Failures of the hour before an instant, of the hour after, and of both together."""
+    windows = ((minute - 60, minute), (minute, minute + 60), (minute - 60, minute + 60))
+    return [kpi(app, start, end).failures for start, end in windows]
+
+
+def test_a_failure_that_begins_where_an_explanation_ends_is_counted_once_wherever_one_cuts():
+    facts = Facts()
+    facts.state("05:00", "Aborted")
+    facts.explain("09:00", "06:00", "07:00", "meeting")
+    with taken_in(plant(60, more=MORE), facts) as app:
+        assert cut_at(app, 7 * 60) == [0, 1, 1]
+
+
+def test_a_failure_seen_when_a_source_is_heard_again_is_counted_once_wherever_one_cuts():
+    facts = Facts()
+    facts.state("05:00", "Aborted")
+    facts.tell(events.SourceLost, "06:00", adapter="gw")
+    facts.tell(events.SourceConnected, "07:00", adapter="gw")
+    with taken_in(plant(60, source="gw"), facts) as app:
+        assert cut_at(app, 7 * 60) == [0, 1, 1]

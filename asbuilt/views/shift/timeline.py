@@ -270,7 +270,8 @@ class Station:
         """Which explanation holds when."""
         return resolved(
             self.reader.rows(
-                Explained, "station = ? AND end_us > ? AND start_us < ?", self.path, self.start_us, self.end_us
+                # What ends where the window begins decides whether something begins there.
+                Explained, "station = ? AND end_us >= ? AND start_us < ?", self.path, self.start_us, self.end_us
             )
         )
 
@@ -280,7 +281,7 @@ class Station:
         begins = [-(2**62), *(microseconds(since) for since, _ in self._plants[1:]), FOREVER]
         for n, (_, plant) in enumerate(self._plants):
             station = plant.stations.get(self.path)
-            start, end = max(begins[n], self.start_us), min(begins[n + 1], self.end_us)
+            start, end = max(begins[n], self.start_us - 1), min(begins[n + 1], self.end_us)
             if station is not None and station.source and start < end:
                 for gap in map(self._filled, _silences(self.reader, station.source, start, end)):
                     found.append(Gap(max(gap.start_us, start), min(gap.end_us, end)))

@@ -271,7 +271,11 @@ class Station:
         return resolved(
             self.reader.rows(
                 # What ends where the window begins decides whether something begins there.
-                Explained, "station = ? AND end_us >= ? AND start_us < ?", self.path, self.start_us, self.end_us
+                Explained,
+                "station = ? AND end_us >= ? AND start_us < ?",
+                self.path,
+                self.start_us,
+                self.end_us,
             )
         )
 

@@ -25,7 +25,7 @@ paths the machine executes while one of them does.
 
 **What is promised.** The agent's instance and sequence are noted with what was made of them; after a break, asbuilt reads on where it was. Where
 the agent was restarted or its buffer ran over, the gap is recorded. `every_s` (1 s) is the pause between questions, `count` (5,000) how many
-observations are asked for at once; an agent that does not answer in 4 s is lost.
+observations are asked for at once; an agent that does not answer in 3.5 s is lost.
 
 **Recordings.** `asbuilt import plant.toml machines day.shdr.txt` reads lines of `time|name|value`, resolved by the device model in
 `devices = "Devices.xml"`; where names occur in several devices, `device = "Mazak01"` says which. XML files that an agent gave are read as well.
@@ -55,7 +55,7 @@ from asbuilt.connect.mtconnect import UNAVAILABLE, Item, Observation, Streams
 from asbuilt.errors import AsBuiltError, UsageError
 
 KIND = "mtconnect"
-ANSWER_S = 4.0
+ANSWER_S = 3.5
 AGAIN_S = 0.2
 MAX_LINE = 256 * 1024
 NAMES = frozenset(("device", "type", "subtype", "name", "id", "value", "entries", "time", "sequence"))

@@ -33,7 +33,7 @@ otherwise. Jobs that ended (JobOrderResults of OPC 40001-3, ISA-95 job responses
 trusted when its certificate lies in the folder `trust`; one that is not is kept in `trust/rejected`, to be looked at and moved. Where `certificate`
 and `key` name no files yet, a pair is made. `user = "…"`, `password = "file:…"`.
 
-**What is promised.** The server's clock is subscribed to as a heartbeat. When nothing comes for `silent_s` (4 s), though the connection may look
+**What is promised.** The server's clock is subscribed to as a heartbeat. When nothing comes for `silent_s` (3.5 s), though the connection may look
 alive, a new client is built. What was missed is read from the server's history where it keeps one; what cannot be is recorded as a gap.
 `every_s` (0.2 s) is the publishing interval, `queue` (1,000) how many values the server keeps per node; when it ran over, that is a gap.
 """
@@ -81,7 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stations: dict[str, str] = {}
     states: dict[str, str] = {}
     every_s: float = 0.2
-    silent_s: float = 4.0
+    silent_s: float = 3.5
     queue: int = 1_000
     map: tuple[NodeRule, ...] = ()
 

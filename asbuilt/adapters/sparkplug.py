@@ -26,7 +26,8 @@
     station = '"works/main/forming/1/" + node'
     reading = "value"
 
-In five minutes: write host and host_id, run `asbuilt connect watch plant.toml cells` and look at the names of the metrics; add
+In five minutes: write host and host_id, run `asbuilt connect watch plant.toml cells` and look at the names of the metrics (it asks nodes for
+their births, and says no state of its own); add
 a rule for each that matters. A station with `source = "cells:Works/Press-7"` shows "no data" when just this edge node is gone.
 
 **Rules.** `node` ("Group/Node"), `device` ("" for the node's own metrics) and `metric` are patterns with `*`; members of a template are
@@ -253,7 +254,7 @@ async def probe(config: Config, sink: Sink) -> str:
 async def listen(config: Config, sink: Sink) -> None:
     """Be a host application until cancelled or the broker is lost."""
     note = msgspec.json.decode(sink.remembered() or b"{}")
-    host = Host(reorder_s=config.reorder_s, stale_s=config.stale_s, rebirths=not sink.only_watching)
+    host = Host(reorder_s=config.reorder_s, stale_s=config.stale_s)
     host.know(note.get("nodes", []))
     began_ms = int(sink.now().timestamp() * 1000)
     state = f"{NAMESPACE}/STATE/{config.host_id}"
@@ -361,7 +362,7 @@ class _Session:
                         await sink.take_all([*items])
                         items.clear()
                     await sink.lost(reason, part, _believed(at_ms, sink.now()))
-                case Command(topic, _) if not sink.only_watching:
+                case Command(topic, _):
                     await self._client.publish(topic, rebirth_payload(sink.now()))
                 case Deviation(part, code, words):
                     await sink.deviation(code, words, part)

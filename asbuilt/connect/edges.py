@@ -349,8 +349,12 @@ class Host:
         for node in self.nodes.values():
             if node.pending_until_s is not None and now_s >= node.pending_until_s:
                 missing = node.next_seq
+                # What came after the missing one is true; only that it is everything is not.
+                waiting = sorted(node.pending.items(), key=lambda entry: (entry[0] - missing) % 256)
                 node.pending.clear()
                 node.pending_until_s = None
+                for _, (kind, device, topic, payload) in waiting:
+                    yield from self._taken(node, kind, device, topic, payload, now_s)
                 yield from self._gone(node, f"message {missing} of the edge node did not come")
                 yield from self._ask(node, now_s)
             if node.doubt_until_s is not None and now_s >= node.doubt_until_s:

@@ -35,8 +35,8 @@ HELD = 5_000
 HELD_BYTES = 64 * 1024 * 1024
 RECEIVE_MAXIMUM = 1_000
 """So many messages of QoS 1 a broker may send ahead of their acknowledgement (MQTT 5)."""
-PING_EVERY_S = 1.5
-SILENT_AFTER_S = 4.0
+PING_EVERY_S = 1.0
+SILENT_AFTER_S = 3.5
 """Without a word for so long, though asked, the broker is lost."""
 CONNECT_S = 10.0
 KEEP_ALIVE_S = 15

@@ -193,6 +193,16 @@ def test_payloads_read_back_as_they_were_written(members, seq):
             assert read_value == value
 
 
+def test_a_time_in_2100_is_recorded_as_a_rejection(app):
+    metric = Metric(name="Oil/Temp", datatype=wire.DOUBLE, value=1.5, timestamp=4_102_444_800_000)
+    context = '{"topic":"spBv1.0/G/NDATA/N","received":"2026-07-01T12:00:00Z"}'
+    data = wire.encode(Payload(timestamp=4_102_444_800_000, seq=1, metrics=[metric]))
+    (item,) = sparkplug.translator(config(), "cells")(Message(data, None, context))
+    (result,) = app.take_in([item], "cells")
+    assert result.status == "rejected"
+    assert "ahead of the plant's clock" in result.reason
+
+
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\xff" * 1000, b'{"a":1}'])
 def test_the_translator_refuses_what_is_no_payload(body):
     translate = sparkplug.translator(config(), "cells")

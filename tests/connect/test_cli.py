@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from asbuilt.app import AsBuilt
 from asbuilt.events import StateChanged
 from tests.connect import peers
@@ -17,6 +19,7 @@ def asbuilt(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "asbuilt", *words], capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_look_record_and_play_again(tmp_path: Path) -> None:
     with peers.mosquitto(tmp_path / "broker") as broker:
         plant = tmp_path / "plant.toml"

@@ -366,7 +366,8 @@ def test_27_when_it_is_not_the_node_is_asked_for_a_rebirth():
     trial = Trial().born()
     trial.on("G/NDATA/E", said(5, by_alias(2.0)))
     outcomes = trial.after(2.1)
-    assert kinds(outcomes) == [Offline, Command]
+    assert kinds(outcomes) == [Data, Offline, Command]
+    assert values(outcomes) == [("Temp", 2.0)]
     assert outcomes[-1].topic == "spBv1.0/G/NCMD/E"
 
 

@@ -16,6 +16,8 @@ from tests.connect import peers
 from tests.connect.test_mqtt import listening, recorded
 from tests.web.serving import Served, wait_until
 
+pytestmark = pytest.mark.slow
+
 PLANT = """
 [plant]
 id = "works"

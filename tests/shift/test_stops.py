@@ -81,6 +81,18 @@ def test_a_stop_ends_where_an_order_does():
     assert orders == {"A": 1200, "": 600}
 
 
+def test_a_product_is_made_on_when_its_order_is_closed():
+    facts = Facts()
+    facts.count("06:10", good=1, order="A", product="P")
+    facts.state("06:00", "Execute")
+    facts.tell(events.OrderClosed, "07:00", order="A")
+    facts.count("07:30", good=1, order="B", product="P")
+    facts.count("08:00", good=1, order="C", product="Q")
+    with taken_in(plant(60), facts) as app:
+        found = {row.name: (row.apt_s, row.gq) for row in kpi(app, "06:10", "09:00", by="product")}
+    assert found == {"P": (110 * 60, 2), "Q": (3600, 1)}
+
+
 def test_whether_a_stop_is_short_never_depends_on_what_is_asked():
     facts = Facts()
     facts.state("06:00", "Execute")
@@ -292,3 +304,26 @@ def test_questions_that_cannot_be_answered(asked, what):
     with taken_in(plant(60), []) as app, pytest.raises(UsageError, match=what) as error:
         app.query("shift.kpi", **{"scope": LINE, **asked})
     assert error.value.remedy
+
+
+def cut_at(app, minute: int) -> list[int]:
+    """Failures of the hour before an instant, of the hour after, and of both together."""
+    windows = ((minute - 60, minute), (minute, minute + 60), (minute - 60, minute + 60))
+    return [kpi(app, start, end).failures for start, end in windows]
+
+
+def test_a_failure_that_begins_where_an_explanation_ends_is_counted_once_wherever_one_cuts():
+    facts = Facts()
+    facts.state("05:00", "Aborted")
+    facts.explain("09:00", "06:00", "07:00", "meeting")
+    with taken_in(plant(60, more=MORE), facts) as app:
+        assert cut_at(app, 7 * 60) == [0, 1, 1]
+
+
+def test_a_failure_seen_when_a_source_is_heard_again_is_counted_once_wherever_one_cuts():
+    facts = Facts()
+    facts.state("05:00", "Aborted")
+    facts.tell(events.SourceLost, "06:00", adapter="gw")
+    facts.tell(events.SourceConnected, "07:00", adapter="gw")
+    with taken_in(plant(60, source="gw"), facts) as app:
+        assert cut_at(app, 7 * 60) == [0, 1, 1]

@@ -296,7 +296,7 @@ def _by_task(station: Station, by: By, cut: list[Group]) -> list[Group]:
     """The window cut by the orders or products the station worked on; the rest has an empty name."""
     found: list[Group] = []
     at, end = cut[0].start_us, cut[-1].end_us
-    for task in station.tasks():
+    for task in station.tasks(closing=by == "order"):
         start, stop = max(task.start_us, at), min(task.end_us, end)
         if start >= stop:
             continue

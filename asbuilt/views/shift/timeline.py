@@ -270,7 +270,12 @@ class Station:
         """Which explanation holds when."""
         return resolved(
             self.reader.rows(
-                Explained, "station = ? AND end_us > ? AND start_us < ?", self.path, self.start_us, self.end_us
+                # What ends where the window begins decides whether something begins there.
+                Explained,
+                "station = ? AND end_us >= ? AND start_us < ?",
+                self.path,
+                self.start_us,
+                self.end_us,
             )
         )
 
@@ -280,14 +285,14 @@ class Station:
         begins = [-(2**62), *(microseconds(since) for since, _ in self._plants[1:]), FOREVER]
         for n, (_, plant) in enumerate(self._plants):
             station = plant.stations.get(self.path)
-            start, end = max(begins[n], self.start_us), min(begins[n + 1], self.end_us)
+            start, end = max(begins[n], self.start_us - 1), min(begins[n + 1], self.end_us)
             if station is not None and station.source and start < end:
                 for gap in map(self._filled, _silences(self.reader, station.source, start, end)):
                     found.append(Gap(max(gap.start_us, start), min(gap.end_us, end)))
         return [gap for gap in found if gap.start_us < gap.end_us]
 
-    def tasks(self) -> list[Task]:
-        """Orders and products the station worked on: each until the next one, or until its order was closed."""
+    def tasks(self, *, closing: bool = True) -> list[Task]:
+        """Orders and products the station worked on: each until the next one, or (`closing`) until its order was closed."""
         before = self.reader.select(
             "SELECT time_us, order_no, product FROM shift_made WHERE cell >= ? AND cell <= ? AND time_us < ?"
             " AND (order_no <> '' OR product <> '') ORDER BY cell DESC, time_us DESC, fact DESC LIMIT 1",
@@ -305,7 +310,8 @@ class Station:
             if found:
                 found[-1] = found[-1]._replace(end_us=time_us)
             found.append(Task(time_us, FOREVER, order, product))
-        return [task for task in map(self._until_closed, found) if task.start_us < task.end_us]
+        ended = map(self._until_closed, found) if closing else found
+        return [task for task in ended if task.start_us < task.end_us]
 
     def _until_closed(self, task: Task) -> Task:
         closed = task.order and self.reader.select(

@@ -139,7 +139,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip
         case ["curves"]:
-            return ["asbuilt.errors"], ["pyarrow"], "curves knows files and errors only."
+            return ["asbuilt.errors"], ["nptdms", "pyarrow"], "curves knows files and errors only."
         case ["access", *_]:
             return (
                 [

@@ -104,8 +104,10 @@ def labels(
 @app.command(rich_help_panel=PANEL)
 def curve(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV: time_s, then a column for each channel, `name [unit]`.")
+        Path,
+        typer.Argument(metavar="FILE", help="CSV: time_s, then a column for each channel, `name [unit]`; or TDMS."),
     ],
+    group: Annotated[str | None, typer.Option(help="Of a TDMS file with several groups, the one to keep.")] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Keep the curve of a test run in `traces/` and print its digest, for `curve_digest` of run_recorded.
@@ -117,4 +119,5 @@ def curve(
 
     folder = DataFolder(data)
     folder.make()
-    out.print(curves.keep(folder.traces, curves.from_csv(file)))
+    read = curves.from_tdms(file, group) if file.suffix.lower() == ".tdms" else curves.from_csv(file)
+    out.print(curves.keep(folder.traces, read))

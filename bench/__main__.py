@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parent / "results.json"
 def main() -> None:
     """Every module with a `run` is a measurement; NAMEs choose among them."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help="only these measurements")
+    parser.add_argument("names", nargs="*", help="only these measurements; the results of the others stay as they were")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size, for a quick look")
     asked = parser.parse_args()
     results: list[Result] = []
@@ -36,9 +36,16 @@ def main() -> None:
                 f"{one.ours:>12,.6g} {one.unit:<8} {ratio}  {one.name}   | {one.reference_name}: {one.reference}",
                 flush=True,
             )
-    if not asked.names and asked.scale == 1.0:
-        RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+    if asked.scale == 1.0:
+        kept = _not_measured_anew(results) if asked.names else []
+        RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *results]), indent=2) + b"\n")
         print(f"written to {RESULTS}", file=sys.stderr)
+
+
+def _not_measured_anew(results: list[Result]) -> list[Result]:
+    anew = {(one.name, one.reference_name) for one in results}
+    known = msgspec.json.decode(RESULTS.read_bytes(), type=list[Result]) if RESULTS.exists() else []
+    return [one for one in known if (one.name, one.reference_name) not in anew]
 
 
 if __name__ == "__main__":

@@ -213,6 +213,11 @@ def test_a_query_as_a_table(ask, filled):
     ]
 
 
+def test_a_table_has_no_more_decimals_than_people_compare(capsys):
+    ask_.print_answer([{"oee": 0.9235073281231406, "hours": 8.0}])
+    assert capsys.readouterr().out.splitlines() == ["   oee  hours", "0.9235    8.0"]
+
+
 def test_a_query_as_json(ask, filled):
     done = ask("query", "order.totals", "--json", "--data", filled)
     assert (done.code, done.err) == (0, "")

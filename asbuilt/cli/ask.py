@@ -67,10 +67,11 @@ def query(
     elif csv:
         sys.stdout.write(as_csv(answer, known.function))
     else:
-        _print_answer(answer)
+        print_answer(answer)
 
 
-def _print_answer(answer: Any) -> None:
+def print_answer(answer: Any) -> None:
+    """Print an answer for people: a table where it fits, else one value a line."""
     rows = [{key: _shortened(_readable(value), 160) for key, value in row.items()} for row in rows_of(answer)]
     if not rows:
         err.print("Nothing.")
@@ -93,6 +94,9 @@ def _print_answer(answer: Any) -> None:
 
 
 def _readable(value: Any) -> str:
+    if isinstance(value, float):
+        # Four decimals are more than people compare; --json and --csv have them all.
+        return str(round(value, 4))
     text = cell(value)
     if isinstance(value, str) and _TIME.match(text):
         return text[:19].replace("T", " ")

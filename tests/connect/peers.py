@@ -37,17 +37,23 @@ def mosquitto_path() -> str:
     return needs("mosquitto", shutil.which("mosquitto") or "/usr/sbin/mosquitto")
 
 
+def whole(folder: str) -> Path:
+    """The folder of a peer that was installed to its end; half of one is as good as none."""
+    needs(f"the peer {folder}", PEERS / folder / ".done")
+    return PEERS / folder
+
+
 def nats_path() -> str:
-    return needs("nats-server", PEERS / "nats" / "bin" / "nats-server")
+    return needs("nats-server", whole("nats") / "bin" / "nats-server")
 
 
 def node(package: str) -> str:
-    needs(f"npm {package}", PEERS / "node" / "node_modules" / package)
+    needs(f"npm {package}", whole("node") / "node_modules" / package)
     return needs("node", shutil.which("node"))
 
 
 def python_of(name: str) -> str:
-    return needs(name, PEERS / name / "bin" / "python")
+    return needs(name, whole(name) / "bin" / "python")
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], patience_s: float = 20) -> None:

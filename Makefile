@@ -30,7 +30,7 @@ bench: $(VENV)/.dev ## side-by-side measurements, written to bench/results.json
 	$(BIN)/python -m bench
 
 docs: $(VENV)/.dev ## the reference pages of adapters, from their own text
-	$(BIN)/python -m asbuilt.reference docs/adapters
+	$(BIN)/python -m asbuilt.exchange.reference docs/adapters
 
 lock: $(VENV)/.dev ## resolve pyproject.toml anew into the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml --group build -o requirements.lock

@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asbuilt import adapters as adapters_
-from asbuilt import curves, events, pipeline, views
+from asbuilt import events, pipeline, views
 from asbuilt.access import Reader, UnitSeal
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
 from asbuilt.events import AnyFact, PlantDefined
+from asbuilt.exchange import curves
 from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant, parse
 from asbuilt.record import Clock, Record, memory, sqlite
-from asbuilt.views.store import Changed, Store
+from asbuilt.rows.store import Changed, Store
 
 if TYPE_CHECKING:
     from asbuilt.seal.sealer import Sealer

@@ -19,8 +19,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from asbuilt.app import AsBuilt
-from asbuilt.listening import Listening
 from asbuilt.plant import parse
+from asbuilt.run.listening import Listening
 from bench.edge import METRICS, PAGE
 from bench.measure import Result, folder, free_port, result
 

@@ -19,10 +19,10 @@ from asbuilt import events, views
 from asbuilt.access import Reader
 from asbuilt.app import AsBuilt
 from asbuilt.cli.shared import collect_less
+from asbuilt.folder.sqlite_file import put_rows
 from asbuilt.plant import parse
 from asbuilt.record.memory import Log
-from asbuilt.sqlite_file import put_rows
-from asbuilt.views.store import Store
+from asbuilt.rows.store import Store
 from asbuilt.views.trace import queries as trace
 from asbuilt.views.unit import queries as unit
 from asbuilt.views.unit.fold import FOREVER, Fitting, Link, Passage, Status

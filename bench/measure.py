@@ -20,10 +20,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from asbuilt import events
-from asbuilt.demo import LIVE_FROM, plant_file
 from asbuilt.events import Event
 from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant, load
+from asbuilt.run.demo import LIVE_FROM, plant_file
 
 
 class Result(Struct, frozen=True):

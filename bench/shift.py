@@ -22,10 +22,10 @@ from asbuilt.access import Reader
 from asbuilt.events import AnyFact, Counted, StateChanged, microseconds
 from asbuilt.plant import Plant, parse
 from asbuilt.record.memory import Log
+from asbuilt.rows.store import Store
 from asbuilt.views.shift import queries
 from asbuilt.views.shift.calendar import Calendar
 from asbuilt.views.shift.rows import cell_of
-from asbuilt.views.store import Store
 from bench.measure import Result, folder, result
 
 LINES, STATIONS = 5, 10

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt import events
-from asbuilt.alarms import Alarms, Watch
 from asbuilt.app import AsBuilt
 from asbuilt.errors import PlantError
 from asbuilt.plant import AlarmRule, parse
+from asbuilt.run.alarm_rules import Alarms, Watch
 from asbuilt.web import acting
 from tests.web.markup import read
 from tests.web.scripted import LINE, PLANT_TEXT, Told, at, shop

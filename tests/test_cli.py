@@ -20,6 +20,7 @@ import typer.main
 
 from asbuilt import cli, views
 from asbuilt.app import AsBuilt
+from asbuilt.cli.ask import print_answer
 from tests.commands import PATIENCE_S, Ask, Done, here, process, running
 from tests.conftest import ROOT
 from tests.web.serving import wait_until
@@ -214,7 +215,7 @@ def test_a_query_as_a_table(ask, filled):
 
 
 def test_a_table_has_no_more_decimals_than_people_compare(capsys):
-    ask_.print_answer([{"oee": 0.9235073281231406, "hours": 8.0}])
+    print_answer([{"oee": 0.9235073281231406, "hours": 8.0}])
     assert capsys.readouterr().out.splitlines() == ["   oee  hours", "0.9235    8.0"]
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from asbuilt import curves, events
+from asbuilt import events
 from asbuilt.app import AsBuilt
 from asbuilt.errors import UsageError
+from asbuilt.exchange import curves
 from tests.web.markup import read
 from tests.web.scripted import LINE, PLANT
 

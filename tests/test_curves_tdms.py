@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from asbuilt import cli, curves
+from asbuilt import cli
 from asbuilt.errors import UsageError
+from asbuilt.exchange import curves
 
 pytest.importorskip("pyarrow", reason="curves need the extra `curves`")
 nptdms = pytest.importorskip("nptdms", reason="TDMS curves need the extra `tdms`")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from asbuilt.demo import LIVE_FROM, DemoClock, plant_file
+from asbuilt.run.demo import LIVE_FROM, DemoClock, plant_file
 from tests.commands import PATIENCE_S, process, running
 from tests.web.markup import read
 from tests.web.serving import wait_until

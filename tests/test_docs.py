@@ -6,8 +6,8 @@ import pytest
 
 from asbuilt import adapters
 from asbuilt.app import configure
+from asbuilt.exchange.reference import adapter_page
 from asbuilt.plant import load
-from asbuilt.reference import adapter_page
 from tests.conftest import ROOT
 
 EXAMPLES = sorted(ROOT.glob("examples/*/plant.toml"))

@@ -37,7 +37,7 @@ from asbuilt.events import (
 from asbuilt.plant import parse
 from asbuilt.record import Entry
 from asbuilt.record.memory import Log
-from asbuilt.views.store import Store
+from asbuilt.rows.store import Store
 from asbuilt.views.trace import queries as trace
 from asbuilt.views.unit import queries as unit
 from tests.brute import Brute

@@ -12,10 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from asbuilt import events, listening
+from asbuilt import events
 from asbuilt.adapters import http
 from asbuilt.app import AsBuilt
 from asbuilt.events import AlarmCleared, AlarmRaised, Event, HeartbeatMissed, SourceConnected
+from asbuilt.run import listening
 from asbuilt.web.site import Site
 from tests.web.scripted import PLANT, Told, at
 from tests.web.serving import Served, served, wait_until

@@ -21,7 +21,7 @@ from asbuilt.events import AnyFact, Counted, MessageRejected, StateChanged
 from asbuilt.pipeline import Pipeline
 from asbuilt.record import Outcome
 from asbuilt.record.memory import Log
-from asbuilt.views.store import Store
+from asbuilt.rows.store import Store
 from tests.faults import FailingRecord, When
 from tests.strategies import histories
 

@@ -12,7 +12,7 @@ import pytest
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
-from asbuilt.paper import shift_pdf
+from asbuilt.exchange.shift_pdf import shift_pdf
 from tests.conftest import ROOT
 from tests.web.scripted import LINE, PLANT, Told, at, morning, shop
 

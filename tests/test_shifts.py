@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt.plant import Line, Plant, parse
-from asbuilt.shifts import ShiftWindow, next_shift, shift_at, shifts_of
+from asbuilt.plant.calendar import ShiftWindow, next_shift, shift_at, shifts_of
 
 TEXT = """
 [plant]

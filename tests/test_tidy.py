@@ -78,27 +78,25 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return ["asbuilt.errors"], ["msgspec"], "events is the narrow waist: only errors stands below it."
         case ["plant", *_]:
             return (
-                ["asbuilt.errors", "asbuilt.plant.*"],
+                ["asbuilt.errors", "asbuilt.plant", "asbuilt.plant.*"],
                 ["msgspec"],
                 "plant is plain data; nothing in it touches the record.",
             )
-        case ["shifts"]:
-            return ["asbuilt.errors", "asbuilt.plant"], ["msgspec"], "shifts is arithmetic on a plant's calendar."
-        case ["folder"]:
+        case ["folder", "__init__"]:
             return ["asbuilt.errors"], [], "folder knows files, not what is in them."
+        case ["folder", "sqlite_file"]:
+            return [], ["apsw"], "sqlite_file helps the databases and knows nothing else."
         case ["pipeline"]:
             return (
-                [*CONTRACT, "asbuilt.adapters", "asbuilt.record", "asbuilt.views", "asbuilt.views.store"],
+                [*CONTRACT, "asbuilt.adapters", "asbuilt.record", "asbuilt.rows.store"],
                 [],
                 "pipeline knows contracts, never implementations: pass the thing in.",
             )
         case ["record", "__init__"] | ["adapters", "__init__"]:
             return CONTRACT, ["msgspec"], "A contract knows events and errors only."
-        case ["sqlite_file"]:
-            return [], ["apsw"], "sqlite_file helps the two databases and knows nothing else."
         case ["record", _]:
             return (
-                [*CONTRACT, "asbuilt.record", "asbuilt.sqlite_file"],
+                [*CONTRACT, "asbuilt.record", "asbuilt.folder.sqlite_file"],
                 ["msgspec", "apsw"],
                 "A record knows events, errors and its contract.",
             )
@@ -108,49 +106,78 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 ["msgspec"],
                 "An adapter knows events, errors, its contract and asbuilt.connect; import protocol libraries inside `listen`.",
             )
-        case ["views", "__init__"]:
-            return CONTRACT, [], "The view contract knows events and errors only."
-        case ["views", "store"]:
+        case ["rows", "__init__"]:
+            return CONTRACT, [], "The contract of rows knows events and errors only."
+        case ["rows", *_]:
             return (
-                [*CONTRACT, "asbuilt.views", "asbuilt.sqlite_file"],
+                [*CONTRACT, "asbuilt.rows", "asbuilt.rows.*", "asbuilt.folder.sqlite_file"],
                 ["apsw"],
-                "The store knows events, errors and the view contract.",
+                "The store knows events, errors and the contract of rows.",
             )
+        case ["views", "__init__"]:
+            return ["asbuilt.errors", "asbuilt.domain", "asbuilt.rows"], [], "Discovery knows the contract of rows."
+        case ["domain", "__init__"]:
+            return [], [], "What is owned once is found by discovery; leave asbuilt/domain/__init__.py without imports."
+        case ["domain", _, "__init__"]:
+            return [], [], "A folder is found by discovery; leave its __init__.py empty."
+        case ["domain", name, "fold" | "rows"]:
+            return (
+                ["asbuilt.events", "asbuilt.time", f"asbuilt.domain.{name}.*", "asbuilt.domain.meaning"],
+                [],
+                "A fold is a pure function of facts: it imports asbuilt.events, what facts mean, and its own rows.",
+            )
+        case ["domain", *_]:
+            return (
+                [
+                    *CONTRACT,
+                    "asbuilt.time",
+                    "asbuilt.access",
+                    "asbuilt.access.*",
+                    "asbuilt.plant",
+                    "asbuilt.plant.calendar",
+                    "asbuilt.domain.*",
+                ],
+                ["msgspec"],
+                "A typed question knows a Reader, the plant and shared rows; never a view or a page.",
+            )
+        case ["time"]:
+            return [], [], "time is arithmetic."
         case ["views", _, "__init__"]:
             return [], [], "A view's folder is found by discovery; leave its __init__.py empty."
         case ["views", view, "fold"]:
             return (
-                ["asbuilt.events", f"asbuilt.views.{view}.rows"],
+                ["asbuilt.events", "asbuilt.time", "asbuilt.domain.meaning", f"asbuilt.views.{view}.rows"],
                 [],
                 "A fold is a pure function of facts: it imports asbuilt.events, and the view's rows where they fill a file.",
             )
         case ["views", view, name] if name == "page" or module not in _query_side(view):
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.curves", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.shifts",
+                [*CONTRACT, "asbuilt.access", "asbuilt.exchange.curves", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.time", "asbuilt.domain.*",
                  "asbuilt.views.*.queries", f"asbuilt.views.{view}.*", *KIN.get(view, ()), "asbuilt.web.*"],
                 ["msgspec", "jinja2", "markupsafe"],
                 "A page asks queries; it reaches rows through them alone.",
             )  # fmt: skip
         case ["views", view, _]:
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.access.known", "asbuilt.plant", "asbuilt.shifts",
+                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.time", "asbuilt.domain.*",
                  f"asbuilt.views.{view}.*", *KIN.get(view, ())],
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip
-        case ["curves"]:
+        case ["exchange", "curves"]:
             return ["asbuilt.errors"], ["nptdms", "pyarrow"], "curves knows files and errors only."
         case ["access", *_]:
             return (
                 [
                     *CONTRACT,
-                    "asbuilt.curves",
+                    "asbuilt.exchange.curves",
                     "asbuilt.access.*",
                     "asbuilt.plant",
                     "asbuilt.record",
-                    "asbuilt.views.store",
+                    "asbuilt.rows.store",
+                    "asbuilt.rows",
                 ],
-                ["apsw"],
+                ["apsw", "msgspec"],
                 "access is the one door to rows, facts and the plant.",
             )
         case ["verify"]:
@@ -161,7 +188,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                     *CONTRACT,
                     "asbuilt.record",
                     "asbuilt.folder",
-                    "asbuilt.sqlite_file",
+                    "asbuilt.folder.sqlite_file",
                     "asbuilt.proof.*",
                     "asbuilt.seal.*",
                 ],
@@ -216,7 +243,7 @@ def test_imports_go_one_way(module):
 
 def test_only_the_edge_knows_the_app():
     edge = ("asbuilt/app.py", "asbuilt/__main__.py", "asbuilt/__init__.py")
-    below = ("asbuilt/events.py", "asbuilt/errors.py", "asbuilt/pipeline.py", "asbuilt/folder.py")
+    below = ("asbuilt/events.py", "asbuilt/errors.py", "asbuilt/pipeline.py", "asbuilt/folder/__init__.py")
     wrong = [
         f"{module}:{line}"
         for module in MODULES
@@ -278,8 +305,8 @@ ALLOWED_CHANCE = {
     "asbuilt/app.py": "the default source of randomness, passed on from here",
     "asbuilt/record/sqlite.py": "a default argument; seeds are random on purpose",
     "asbuilt/record/memory.py": "a default argument; seeds are random on purpose",
-    "asbuilt/folder.py": "secrets must come from the system",
-    "asbuilt/views/store.py": "names a database in memory; never seen outside",
+    "asbuilt/folder/__init__.py": "secrets must come from the system",
+    "asbuilt/rows/store.py": "names a database in memory; never seen outside",
     "asbuilt/web": "tokens and the name of a run must come from the system",
     "asbuilt/simulate": "seeded generators only, see below",
 }
@@ -416,7 +443,7 @@ def _keeps_a_contract(module: str, name: str) -> bool:
             if isinstance(node, ast.FunctionDef) and node.name == method and ast.get_docstring(node):
                 return True
     return (module.startswith("asbuilt/record/") and name.startswith("Log.")) or (
-        module == "asbuilt/sink.py" and name.startswith("AppSink.")
+        module == "asbuilt/run/intake.py" and name.startswith("AppSink.")
     )
 
 

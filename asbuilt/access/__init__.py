@@ -15,12 +15,12 @@ import apsw
 
 from asbuilt import events
 from asbuilt.access.known import Known
-from asbuilt.curves import Curve
 from asbuilt.errors import UsageError
 from asbuilt.events import AnyFact
+from asbuilt.exchange.curves import Curve
 from asbuilt.plant import Plant
 from asbuilt.record import Record, Recorded
-from asbuilt.views.store import Store
+from asbuilt.rows.store import Store
 
 R = TypeVar("R", bound=tuple[Any, ...])
 PlantAt = Callable[[dt.datetime], Plant]

@@ -13,7 +13,7 @@ import msgspec
 import typer
 from rich.text import Text
 
-from asbuilt.ask import as_csv, cell, rows_of
+from asbuilt.access.parameters import as_csv, cell, rows_of
 from asbuilt.cli.shared import (
     DEFAULT_DATA,
     Data,
@@ -46,7 +46,7 @@ def query(
     """
     with asked(data, f"query {name}") as opened:
         from asbuilt import views
-        from asbuilt.ask import parameter
+        from asbuilt.access.parameters import parameter
 
         known = views.find_query(opened.queries, name)
         given: dict[str, Any] = {}

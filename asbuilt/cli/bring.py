@@ -127,8 +127,8 @@ def simulate(
     Example: `asbuilt simulate examples/boxer/plant.toml --days 30 --seed 7 --data year`
     """
     from asbuilt import events
-    from asbuilt.demo import LIVE_FROM
     from asbuilt.plant import load
+    from asbuilt.run.demo import LIVE_FROM
     from asbuilt.simulate import history
 
     loaded = load(plant)

@@ -39,7 +39,7 @@ def check(plant: PlantFile) -> None:
     Example: `asbuilt check examples/boxer/plant.toml`
     """
     from asbuilt.app import configure
-    from asbuilt.drawing import draw
+    from asbuilt.exchange.plant_drawing import draw
     from asbuilt.plant import load
 
     loaded = load(plant)
@@ -103,7 +103,7 @@ def doctor(data: Data = DEFAULT_DATA) -> None:
 
     Example: `asbuilt doctor --data shop`
     """
-    from asbuilt.doctor import examine
+    from asbuilt.folder.doctor import examine
 
     problems = 0
     if not data.exists():

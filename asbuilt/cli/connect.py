@@ -167,7 +167,7 @@ def replay(
 def _prepared(plant: PlantFile, adapter: str, show: Any) -> tuple[Any, Any, Any]:
     from asbuilt.app import configure, system_clock
     from asbuilt.plant import load
-    from asbuilt.sink import WatchingSink
+    from asbuilt.run.intake import WatchingSink
 
     loaded = load(plant)
     module, config = configure(loaded, adapter)

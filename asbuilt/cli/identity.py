@@ -114,7 +114,7 @@ def curve(
 
     Example: `asbuilt curve run-01824.csv`
     """
-    from asbuilt import curves
+    from asbuilt.exchange import curves
     from asbuilt.folder import DataFolder
 
     folder = DataFolder(data)

@@ -50,7 +50,7 @@ def shift(
         found = opened.query("shift.report", **asked_for)
         plant = opened.plant.name
     if pdf is not None:
-        from asbuilt.paper import shift_pdf
+        from asbuilt.exchange.shift_pdf import shift_pdf
 
         pdf.write_bytes(shift_pdf(found, plant))
         err.print(Text(f"Shift {found.shift.id} of {found.shift.day} is in {pdf}."))

@@ -85,7 +85,7 @@ def demo(
 
     Example: `asbuilt demo --port 8080 --speed 10`
     """
-    from asbuilt.demo import run_demo
+    from asbuilt.run.demo import run_demo
 
     run_demo(
         port=port,

@@ -27,8 +27,8 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
+from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, put_rows
 from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
-from asbuilt.sqlite_file import header_fault, is_blank, log_beside, put_rows
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1

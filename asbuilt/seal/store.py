@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import apsw
 
 from asbuilt.errors import RecordError, RecordFull
+from asbuilt.folder.sqlite_file import header_fault, put_rows
 from asbuilt.proof.leaf import Link
-from asbuilt.sqlite_file import header_fault, put_rows
 
 APPLICATION_ID = 0x61736273  # "asbs"
 FORMAT = 1

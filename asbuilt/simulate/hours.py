@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asbuilt.plant import Line, Plant
-from asbuilt.shifts import ShiftWindow, next_shift, shifts_of
+from asbuilt.plant.calendar import ShiftWindow, next_shift, shifts_of
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

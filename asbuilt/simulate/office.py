@@ -20,7 +20,7 @@ from asbuilt.events import (
     UnitStarted,
 )
 from asbuilt.plant import Station
-from asbuilt.shifts import ShiftWindow
+from asbuilt.plant.calendar import ShiftWindow
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR, MINUTE, ms, shifts_from
 from asbuilt.simulate.line import Unit

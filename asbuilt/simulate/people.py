@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asbuilt.plant import Line, Plant
-from asbuilt.shifts import ShiftWindow
+from asbuilt.plant.calendar import ShiftWindow
 from asbuilt.simulate.hours import ms, shifts_from
 
 _CREWS = (

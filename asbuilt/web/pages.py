@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
-from asbuilt.shifts import seconds_between
+from asbuilt.plant.calendar import seconds_between
 from asbuilt.web import svg, words
 
 

@@ -21,11 +21,11 @@ from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
+from asbuilt.access.parameters import as_csv, parameter
 from asbuilt.adapters import Answer
-from asbuilt.alarms import Alarms
-from asbuilt.ask import as_csv, parameter
 from asbuilt.errors import AsBuiltError, UsageError
-from asbuilt.listening import Listening
+from asbuilt.run.alarm_rules import Alarms
+from asbuilt.run.listening import Listening
 from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query

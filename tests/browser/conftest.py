@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from asbuilt import listening
+from asbuilt.run import listening
 from asbuilt.web import live
 from tests.web.scripted import morning
 from tests.web.serving import Served, served

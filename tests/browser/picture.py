@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from asbuilt import demo, events
+from asbuilt import events
 from asbuilt.plant import Plant, load, parse
+from asbuilt.run import demo
 from asbuilt.simulate import SimulatedPlant
 from tests.web.serving import Served, served, wait_until
 

@@ -80,7 +80,7 @@ def _told(clock: Any) -> Told:
 
 def test_ages_run_in_the_browser_when_only_beats_come(quick, look, monkeypatch):
     # Even if the server never noticed that a source is silent, the page would.
-    monkeypatch.setattr("asbuilt.listening.SILENT_PERIODS", 1e9)
+    monkeypatch.setattr("asbuilt.run.listening.SILENT_PERIODS", 1e9)
     with served(morning()) as server:
         server.hear()
         screen = look()

@@ -217,7 +217,7 @@ def test_what_was_missed_is_read_from_the_history_and_the_rest_is_a_gap(shared, 
 
         async def again() -> None:
             server.site._tasks.remove(task)
-            from asbuilt.listening import Listening
+            from asbuilt.run.listening import Listening
 
             more = Listening(server.app, server.site._mount)
             import asyncio

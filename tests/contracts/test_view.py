@@ -20,11 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt import events, pipeline, views
+from asbuilt import rows as rows_contract
 from asbuilt.events import AnyFact, CorrectionMade, StateChanged, Unknown
 from asbuilt.record import Entry
 from asbuilt.record.memory import Log
+from asbuilt.rows import Derivation, Table, View
+from asbuilt.rows.store import Store
 from asbuilt.views.shift.rows import cell_of
-from asbuilt.views.store import Store
 from tests.strategies import History, arrivals, histories, small_facts, unknown_facts
 
 VIEWS = views.discover()
@@ -97,7 +99,7 @@ def rows_expected(facts: Iterable[AnyFact]) -> Rows:
     return found
 
 
-def _merged(table: views.Table, known: Any, row: Any) -> Any:
+def _merged(table: Table, known: Any, row: Any) -> Any:
     if known is None:
         return row
     return type(row)(
@@ -266,8 +268,8 @@ class Longer(NamedTuple):
 
 def test_rows_of_another_version_that_lack_a_column_are_seen_to_be_outdated(tmp_path):
     view = VIEWS["line"]
-    old = views._table("demo", Visit, ("station", "time_us", "fact"), (), {})
-    new = views._table("demo", Longer, ("station", "time_us", "fact"), ("gate",), {})._replace(name=old.name)
+    old = rows_contract._table("demo", Visit, ("station", "time_us", "fact"), (), {})
+    new = rows_contract._table("demo", Longer, ("station", "time_us", "fact"), ("gate",), {})._replace(name=old.name)
     bare = view._replace(name="demo", rules={}, derivations=())
     Store(tmp_path / "views.db", {"demo": bare._replace(version=1, tables={Visit: old})}).close()
     store = Store(tmp_path / "views.db", {"demo": bare._replace(version=2, tables={Longer: new})})
@@ -278,14 +280,14 @@ def test_rows_of_another_version_that_lack_a_column_are_seen_to_be_outdated(tmp_
 def test_of_two_derived_rows_of_one_key_the_later_always_stays():
     """However often the subject is derived anew, and in whatever batches."""
     view = VIEWS["line"]
-    visit = views._table("demo", Visit, ("station", "time_us", "fact"), (), {})
-    last = views._table("demo", Last, ("station",), (), {})
+    visit = rows_contract._table("demo", Visit, ("station", "time_us", "fact"), (), {})
+    last = rows_contract._table("demo", Last, ("station",), (), {})
     demo = view._replace(
         name="demo",
         tables={Visit: visit, Last: last},
         rules={StateChanged: lambda fact, time_us: [Visit(fact.station, time_us, fact.id.bytes)]},
         derivations=(
-            views.Derivation(visit, "station", (last,), lambda found: [Last("p", n) for n in range(len(found), 0, -1)]),
+            Derivation(visit, "station", (last,), lambda found: [Last("p", n) for n in range(len(found), 0, -1)]),
         ),
     )
     for size in (1, 2, 3, 4):
@@ -489,7 +491,7 @@ def test_a_digest_tells_rows_apart():
     assert digest([ORIGINAL]) == digest([ORIGINAL], 1)
 
 
-def failing(fact_type: type[events.Event]) -> dict[str, views.View]:
+def failing(fact_type: type[events.Event]) -> dict[str, View]:
     """The views, one of them with a rule that fails half-way."""
 
     def rule(known: Callable[[Any, int], Iterable[Any]], fact: Any, time_us: int) -> Iterable[Any]:

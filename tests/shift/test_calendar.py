@@ -12,7 +12,7 @@ from asbuilt import events
 from asbuilt.app import AsBuilt
 from asbuilt.errors import PlantError
 from asbuilt.plant import parse
-from asbuilt.shifts import forecast, plan_of, shifts_of
+from asbuilt.plant.calendar import forecast, plan_of, shifts_of
 from tests.shift.telling import LINE, Facts, plant, shift, taken_in
 
 BERLIN = ZoneInfo("Europe/Berlin")

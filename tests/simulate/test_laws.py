@@ -41,7 +41,7 @@ from asbuilt.events import (
     UnitStarted,
 )
 from asbuilt.plant import Plant
-from asbuilt.shifts import shifts_of
+from asbuilt.plant.calendar import shifts_of
 from asbuilt.simulate import SimulatedPlant
 from asbuilt.simulate import miniature as tiny
 from asbuilt.simulate.after import COMPLAINTS, After

@@ -12,7 +12,7 @@ from asbuilt.access import Reader
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
-from asbuilt.shifts import at_place
+from asbuilt.plant.calendar import at_place
 from asbuilt.views.alarm.fold import Spell, Step
 
 SECOND_US = 1_000_000

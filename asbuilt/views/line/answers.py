@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from asbuilt.shifts import ShiftWindow
+from asbuilt.plant.calendar import ShiftWindow
 
 OWN_CAUSES = ("Held", "Aborted", "Stopped", "Holding", "Aborting", "Stopping", "Clearing", "Unholding")
 """States whose cause lies at the station itself."""

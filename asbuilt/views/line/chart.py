@@ -6,7 +6,7 @@ import datetime as dt
 
 from markupsafe import Markup
 
-from asbuilt.shifts import ShiftWindow, seconds_between
+from asbuilt.plant.calendar import ShiftWindow, seconds_between
 from asbuilt.views.line.answers import Board, Curve, RibbonPart
 from asbuilt.web import svg, words
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
-from asbuilt.shifts import seconds_between
+from asbuilt.plant.calendar import seconds_between
 from asbuilt.views.line.answers import FROM_OUTSIDE, OWN_CAUSES, Buffer, Tile
 from asbuilt.views.line.fold import LONG_STAY_US, Stay
 from asbuilt.views.line.moment import Moment

@@ -7,7 +7,7 @@ import datetime as dt
 from asbuilt.access import Reader
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
-from asbuilt.shifts import ShiftWindow, next_shift, shift_at, shifts_of
+from asbuilt.plant.calendar import ShiftWindow, next_shift, shift_at, shifts_of
 
 SECOND_US = 1_000_000
 LAST_CYCLES = 12

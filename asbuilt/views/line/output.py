@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from asbuilt.plant import Station
-from asbuilt.shifts import forecast, pace_s, plan_of, utc
+from asbuilt.plant.calendar import forecast, pace_s, plan_of, utc
 from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
 from asbuilt.views.line.fold import Passage, State
 from asbuilt.views.line.moment import Moment

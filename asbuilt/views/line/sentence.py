@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from asbuilt.plant import Line
-from asbuilt.shifts import ShiftWindow
+from asbuilt.plant.calendar import ShiftWindow
 from asbuilt.views.line.answers import Buffer, Tile
 
 

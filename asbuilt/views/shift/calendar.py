@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
-from asbuilt.shifts import ShiftWindow, at_place, shifts_of
+from asbuilt.plant.calendar import ShiftWindow, at_place, shifts_of
 
 Plants = Sequence[tuple[dt.datetime, Plant]]
 SECOND_US = 1_000_000

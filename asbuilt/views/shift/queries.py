@@ -11,7 +11,7 @@ from asbuilt.access import Reader
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
-from asbuilt.shifts import ShiftWindow
+from asbuilt.plant.calendar import ShiftWindow
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
 from asbuilt.views.shift.clocks import ClockJump
 from asbuilt.views.shift.figures import Kpi

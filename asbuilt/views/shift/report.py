@@ -12,7 +12,7 @@ from asbuilt.access import Reader
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
-from asbuilt.shifts import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
+from asbuilt.plant.calendar import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
 from asbuilt.views.shift.calendar import HOUR_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look

@@ -11,7 +11,7 @@ from msgspec import Struct
 from asbuilt.access import Reader
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant, Round, Zone
-from asbuilt.shifts import shift_at
+from asbuilt.plant.calendar import shift_at
 from asbuilt.views.site.fold import Check, Presence
 
 SECOND_US = 1_000_000

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
-from asbuilt.curves import Curve
+from asbuilt.exchange.curves import Curve
 from asbuilt.views.unit.answers import ChannelRow, Step
 from asbuilt.web import svg, words
 from asbuilt.web.svg import line, path, rect, text

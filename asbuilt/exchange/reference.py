@@ -1,4 +1,4 @@
-"""The reference pages of adapters, made of their docstrings and settings: `python -m asbuilt.reference docs/adapters`."""
+"""The reference pages of adapters, made of their docstrings and settings: `python -m asbuilt.exchange.reference docs/adapters`."""
 
 from __future__ import annotations
 

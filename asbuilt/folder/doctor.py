@@ -12,7 +12,7 @@ from asbuilt.app import system_clock
 from asbuilt.errors import AsBuiltError
 from asbuilt.folder import DataFolder
 from asbuilt.record import sqlite
-from asbuilt.views.store import Store
+from asbuilt.rows.store import Store
 
 CLOCK_DOUBT_S = 3600
 

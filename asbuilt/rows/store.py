@@ -24,8 +24,8 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
-from asbuilt.sqlite_file import put_rows
-from asbuilt.views import Derivation, Row, Rule, Table, View
+from asbuilt.folder.sqlite_file import put_rows
+from asbuilt.rows import Derivation, Row, Rule, Table, View
 
 APPLICATION_ID = 0x61736276  # "asbv"
 _CORE = """

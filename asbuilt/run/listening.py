@@ -23,7 +23,7 @@ from asbuilt.app import OWN_SOURCE, configure
 from asbuilt.errors import AsBuiltError, RecordFull
 from asbuilt.events import AlarmCleared, AlarmRaised, HeartbeatMissed, SourceConnected, SourceLost
 from asbuilt.plant import AdapterSettings, Plant, load
-from asbuilt.sink import AppSink
+from asbuilt.run.intake import AppSink
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt

@@ -1,0 +1,148 @@
+"""The contract of rows: how a fold declares what it makes of facts, and where that is kept.
+
+A fold is a module `fold.py` in a folder of `asbuilt.domain` (rows that several pages need, owned once) or of
+`asbuilt.views` (rows of one view alone). It is pure; it imports the vocabulary and nothing else, and declares in
+plain data:
+
+- `VERSION`: raise it whenever rows change; the view is then folded anew from the record.
+- `ROWS`: row class (a `NamedTuple`) → its key columns. Column types come from the annotations.
+- `RULES`: event type → function of a fact and its `event_time` in microseconds, giving the rows
+  that belong to *that one fact*. Keys hold the fact's id, so the same fact always gives the same
+  rows and a correction can take them back.
+- `INDEXES` (optional): row class → index columns, SQL text such as `"station, time_us"`.
+- `DERIVED` (optional): what needs the history of one subject. Each entry is a dictionary:
+  `rows` (the row classes it makes), `of` (the row class it is made from), `by` (a column of
+  both), `rule` (all `of` rows of one subject in key order → its derived rows; of two with the same
+  key the later one stays).
+- `TALLIES` (optional): row class → {column: "sum" | "min" | "max"}; the other columns are the
+  key. `tally(facts)` gives rows of a batch of (fact, microseconds), to be merged in. Tallies count what was
+  delivered, so corrections do not change them.
+
+Whatever a view declares this way is independent of arrival order (laws 3 and 4): rows of a fact
+depend on the fact alone, derived rows on the set of their subject's rows, tallies commute.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from asbuilt.events import AnyFact, Event
+
+Row = tuple[Any, ...]
+Rule = Callable[[Any, int], Iterable[Row]]
+Timed = tuple[AnyFact, int]
+"""A fact with its event time in microseconds since 1970 UTC."""
+
+_SQL_TYPES = {str: "TEXT", int: "INTEGER", bytes: "BLOB", float: "REAL"}
+
+
+class Column(NamedTuple):
+    """A column: its name, SQL type, and whether it may be empty."""
+
+    name: str
+    sql_type: str
+    optional: bool
+
+
+class Table(NamedTuple):
+    """How the rows of one class are stored.
+
+    `key_at` says where the key columns stand in a row; `merge` is empty unless it is a tally.
+    """
+
+    name: str
+    row: type[Row]
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    key_at: tuple[int, ...]
+    indexes: tuple[str, ...] = ()
+    merge: Mapping[str, str] = {}
+
+
+class Derivation(NamedTuple):
+    """Rows of one subject that follow from all its rows of another class."""
+
+    of: Table
+    by: str
+    into: tuple[Table, ...]
+    rule: Callable[[list[Any]], Iterable[Row]]
+
+
+class View(NamedTuple):
+    """A view, or rows that views share, loaded and checked."""
+
+    name: str
+    version: int
+    tables: Mapping[type[Row], Table]
+    rules: Mapping[type[Event], Rule]
+    tallies: frozenset[type[Row]]
+    tally: Callable[[Iterable[Timed]], Iterable[Row]] | None
+    derivations: tuple[Derivation, ...]
+    fold: ModuleType
+    queries: ModuleType | None
+    page: ModuleType | None
+
+
+def load(name: str, package: str) -> View:
+    """Import the modules of a view, or of rows that views share, and check that they keep the contract."""
+    fold = importlib.import_module(f"{package}.fold")
+    queries = _optional(package, "queries")
+    page = _optional(package, "page")
+    indexes = getattr(fold, "INDEXES", {})
+    tallies = getattr(fold, "TALLIES", {})
+    tables = {
+        row: _table(name, row, key, tuple(indexes.get(row, ())), {}) for row, key in getattr(fold, "ROWS", {}).items()
+    }
+    for row, merge in tallies.items():
+        key = tuple(column for column in row._fields if column not in merge)
+        tables[row] = _table(name, row, key, tuple(indexes.get(row, ())), merge)
+    derivations = tuple(
+        Derivation(tables[entry["of"]], entry["by"], tuple(tables[row] for row in entry["rows"]), entry["rule"])
+        for entry in getattr(fold, "DERIVED", ())
+    )
+    for derivation in derivations:
+        for table in (derivation.of, *derivation.into):
+            if derivation.by not in [column.name for column in table.columns]:
+                raise TypeError(f"view {name}: {table.name} has no column {derivation.by!r} to derive by")
+        if derivation.by not in [derivation.of.key[0], *(index.split(",")[0] for index in derivation.of.indexes)]:
+            raise TypeError(f"view {name}: {derivation.of.name} needs {derivation.by!r} first in its key or an index")
+    return View(
+        name=name,
+        version=fold.VERSION,
+        tables=tables,
+        rules=fold.RULES,
+        tallies=frozenset(tallies),
+        tally=getattr(fold, "tally", None),
+        derivations=derivations,
+        fold=fold,
+        queries=queries,
+        page=page,
+    )
+
+
+def _optional(package: str, name: str) -> ModuleType | None:
+    found = importlib.util.find_spec(f"{package}.{name}") is not None
+    return importlib.import_module(f"{package}.{name}") if found else None
+
+
+def _table(view: str, row: Any, key: tuple[str, ...], indexes: tuple[str, ...], merge: Mapping[str, str]) -> Table:
+    hints = typing.get_type_hints(row)
+    columns = []
+    for name in row._fields:
+        hint, optional = hints[name], False
+        if isinstance(hint, types.UnionType):
+            optional = True
+            (hint,) = [part for part in hint.__args__ if part is not types.NoneType]
+        columns.append(Column(name, _SQL_TYPES[hint], optional))
+    key_at = tuple(row._fields.index(column) for column in key)
+    return Table(f"{view}_{_snake(row.__name__)}", row, tuple(columns), key, key_at, indexes, merge)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from asbuilt import events
-from asbuilt.events import AnyFact, CorrectionMade, Event, MessageRejected, PlantDefined, Unknown
+from asbuilt.events import AnyFact, CorrectionMade, Event, MessageRejected, PlantDefined, Unknown, codec
 
 START = dt.datetime(2026, 6, 1, 5, 0, tzinfo=dt.UTC)
 ZONES = [dt.UTC, dt.timezone(dt.timedelta(hours=3)), dt.timezone(dt.timedelta(hours=-5, minutes=-30))]
@@ -82,7 +82,7 @@ def _annotated(kind: Any, meta: msgspec.Meta) -> SearchStrategy[Any]:
 
 def fields(cls: type[msgspec.Struct], known: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
     """A value for every field: by the field's name where it is known, else by its annotation."""
-    hints = typing.get_type_hints(cls, vars(events), include_extras=True)
+    hints = typing.get_type_hints(cls, include_extras=True)
     found = {}
     for field in msgspec.structs.fields(cls):
         optional = not field.required and field.default is None
@@ -203,7 +203,7 @@ def small_facts() -> SearchStrategy[Event]:
 
 unknown_facts = st.builds(
     lambda fact_id, number, time, extra: events.decode(
-        events._encoder.encode(
+        codec._encoder.encode(
             {"type": f"later_{number}.v1", "id": fact_id, "event_time": time, "source": "bench", **extra}
         )
     ),

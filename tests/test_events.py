@@ -25,6 +25,7 @@ from asbuilt.events import (
     SourceConnected,
     StateChanged,
     Unknown,
+    codec,
 )
 from tests.strategies import facts_of, instants, unknown_facts
 
@@ -101,7 +102,7 @@ def test_canonical_bytes_stay_as_they_are(fact, data):
 
 def test_every_type_has_a_versioned_name():
     for name in events.TYPES:
-        assert events._TYPE_NAME.match(name), name
+        assert codec._TYPE_NAME.match(name), name
 
 
 @pytest.mark.parametrize("cls", events.TYPES.values(), ids=events.TYPES)

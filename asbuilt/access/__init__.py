@@ -7,24 +7,44 @@ Today a reader may read everything.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import apsw
 
 from asbuilt import events
+from asbuilt.access.conditions import (
+    Total,
+    Translate,
+    Value,
+    Where,
+    Wheres,
+    checked,
+    count,
+    order_sql,
+    total_sql,
+    where_sql,
+)
 from asbuilt.access.known import Known
 from asbuilt.errors import UsageError
 from asbuilt.events import AnyFact
 from asbuilt.exchange.curves import Curve
 from asbuilt.plant import Plant
 from asbuilt.record import Record, Recorded
+from asbuilt.rows import Table
 from asbuilt.rows.store import Store
 
 R = TypeVar("R", bound=tuple[Any, ...])
+ALL: Where = {}
+"""No condition."""
 PlantAt = Callable[[dt.datetime], Plant]
 Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
+
+
+def _limited(limit: int | None) -> str:
+    return "" if limit is None else f" LIMIT {max(0, int(limit))}"
 
 
 class UnitSeal(NamedTuple):
@@ -93,16 +113,99 @@ class Reader:
         """Every plant in force at some time, in order of when it began; the first holds before it as well."""
         return self._plants()
 
-    def rows(self, row: type[R], where: str, *bindings: object) -> list[R]:
-        """Rows of a class for which the SQL condition holds; it may go on with ORDER BY and LIMIT."""
+    def rows(
+        self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "", limit: int | None = None
+    ) -> list[R]:
+        """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
         table = self._store.table(row)
         make = row._make  # type: ignore[attr-defined]
-        return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
+        if isinstance(where, str):  # asked in SQL, by queries that do not yet ask in words
+            return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
+        sql, values = where_sql(table, where, self._kept(table))
+        found = self._rows.execute(
+            f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
+        )
+        return list(map(make, found))
 
-    def first(self, row: type[R], where: str, *bindings: object) -> R | None:
+    def first(self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "") -> R | None:
         """The first such row."""
-        found = self.rows(row, f"{where} LIMIT 1", *bindings)
+        if isinstance(where, str):
+            found = self.rows(row, f"{where} LIMIT 1", *bindings)
+        else:
+            found = self.rows(row, where, order=order, limit=1)
         return found[0] if found else None
+
+    def exists(self, row: type[R], where: Wheres = ALL) -> bool:
+        """Whether there is such a row."""
+        return self.first(row, where) is not None
+
+    def rows_of(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[R]:
+        """Rows whose column has one of many values, found one value after the other by the column's index."""
+        table = self._store.table(row)
+        sql, bound = where_sql(table, where, self._kept(table), "t.")
+        found = self._rows.execute(
+            f"SELECT t.* FROM json_each(?) AS j CROSS JOIN {table.name} AS t ON t.{checked(table, column)} = j.value"
+            f" WHERE {sql}",
+            [json.dumps(self._kept(table)(column, values)), *bound],
+        )
+        return list(map(row._make, found))  # type: ignore[attr-defined]
+
+    def values(self, row: type[R], column: str, where: Wheres = ALL, limit: int | None = None) -> list[Any]:
+        """The different values of a column among such rows, in order."""
+        table = self._store.table(row)
+        sql, values = where_sql(table, where, self._kept(table))
+        name = checked(table, column)
+        found = self._rows.execute(f"SELECT DISTINCT {name} FROM {table.name} WHERE {sql}{_limited(limit)}", values)
+        return sorted(value for (value,) in found)
+
+    def totals(
+        self, row: type[R], where: Wheres = ALL, *, by: Sequence[str] = (), of: Sequence[Total] = (count(),)
+    ) -> list[tuple[Any, ...]]:
+        """Figures over groups of rows: the columns grouped by, then the figures; without `by` one row."""
+        table = self._store.table(row)
+        sql, values = where_sql(table, where, self._kept(table))
+        names = [checked(table, column) for column in by]
+        asked = ", ".join([*names, *(total_sql(table, one) for one in of)])
+        grouped = f" GROUP BY {', '.join(names)}" if names else ""
+        return self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{grouped}", values).fetchall()
+
+    def totals_in(
+        self,
+        row: type[R],
+        ranges: Sequence[tuple[int, int]],
+        column: str,
+        where: Where = ALL,
+        *,
+        end: str = "",
+        by: Sequence[str] = (),
+        of: Sequence[Total] = (count(),),
+    ) -> list[tuple[Any, ...]]:
+        """Figures per range: the range's number, the columns grouped by, the figures; ranges without rows are left out.
+
+        A row is in a half-open range by `column`; with `end` it is an interval from `column` to `end` and is in every
+        range it overlaps (`conditions.overlap` sums what they share).
+        """
+        if not ranges:
+            return []
+        table = self._store.table(row)
+        sql, values = where_sql(table, where, self._kept(table), "t.")
+        begin = f"t.{checked(table, column)}"
+        inside = (
+            f"{begin} < r.value->>1 AND t.{checked(table, end)} > r.value->>0"
+            if end
+            else f"{begin} >= r.value->>0 AND {begin} < r.value->>1"
+        )
+        names = [f"t.{checked(table, name)}" for name in by]
+        asked = ", ".join(["r.key", *names, *(total_sql(table, one, "t.") for one in of)])
+        return self._rows.execute(
+            f"SELECT {asked} FROM json_each(?) AS r CROSS JOIN {table.name} AS t ON {inside} AND {sql}"
+            f" GROUP BY {', '.join(['r.key', *names])}",
+            [json.dumps(ranges), *values],
+        ).fetchall()
+
+    def _kept(self, table: Table) -> Translate:
+        """How the store keeps the values of a table's columns."""
+        return lambda column, values: list(values)
 
     def select(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
         """Answer an SQL query over the views' tables (`view_row_class`), for sums and joins."""

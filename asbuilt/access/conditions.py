@@ -1,0 +1,181 @@
+"""What a query asks of rows, in words: conditions on columns, orders and totals, of which `Reader` alone makes SQL.
+
+    reader.rows(State, {"station": path, "time_us": at_most(at_us)}, order="-time_us -fact", limit=1)
+    reader.totals(Report, {"order_no": name}, by=("kind",), of=(count(), total("good")))
+
+A condition maps columns to what they must be: a value means equal, a `Test` is made by the functions here, and
+several mappings in a list are alternatives. Column names are checked against the row class.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from asbuilt.rows import Row, Table
+
+MOST_DISTINCT: Final = 1_000_000
+"""More values than these are not asked for in one condition."""
+
+
+class Test(NamedTuple):
+    """A condition on one column: SQL with `{}` for the column, and what it binds.
+
+    `names` tells that the bindings are values of the column, so that the store may keep them in another form.
+    """
+
+    sql: str
+    bindings: tuple[Any, ...]
+    ordered: bool = False
+
+
+Value = str | int | bytes | float | None
+Where = Mapping[str, "Value | Test"]
+Wheres = Where | Sequence[Where]
+"""One condition, or several of which one must hold."""
+
+
+def at_most(value: int) -> Test:
+    """≤ value."""
+    return Test("{} <= ?", (value,), ordered=True)
+
+
+def at_least(value: int) -> Test:
+    """≥ value."""
+    return Test("{} >= ?", (value,), ordered=True)
+
+
+def below(value: int) -> Test:
+    """< value."""
+    return Test("{} < ?", (value,), ordered=True)
+
+
+def above(value: int) -> Test:
+    """> value."""
+    return Test("{} > ?", (value,), ordered=True)
+
+
+def between(first: int, before: int) -> Test:
+    """From `first` on and before `before`: the half-open interval."""
+    return Test("{0} >= ? AND {0} < ?", (first, before), ordered=True)
+
+
+def after_until(after: int, until: int) -> Test:
+    """After `after` and at `until` at the latest."""
+    return Test("{0} > ? AND {0} <= ?", (after, until), ordered=True)
+
+
+def other_than(value: Value) -> Test:
+    """Not this value."""
+    return Test("{} IS NOT ?", (value,))
+
+
+def one_of(values: Iterable[Value]) -> Test:
+    """One of these values; none of them means no row."""
+    listed = tuple(values)
+    assert len(listed) <= MOST_DISTINCT, "ask in portions"
+    return Test("{} IN", listed)
+
+
+class Total(NamedTuple):
+    """A figure over a group of rows: SQL with the columns in braces."""
+
+    sql: str
+    columns: tuple[str, ...]
+
+
+def count() -> Total:
+    """How many rows."""
+    return Total("count(*)", ())
+
+
+def distinct(column: str) -> Total:
+    """How many different values of a column."""
+    return Total("count(DISTINCT {})", (column,))
+
+
+def total(column: str, minus: str = "") -> Total:
+    """The sum of a column, or of the difference of two; 0 over no rows."""
+    return Total("coalesce(sum({} - {}), 0)", (column, minus)) if minus else Total("coalesce(sum({}), 0)", (column,))
+
+
+def least(column: str) -> Total:
+    """The smallest value; None over no rows."""
+    return Total("min({})", (column,))
+
+
+def most(column: str) -> Total:
+    """The largest value; None over no rows."""
+    return Total("max({})", (column,))
+
+
+def overlap(start: str, end: str) -> Total:
+    """For ranges only (`Reader.totals_in`): the sum of what each row's interval shares with the range."""
+    return Total("coalesce(sum(min({}, r.value->>1) - max({}, r.value->>0)), 0)", (end, start))
+
+
+# --------------------------------------------------------------------------- into SQL
+
+
+Translate = Callable[[str, Iterable[Value]], list[Any]]
+"""The values of a column as the store keeps them; a value it never saw is left out."""
+
+
+def where_sql(table: Table, where: Wheres, translate: Translate, alias: str = "") -> tuple[str, list[Any]]:
+    """The condition as SQL and its bindings; `alias` stands before each column."""
+    alternatives = [where] if isinstance(where, Mapping) else list(where)
+    if not alternatives:
+        return "0", []
+    found = [_all_sql(table, one, translate, alias) for one in alternatives]
+    bindings = [value for _, bound in found for value in bound]
+    return (found[0][0] if len(found) == 1 else " OR ".join(f"({sql})" for sql, _ in found)), bindings
+
+
+def _all_sql(table: Table, where: Where, translate: Translate, alias: str) -> tuple[str, list[Any]]:
+    parts: list[str] = []
+    bindings: list[Any] = []
+    for column, wanted in where.items():
+        name = f"{alias}{checked(table, column)}"
+        test = wanted if isinstance(wanted, Test) else Test("{} IS ?", (wanted,))
+        values = list(test.bindings) if test.ordered else translate(column, test.bindings)
+        if test.sql == "{} IN":
+            parts.append(
+                f"{name} IN (SELECT value FROM json_each(?))" if _plain(values) else f"{name} IN ({_marks(values)})"
+            )
+            bindings += [json.dumps(values)] if _plain(values) else values
+        elif len(values) < len(test.bindings):
+            # The store never saw this value: no row has it.
+            parts.append("1" if "NOT" in test.sql else "0")
+        else:
+            parts.append(f"{name} = ?" if test.sql == "{} IS ?" and values[0] is not None else test.sql.format(name))
+            bindings += values
+    return " AND ".join(parts) or "1", bindings
+
+
+def _plain(values: Sequence[Any]) -> bool:
+    return not any(isinstance(value, bytes) for value in values)
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def order_sql(table: Table, order: str, alias: str = "") -> str:
+    """`"-time_us fact"` as ORDER BY: columns by blanks, a minus for descending; empty for none."""
+    parts = [
+        f"{alias}{checked(table, word.lstrip('-'))}{' DESC' if word.startswith('-') else ''}" for word in order.split()
+    ]
+    return f" ORDER BY {', '.join(parts)}" if parts else ""
+
+
+def total_sql(table: Table, one: Total, alias: str = "") -> str:
+    """A total as an SQL expression."""
+    return one.sql.format(*(f"{alias}{checked(table, column)}" for column in one.columns))
+
+
+def checked(table: Table, column: str) -> str:
+    """The column's name, which the row class must have."""
+    row: type[Row] = table.row
+    assert column in row._fields, f"{row.__name__} has no column {column!r}"  # type: ignore[attr-defined]
+    return column

@@ -37,6 +37,7 @@ from asbuilt.rows import Table
 from asbuilt.rows.store import Store
 
 R = TypeVar("R", bound=tuple[Any, ...])
+R2 = TypeVar("R2")
 ALL: Where = {}
 """No condition."""
 PlantAt = Callable[[dt.datetime], Plant]
@@ -100,6 +101,14 @@ class Reader:
         self._plant_at = plant_at
         self._known: dict[dt.datetime, Known] = {}
         self._plants = plants
+        self._once: dict[Any, Any] = {}
+
+    def once(self, key: Any, make: Callable[[], R2]) -> R2:
+        """What a question works out is worked out once for all who ask in the same reader; `key` names it."""
+        if key not in self._once:
+            self._once[key] = make()
+        found: R2 = self._once[key]
+        return found
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
         """The moment a query is about: `at`, or now."""

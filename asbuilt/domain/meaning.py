@@ -5,9 +5,26 @@ One function a rule, each with its reason. A rule sees facts alone: no rows, no 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from asbuilt.events import Counted, OperationCompleted, OperationReported, lot_key, unit_key
+from asbuilt.events import (
+    Counted,
+    Event,
+    GapFound,
+    HeartbeatMissed,
+    Measured,
+    OperationCompleted,
+    OperationReported,
+    OperationStarted,
+    RunRecorded,
+    SourceConnected,
+    SourceLost,
+    StateChanged,
+    lot_key,
+    microseconds,
+    unit_key,
+)
 
 # --------------------------------------------------------------------------- what a fact is about
 
@@ -55,3 +72,100 @@ def pieces_of(fact: Counted | OperationCompleted | OperationReported) -> Pieces:
                 if fact.kind == "production"
                 else Pieces(0, 0, 0, 0)
             )
+
+
+# --------------------------------------------------------------------------- when a source was heard
+
+OWN_SOURCE = "asbuilt"
+"""The source of what the product itself says (plant files, rejections, silences)."""
+OBSERVATIONS: frozenset[type[Event]] = frozenset(
+    (StateChanged, Counted, OperationStarted, OperationCompleted, OperationReported, Measured, RunRecorded)
+)
+"""What is seen of a station while it happens: it shows that somebody observes. What people explain, plan, note or
+decide later is no observation of the moment at which they say it."""
+WATCHING: frozenset[type[Event]] = frozenset((SourceConnected, SourceLost, HeartbeatMissed, GapFound))
+"""What is said about sources, by the watch over them or by a part in front of them: no word of theirs."""
+
+
+def lost_since_us(fact: HeartbeatMissed | SourceLost, time_us: int) -> int:
+    """Since when a source that is said to be lost at `time_us` was silent.
+
+    Never later than the moment at which it is said: a sender whose clock is ahead cannot be heard after it was lost.
+    """
+    seen_us = microseconds(fact.last_seen) if fact.last_seen is not None else time_us
+    return min(seen_us, time_us)
+
+
+# --------------------------------------------------------------------------- what is one stop
+
+Told = tuple[str, str]
+"""A state and the reason told with it; empty where none is."""
+
+_ABORT = ("Aborting", "Aborted", "Clearing")
+_STOP = ("Stopping", "Stopped")
+_HOLD = ("Holding", "Held", "Unholding")
+_SUSPEND = ("Suspending", "Suspended", "Unsuspending")
+_FOLLOWS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_ABORT, (*_ABORT, "Stopped", "Resetting")),
+    **dict.fromkeys(_STOP, (*_STOP, "Resetting")),
+    **dict.fromkeys(_HOLD, _HOLD),
+    **dict.fromkeys(_SUSPEND, _SUSPEND),
+}
+"""Which states go on with the stop that a state belongs to: PackML passes Aborting, Aborted, Clearing, Stopped and
+Resetting on its way back from one stop."""
+_RUNS = ("Execute", "Starting", "Completing")
+_LEAD = {
+    **dict.fromkeys(_ABORT, "Aborted"),
+    **dict.fromkeys(_STOP, "Stopped"),
+    **dict.fromkeys(_HOLD, "Held"),
+    **dict.fromkeys(_SUSPEND, "Suspended"),
+}
+
+
+def goes_on(before: Told, after: Told) -> bool:
+    """Whether a change of state goes on with what stood: the same state, or the next state of the same stop.
+
+    Another reason than the one told is another stop; one that comes later, or is no longer told, is not. What runs is
+    no stop.
+    """
+    if before[0] in _RUNS:
+        return False
+    if before[1] and after[1] and before[1] != after[1]:
+        return False
+    return after[0] == before[0] or after[0] in _FOLLOWS.get(before[0], ())
+
+
+def changes_meaning(before: Told, after: Told) -> bool:
+    """Whether what goes on reads otherwise than it was told: for another reason, or as part of a stop of other kind."""
+    if not goes_on(before, after):
+        return False
+    return before[1] != after[1] or lead_of(before[0]) != lead_of(after[0])
+
+
+def lead_of(state: str) -> str:
+    """The state by which a stop that begins with this state goes: Aborted for Aborting, Held for Holding."""
+    return _LEAD.get(state, state)
+
+
+class Instant(Protocol):
+    """A row told for an instant, microseconds since 1970 UTC."""
+
+    @property
+    def time_us(self) -> int:
+        """The instant."""
+        ...
+
+
+T = TypeVar("T", bound=Instant)
+
+
+def last_of_instants(later_first: Sequence[T]) -> list[T]:
+    """What was told for an instant, one row an instant, in the given order: the latest first, by time and then by id.
+
+    Of two states told for one instant the one of the later id holds; the other lasted for no time.
+    """
+    found: list[T] = []
+    for row in later_first:
+        if not found or row.time_us != found[-1].time_us:
+            found.append(row)
+    return found

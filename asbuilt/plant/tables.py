@@ -187,6 +187,12 @@ STATE_TIMES: dict[str, TimeKind] = {
 """What each PackML state counts as unless the plant file or the reason says otherwise."""
 
 
+UNHEARD_S = 86_400.0
+"""A station that produces makes itself heard: pieces, cycles, the next state. A day without any word is no production."""
+UNHEARD_STANDING_S = 604_800.0
+"""One that stands has nothing to say until it goes on: over a weekend, or a long repair. Two weeks are no repair."""
+
+
 class TimeModel(Table, frozen=True, kw_only=True):
     """How states become times and when figures are withheld.
 
@@ -194,6 +200,9 @@ class TimeModel(Table, frozen=True, kw_only=True):
     stops, everywhere. Ratios are withheld below `min_coverage` (share of the planned busy time that
     was observed) and where planned run time exceeds run time by more than `max_effectiveness`.
     `without_order` says what a delay counts as while no order is in work at the station.
+
+    Where a source has no `fresh_s`, its last word holds for `unheard_s` seconds, and for `unheard_standing_s` where the
+    station then stood (or people report what they did): what lies beyond that is not observed.
     """
 
     states: dict[str, TimeKind] = {}
@@ -201,6 +210,8 @@ class TimeModel(Table, frozen=True, kw_only=True):
     min_coverage: Annotated[float, Meta(ge=0, le=1)] = 0.5
     max_effectiveness: Annotated[float, Meta(gt=0, le=100)] = 1.2
     without_order: Literal["delay", "down"] = "delay"
+    unheard_s: Annotated[float, Meta(gt=0, le=31_536_000)] = UNHEARD_S
+    unheard_standing_s: Annotated[float, Meta(gt=0, le=31_536_000)] = UNHEARD_STANDING_S
 
 
 class Reason(Table, frozen=True, kw_only=True):

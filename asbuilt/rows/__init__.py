@@ -12,7 +12,7 @@ plain data:
 - `INDEXES` (optional): row class → index columns, SQL text such as `"station, time_us"`.
 - `DERIVED` (optional): what needs the history of one subject. Each entry is a dictionary:
   `rows` (the row classes it makes), `of` (the row class it is made from), `by` (a column of
-  both), `rule` (all `of` rows of one subject in key order → its derived rows; of two with the same
+  both, or several that name the subject together), `rule` (all `of` rows of one subject in key order → its derived rows; of two with the same
   key the later one stays).
 - `TALLIES` (optional): row class → {column: "sum" | "min" | "max"}; the other columns are the
   key. `tally(facts)` gives rows of a batch of (fact, microseconds), to be merged in. Tallies count what was
@@ -69,7 +69,7 @@ class Derivation(NamedTuple):
     """Rows of one subject that follow from all its rows of another class."""
 
     of: Table
-    by: str
+    by: tuple[str, ...]
     into: tuple[Table, ...]
     rule: Callable[[list[Any]], Iterable[Row]]
 
@@ -103,15 +103,18 @@ def load(name: str, package: str) -> View:
         key = tuple(column for column in row._fields if column not in merge)
         tables[row] = _table(name, row, key, tuple(indexes.get(row, ())), merge)
     derivations = tuple(
-        Derivation(tables[entry["of"]], entry["by"], tuple(tables[row] for row in entry["rows"]), entry["rule"])
+        Derivation(tables[entry["of"]], _names(entry["by"]), tuple(tables[row] for row in entry["rows"]), entry["rule"])
         for entry in getattr(fold, "DERIVED", ())
     )
     for derivation in derivations:
         for table in (derivation.of, *derivation.into):
-            if derivation.by not in [column.name for column in table.columns]:
-                raise TypeError(f"view {name}: {table.name} has no column {derivation.by!r} to derive by")
-        if derivation.by not in [derivation.of.key[0], *(index.split(",")[0] for index in derivation.of.indexes)]:
-            raise TypeError(f"view {name}: {derivation.of.name} needs {derivation.by!r} first in its key or an index")
+            lacking = [by for by in derivation.by if by not in [column.name for column in table.columns]]
+            if lacking:
+                raise TypeError(f"view {name}: {table.name} has no column {lacking[0]!r} to derive by")
+        width = len(derivation.by)
+        found = [derivation.of.key[:width], *(tuple(i.split(", ")[:width]) for i in derivation.of.indexes)]
+        if derivation.by not in found:
+            raise TypeError(f"view {name}: {derivation.of.name} needs {derivation.by} first in its key or an index")
     return View(
         name=name,
         version=fold.VERSION,
@@ -124,6 +127,10 @@ def load(name: str, package: str) -> View:
         queries=queries,
         page=page,
     )
+
+
+def _names(by: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (by,) if isinstance(by, str) else tuple(by)
 
 
 def _optional(package: str, name: str) -> ModuleType | None:

@@ -312,23 +312,27 @@ class Store:
 
     def _derive(self, derivation: Derivation, batch: _Batch, changed: defaultdict[str, set[Any]]) -> None:
         """Derive anew whatever follows from the rows of the subjects this batch touched."""
-        of, by = derivation.of, derivation.by
-        at = of.row._fields.index(by)  # type: ignore[attr-defined]
-        touched = {row[at] for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
+        of, by = derivation.of, ", ".join(derivation.by)
+        at = [of.row._fields.index(name) for name in derivation.by]  # type: ignore[attr-defined]
+        subject = itemgetter(*at)
+        touched = {subject(row) for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
         old: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
         # By key, as the table has it: of two rows of one key the rule's later one stays, always.
         new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
         keys = {table.row: table.key_at for table in derivation.into}
+        one = "?" if len(at) == 1 else f"({', '.join('?' * len(at))})"
         for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
-            marks = ", ".join("?" * len(subjects))
+            marks = ", ".join([one] * len(subjects))
+            wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
+            bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
             found = self._db.execute(
-                f"SELECT * FROM {of.name} WHERE {by} IN ({marks}) ORDER BY {by}, {', '.join(of.key)}", subjects
+                f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
             )
-            for _, rows in groupby(map(of.row._make, found), key=itemgetter(at)):  # type: ignore[attr-defined]
+            for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]
                 for row in derivation.rule(list(rows)):
                     new[type(row)][tuple(row[n] for n in keys[type(row)])] = row
             for table in derivation.into:
-                old[table.row].update(self._db.execute(f"SELECT * FROM {table.name} WHERE {by} IN ({marks})", subjects))
+                old[table.row].update(self._db.execute(f"SELECT * FROM {table.name} WHERE {wanted_by}", bound))
         for table in derivation.into:
             wanted = set(new[table.row].values())
             gone, come = sorted(old[table.row] - wanted), sorted(wanted - old[table.row])

@@ -86,10 +86,10 @@ def rows_expected(facts: Iterable[AnyFact]) -> Rows:
                 key = tuple(row[at] for at in table.key_at)
                 rows[type(row)][key] = _merged(table, rows[type(row)].get(key), row)
         for derivation in view.derivations:
-            at = derivation.of.row._fields.index(derivation.by)  # type: ignore[attr-defined]
+            at = [derivation.of.row._fields.index(by) for by in derivation.by]  # type: ignore[attr-defined]
             subjects = defaultdict(list)
             for _, row in sorted(rows[derivation.of.row].items()):
-                subjects[row[at]].append(row)
+                subjects[tuple(row[n] for n in at)].append(row)
             for of_subject in subjects.values():
                 for row in derivation.rule(of_subject):
                     key = tuple(row[at] for at in view.tables[type(row)].key_at)
@@ -287,7 +287,7 @@ def test_of_two_derived_rows_of_one_key_the_later_always_stays():
         tables={Visit: visit, Last: last},
         rules={StateChanged: lambda fact, time_us: [Visit(fact.station, time_us, fact.id.bytes)]},
         derivations=(
-            Derivation(visit, "station", (last,), lambda found: [Last("p", n) for n in range(len(found), 0, -1)]),
+            Derivation(visit, ("station",), (last,), lambda found: [Last("p", n) for n in range(len(found), 0, -1)]),
         ),
     )
     for size in (1, 2, 3, 4):

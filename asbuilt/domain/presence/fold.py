@@ -1,0 +1,162 @@
+"""When sources and stations were heard: events → rows.
+
+What is said about a connection (heard, lost, missed, not heard and never coming) is kept fact by fact. What was
+delivered is tallied by event time, in hours and, for sources, in minutes, with the first and the last word of each:
+a silence inside a history that was imported, or at the end of a file, is seen there and nowhere else.
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from asbuilt.domain.meaning import OBSERVATIONS, OWN_SOURCE, WATCHING, lost_since_us
+from asbuilt.events import (
+    AnyFact,
+    GapFound,
+    HeartbeatMissed,
+    OperationReported,
+    SourceConnected,
+    SourceLost,
+    microseconds,
+)
+from asbuilt.time import HOUR_US, MINUTE_US
+
+VERSION = 1
+
+
+class Notice(NamedTuple):
+    """A source is heard again, or was lost (`heard` 1 or 0); `since_us` is when what is said began to hold.
+
+    `watched` tells that the watch over live sources says so, which would have said more if there had been more to say.
+    Of a loss and a connection at one instant the connection holds: that instant the source was heard.
+    """
+
+    source: str
+    time_us: int
+    heard: int
+    fact: bytes
+    since_us: int
+    watched: int
+
+
+class Gap(NamedTuple):
+    """What a source saw between two moments was not heard and will not come."""
+
+    source: str
+    start_us: int
+    fact: bytes
+    end_us: int
+    reason: str
+
+
+class Hour(NamedTuple):
+    """The first and last word of a subject in an hour (`hour` = hours since 1970 UTC).
+
+    A subject is `source:NAME`, `station:PATH`, or empty for everything that observes.
+    """
+
+    subject: str
+    hour: int
+    first_us: int
+    last_us: int
+
+
+class Minute(NamedTuple):
+    """The first and last word of a source in a minute (`minute` = minutes since 1970 UTC)."""
+
+    source: str
+    minute: int
+    first_us: int
+    last_us: int
+
+
+ROWS = {
+    Notice: ("source", "time_us", "heard", "fact"),
+    Gap: ("source", "start_us", "fact"),
+}
+INDEXES = {Gap: ["start_us"]}
+TALLIES = {Hour: {"first_us": "min", "last_us": "max"}, Minute: {"first_us": "min", "last_us": "max"}}
+
+
+def _heard(fact: SourceConnected, time_us: int) -> Iterator[Notice]:
+    yield Notice(
+        source=fact.adapter,
+        time_us=time_us,
+        heard=1,
+        fact=fact.id.bytes,
+        since_us=time_us,
+        watched=int(fact.source == OWN_SOURCE),
+    )
+
+
+def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Notice]:
+    yield Notice(
+        source=fact.adapter,
+        time_us=time_us,
+        heard=0,
+        fact=fact.id.bytes,
+        since_us=lost_since_us(fact, time_us),
+        watched=int(fact.source == OWN_SOURCE),
+    )
+
+
+def _missed(fact: GapFound, time_us: int) -> Iterator[Gap]:
+    yield Gap(
+        source=fact.adapter,
+        start_us=microseconds(fact.start_time),
+        fact=fact.id.bytes,
+        end_us=microseconds(fact.end_time),
+        reason=fact.reason or "",
+    )
+
+
+RULES = {SourceConnected: _heard, HeartbeatMissed: _lost, SourceLost: _lost, GapFound: _missed}
+
+
+# --------------------------------------------------------------------------- words
+
+Span = list[int]
+
+
+def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Hour | Minute]:
+    """The first and last words of a batch, by source and minute, by subject and hour."""
+    minutes: dict[tuple[str, int], Span] = {}
+    hours: dict[tuple[str, int], Span] = {}
+    for fact, time_us in _moments(facts):
+        kind = type(fact)
+        if fact.source != OWN_SOURCE and kind not in WATCHING:
+            _widen(minutes, (fact.source, time_us // MINUTE_US), time_us, time_us)
+        if kind in OBSERVATIONS:
+            station = getattr(fact, "station", None)
+            if station is not None:
+                _widen(hours, (f"station:{station}", time_us // HOUR_US), time_us, time_us)
+            _widen(hours, ("", time_us // HOUR_US), time_us, time_us)
+        elif kind is SourceConnected:
+            # Something was heard. A loss or a gap that is noticed makes nothing heard.
+            _widen(hours, ("", time_us // HOUR_US), time_us, time_us)
+    for (source, minute), (first_us, last_us) in minutes.items():
+        _widen(hours, (f"source:{source}", minute * MINUTE_US // HOUR_US), first_us, last_us)
+        yield Minute(source, minute, first_us, last_us)
+    for (subject, hour), (first_us, last_us) in hours.items():
+        yield Hour(subject, hour, first_us, last_us)
+
+
+def _moments(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[tuple[AnyFact, int]]:
+    """When a fact speaks: at its time; a report, told when the work is over, at the begin of that as well."""
+    for fact, time_us in facts:
+        yield fact, time_us
+        if isinstance(fact, OperationReported):
+            yield fact, microseconds(fact.start_time)
+
+
+def _widen(spans: dict[tuple[str, int], Span], key: tuple[str, int], first_us: int, last_us: int) -> None:
+    span = spans.get(key)
+    if span is None:
+        spans[key] = [first_us, last_us]
+        return
+    if first_us < span[0]:
+        span[0] = first_us
+    if last_us > span[1]:
+        span[1] = last_us

@@ -1,0 +1,342 @@
+"""Was a station observed? Silence is the union of all reasons for it, each an interval of event time.
+
+A source is heard while it is connected and the record is written, and around every word it delivers. It is silent
+while it is lost, in gaps that were found, and where no word comes for longer than its `fresh_s` allows (five periods,
+as the watch over live sources has it) or, without one, than the plant file's `unheard_s` and `unheard_standing_s`.
+What is silent in a window is the part of what is silent in any longer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+
+from asbuilt.access import Reader
+from asbuilt.access.conditions import above, at_most, below, between
+from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
+from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
+from asbuilt.domain.states import told
+from asbuilt.events import microseconds
+from asbuilt.plant import Plant
+from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US
+
+SILENT_PERIODS: Final = 5
+"""A source is silent when it was not heard for so many of its periods."""
+_NEVER_US: Final = -(2**62)
+
+Reason = Literal["lost", "gap", "no word"]
+
+
+class Silence(NamedTuple):
+    """From when to when a station (or source) was not observed, and every reason that says so, in order."""
+
+    start_us: int
+    end_us: int
+    source: str
+    reasons: tuple[Reason, ...]
+
+
+class Holds(NamedTuple):
+    """How long a word of a source holds: for `limit_us` up to the next one; `after_us` of a longer silence as well.
+
+    `standing_us` is for a station that stood, or whose work people report; reports vouch for the time before them too.
+    """
+
+    limit_us: int
+    after_us: int
+    standing_us: int
+    reported: bool
+
+
+# --------------------------------------------------------------------------- stations
+
+
+def silences(reader: Reader, station: str, start_us: int, end_us: int) -> list[Silence]:
+    """When nobody observed a station between two instants, up to now, in order and without overlaps."""
+    key = ("silences", station, start_us, end_us)
+    return reader.once(key, lambda: list(_silences(reader, station, start_us, end_us)))
+
+
+def observed_us(reader: Reader, station: str, start_us: int, end_us: int) -> int:
+    """How many microseconds of a window, up to now, a station was observed."""
+    end_us = min(end_us, microseconds(reader.now))
+    silent = sum(one.end_us - one.start_us for one in silences(reader, station, start_us, end_us))
+    return max(0, end_us - start_us) - silent
+
+
+def silence_at(reader: Reader, station: str, at_us: int) -> Silence | None:
+    """The silence that hides a station at an instant, from its begin on; None if it is observed."""
+    plant = reader.plant()
+    span_us = 2 * round(max(plant.time_model.unheard_s, plant.time_model.unheard_standing_s) * SECOND_US)
+    here = silences(reader, station, at_us - span_us, at_us + 1)
+    if not here or here[-1].end_us <= at_us:
+        return None
+    first = here[-1]
+    for one in reversed(here):
+        if one.end_us >= first.start_us:
+            first = one
+    return first._replace(end_us=here[-1].end_us, reasons=here[-1].reasons)
+
+
+def _silences(reader: Reader, station: str, start_us: int, end_us: int) -> Iterator[Silence]:
+    plants = reader.plants()
+    begins = [_NEVER_US, *(microseconds(since) for since, _ in plants[1:]), FOREVER_US]
+    end_us = min(end_us, microseconds(reader.now))
+    for n, (_, plant) in enumerate(plants):
+        first, last = max(begins[n], start_us), min(begins[n + 1], end_us)
+        if first < last:
+            known = plant.stations.get(station)
+            source = known.source or "" if known is not None else ""
+            by_reason = dict(_reasons(reader, plant, station, source, first, last))
+            yield from _pieces(by_reason, source)
+
+
+def _reasons(
+    reader: Reader, plant: Plant, station: str, source: str, start_us: int, end_us: int
+) -> Iterator[tuple[Reason, list[Interval]]]:
+    """Every reason for silence and when it holds. A further reason is a further line here."""
+    yield "lost", _lost(reader, source, station, start_us, end_us)
+    yield "gap", _gaps(reader, source, start_us, end_us)
+    yield "no word", _without_word(reader, plant, station, source, start_us, end_us)
+
+
+def _pieces(by_reason: dict[Reason, list[Interval]], source: str) -> Iterator[Silence]:
+    """The union of intervals, cut where the reasons change."""
+    edges = sorted({edge for intervals in by_reason.values() for interval in intervals for edge in interval})
+    for start, end in pairwise(edges):
+        reasons = tuple(
+            reason for reason, intervals in by_reason.items() if any(a <= start and end <= b for a, b in intervals)
+        )
+        if reasons:
+            yield Silence(start, end, source, reasons)
+
+
+# --------------------------------------------------------------------------- what was said about the connection
+
+
+class Connection(NamedTuple):
+    """From when to when a source was connected; `sure` where the watch over live sources would have noticed its loss."""
+
+    start_us: int
+    end_us: int
+    sure: bool
+
+
+class Watch(NamedTuple):
+    """What notices say of a source, over all time that a window touches: connections and losses, in order."""
+
+    connected: list[Connection]
+    lost: list[Interval]
+
+
+def watch(reader: Reader, source: str, start_us: int, end_us: int) -> Watch:
+    """When a source was connected and lost around a window, by what was said about it; nothing is cut at the window."""
+    return reader.once(("watch", source, start_us, end_us), lambda: _watch(reader, source, start_us, end_us))
+
+
+def _watch(reader: Reader, source: str, start_us: int, end_us: int) -> Watch:
+    if not source:
+        return Watch([], [])
+    last = reader.first(Notice, {"source": source, "heard": 1, "time_us": at_most(start_us)}, order="-time_us")
+    # What is noticed later may have begun before the end: up to the next time the source was heard.
+    after = reader.first(Notice, {"source": source, "heard": 1, "time_us": above(end_us)}, order="time_us")
+    rows = reader.rows(
+        Notice,
+        {
+            "source": source,
+            "time_us": between(last.time_us if last else _NEVER_US, after.time_us + 1 if after else FOREVER_US),
+        },
+        order="time_us heard fact",
+    )
+    connected: list[Connection] = []
+    lost: list[Interval] = []
+    heard: Notice | None = None
+    gone_us: int | None = None
+    for row in rows:
+        if row.heard:
+            _close(connected, lost, heard, gone_us, row.time_us)
+            heard, gone_us = row, None
+        else:
+            begun_us = row.since_us if heard is None else max(row.since_us, heard.time_us)
+            gone_us = begun_us if gone_us is None else min(gone_us, begun_us)
+    adapter = source.partition(":")[0]
+    _close(connected, lost, heard, gone_us, FOREVER_US, live=source in reader.heard or adapter in reader.heard)
+    return Watch(connected, lost)
+
+
+def _close(
+    connected: list[Connection],
+    lost: list[Interval],
+    heard: Notice | None,
+    gone_us: int | None,
+    until_us: int,
+    live: bool = True,
+) -> None:
+    """What followed on a connection, up to the next one."""
+    if heard is not None:
+        end_us = until_us if gone_us is None else gone_us
+        connected.append(Connection(heard.time_us, end_us, bool(heard.watched) and (live or end_us < FOREVER_US)))
+    if gone_us is not None:
+        lost.append((gone_us, until_us))
+
+
+def _lost(reader: Reader, source: str, station: str, start_us: int, end_us: int) -> list[Interval]:
+    """Losses, less what was delivered of them after all: from the first to the last word about that time."""
+    found: list[Interval] = []
+    for since_us, until_us in watch(reader, source, start_us, end_us).lost:
+        first, last = _words_inside(reader, source, station, since_us, until_us)
+        found += [(since_us, until_us)] if first is None or last is None else [(since_us, first), (last, until_us)]
+    return union(within(found, start_us, end_us))
+
+
+def _words_inside(
+    reader: Reader, source: str, station: str, since_us: int, until_us: int
+) -> tuple[int | None, int | None]:
+    """The first and the last word known to lie between two instants."""
+    until_us = min(until_us, microseconds(reader.now))
+    minute = between(since_us // MINUTE_US, -(-until_us // MINUTE_US))
+    hour = between(since_us // HOUR_US, -(-until_us // HOUR_US))
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for sign, kept in (("", firsts), ("-", lasts)):
+        rows: list[Minute | Hour] = [
+            *reader.rows(Minute, {"source": source, "minute": minute}, order=f"{sign}minute", limit=2),
+            *reader.rows(Hour, {"subject": f"station:{station}", "hour": hour}, order=f"{sign}hour", limit=2),
+        ]
+        kept += [us for row in rows for us in (row.first_us, row.last_us) if since_us < us < until_us]
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+def _gaps(reader: Reader, source: str, start_us: int, end_us: int) -> list[Interval]:
+    rows = reader.rows(Gap, {"source": source, "start_us": below(end_us), "end_us": above(start_us)}) if source else []
+    return union(within(((row.start_us, row.end_us) for row in rows), start_us, end_us))
+
+
+# --------------------------------------------------------------------------- words
+
+
+def _without_word(
+    reader: Reader, plant: Plant, station: str, source: str, start_us: int, end_us: int
+) -> list[Interval]:
+    """When no word came for too long, and no connection stood that would have carried one."""
+    holds = _holds(plant, station, source)
+    subjects = [f"station:{station}"]
+    if source and ":" not in source:
+        subjects.append(f"source:{source}")
+    elif not source and holds.reported:
+        # Who reports for a station is told nowhere: whoever works in the shop vouches for all of it.
+        subjects.append("")
+    heard = _held(reader, plant, station, subjects, holds, start_us, end_us)
+    bounded: list[Interval] = []
+    for one in watch(reader, source, start_us, end_us).connected:
+        (heard if one.sure else bounded).append((one.start_us, one.end_us))
+    if bounded:
+        written = _held(reader, plant, station, [""], _default_holds(plant, holds.reported), start_us, end_us)
+        heard += common(union(within(bounded, start_us, end_us)), union(written))
+    return outside(union(heard), start_us, end_us)
+
+
+def _holds(plant: Plant, station: str, source: str) -> Holds:
+    """How long a word about a station holds, by the plant file in force."""
+    settings = plant.adapters.get(source.partition(":")[0])
+    line = next((line for line in plant.lines.values() if any(one.path == station for one in line.station)), None)
+    reported = line is not None and line.flow == "job_shop"
+    if settings is None or settings.fresh_s is None:
+        return _default_holds(plant, reported)
+    return Holds(max(round(SILENT_PERIODS * settings.fresh_s * SECOND_US), MINUTE_US), 0, 0, False)
+
+
+def _default_holds(plant: Plant, reported: bool) -> Holds:
+    producing_us = round(plant.time_model.unheard_s * SECOND_US)
+    return Holds(producing_us, producing_us, round(plant.time_model.unheard_standing_s * SECOND_US), reported)
+
+
+def _held(
+    reader: Reader, plant: Plant, station: str, subjects: list[str], holds: Holds, start_us: int, end_us: int
+) -> list[Interval]:
+    """When words of some subjects hold: from word to word, and after the last one of a longer silence."""
+    reach_us = max(holds.limit_us, holds.standing_us)
+    blocks = _blocks(reader, tuple(subjects), holds.limit_us, start_us - reach_us, end_us + reach_us)
+    now_us = microseconds(reader.now)
+    found: list[Interval] = []
+    for n, (first_us, last_us) in enumerate(blocks):
+        next_us = blocks[n + 1][0] if n + 1 < len(blocks) else FOREVER_US
+        if not holds.after_us:
+            # A source with a period of its own: what is not over yet is no silence yet.
+            until_us = now_us if last_us <= now_us < min(next_us, last_us + holds.limit_us) else last_us
+        elif last_us + holds.limit_us < end_us and _stands(reader, plant, station, last_us, holds.reported):
+            until_us = last_us + max(holds.limit_us, holds.standing_us)
+        else:
+            until_us = last_us + holds.limit_us
+        until_us = min(until_us, max(last_us, next_us))
+        found.append((first_us - (holds.standing_us if holds.reported else 0), until_us))
+    return union(found)
+
+
+def _stands(reader: Reader, plant: Plant, station: str, at_us: int, reported: bool) -> bool:
+    """Whether a station stood at an instant, as far as it said."""
+    state = told.before(reader, station, at_us + 1)
+    return reported if state is None else plant.time_of(state.state, state.reason) != "production"
+
+
+def _blocks(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: int, end_us: int) -> list[Interval]:
+    """From the first to the last of words that follow each other within a limit; both ends are words."""
+    key = ("blocks", subjects, limit_us, start_us, end_us)
+    return reader.once(key, lambda: _joined(reader, subjects, limit_us, start_us, end_us))
+
+
+def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: int, end_us: int) -> list[Interval]:
+    spans: list[Interval] = []
+    for subject in subjects:
+        kind, _, name = subject.partition(":")
+        if kind == "source" and limit_us < HOUR_US:
+            minute = between(start_us // MINUTE_US, end_us // MINUTE_US + 1)
+            minutes = reader.rows(Minute, {"source": name, "minute": minute})
+            spans += [(row.first_us, row.last_us) for row in minutes]
+            continue
+        for row in reader.rows(Hour, {"subject": subject, "hour": between(start_us // HOUR_US, end_us // HOUR_US + 1)}):
+            # Where less than an hour is a silence, an hour's first and last word say nothing of the time between them.
+            whole = limit_us >= HOUR_US
+            spans += [(row.first_us, row.last_us)] if whole else [(us, us) for us in (row.first_us, row.last_us)]
+    found: list[Interval] = []
+    for first_us, last_us in sorted(spans):
+        if found and first_us - found[-1][1] <= limit_us:
+            found[-1] = (found[-1][0], max(found[-1][1], last_us))
+        else:
+            found.append((first_us, last_us))
+    return found
+
+
+def last_heard_us(reader: Reader, source: str, at_us: int) -> int | None:
+    """When a source last spoke, or was said to be connected, at an instant or before it."""
+    row = reader.first(Minute, {"source": source, "minute": at_most(at_us // MINUTE_US)}, order="-minute")
+    spoken = _latest(row, at_us)
+    if row is not None and spoken is None:
+        row = reader.first(Minute, {"source": source, "minute": below(row.minute)}, order="-minute")
+        spoken = _latest(row, at_us)
+    notice = reader.first(Notice, {"source": source, "heard": 1, "time_us": at_most(at_us)}, order="-time_us")
+    known = [us for us in (spoken, notice.time_us if notice else None) if us is not None]
+    return max(known, default=None)
+
+
+def _latest(row: Minute | Hour | None, at_us: int) -> int | None:
+    """The latest word of a stretch that is known to lie at an instant or before it."""
+    if row is None:
+        return None
+    return next((us for us in (row.last_us, row.first_us) if us <= at_us), None)
+
+
+def last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
+    """When a station was last heard of, at an instant or before it, to the hour's first and last word."""
+    subject = f"station:{station}"
+    row = reader.first(Hour, {"subject": subject, "hour": at_most(at_us // HOUR_US)}, order="-hour")
+    word = _latest(row, at_us)
+    if row is not None and word is None:
+        word = _latest(reader.first(Hour, {"subject": subject, "hour": below(row.hour)}, order="-hour"), at_us)
+    return word
+
+
+def covered(found: list[Silence]) -> int:
+    """How many microseconds silences last together."""
+    return length(union((one.start_us, one.end_us) for one in found))

@@ -115,7 +115,14 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
         case ["adapters", name, *_]:
             beneath = [f"asbuilt.adapters.{below}.*" for below in BENEATH.get(name, ())]
             return (
-                [*CONTRACT, "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", f"asbuilt.adapters.{name}.*", *beneath],
+                [
+                    *CONTRACT,
+                    "asbuilt.adapters",
+                    "asbuilt.connect",
+                    "asbuilt.connect.*",
+                    f"asbuilt.adapters.{name}.*",
+                    *beneath,
+                ],
                 ["msgspec"],
                 "An adapter knows events, errors, its contract, asbuilt.connect and its own protocol; import libraries inside `listen`.",
             )

@@ -29,8 +29,8 @@ bench: $(VENV)/.dev ## side-by-side measurements, written to bench/results.json
 	tests/install-peers
 	$(BIN)/python -m bench
 
-docs: $(VENV)/.dev ## the reference pages of adapters, from their own text
-	$(BIN)/python -m asbuilt.exchange.reference docs/adapters
+docs: $(VENV)/.dev ## reference pages of adapters and types of facts, from their own text
+	$(BIN)/python -m asbuilt.exchange.reference docs
 
 lock: $(VENV)/.dev ## resolve pyproject.toml anew into the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml --group build -o requirements.lock

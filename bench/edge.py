@@ -12,9 +12,9 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from asbuilt.connect import sparkplug as wire
-from asbuilt.connect.mqtt import Client
-from asbuilt.connect.sparkplug import Metric, Payload
+from asbuilt.adapters.mqtt.client import Client
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.payload import Metric, Payload
 
 METRICS = 100
 T0_MS = 1_780_468_200_000

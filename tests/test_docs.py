@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from asbuilt import adapters
+from asbuilt import adapters, events
 from asbuilt.app import configure
-from asbuilt.exchange.reference import adapter_page
+from asbuilt.exchange.reference import TYPES_BEGIN, adapter_page, fact_types
 from asbuilt.plant import load
 from tests.conftest import ROOT
 
@@ -19,6 +19,20 @@ def test_each_adapter_has_its_page_as_it_is_now(kind):
     assert page.exists(), "run `make docs`"
     assert page.read_text() == adapter_page(adapters.of_kind(kind)), "run `make docs`"
     assert f"adapters/{kind}.md" in (ROOT / "docs" / "connect.md").read_text()
+
+
+def test_the_record_format_says_every_type_of_fact_as_it_is_now():
+    """A type or a member nobody wrote down could not be read by others in fifty years."""
+    by_hand, begin, said = (ROOT / "docs" / "record-format.md").read_text().partition(TYPES_BEGIN)
+    assert begin + said == fact_types(), "run `make docs`"
+    for name, kind in events.TYPES.items():
+        _, found, rest = said.partition(f"**`{name}`** ")
+        assert found, f"{name} is not in the record's format"
+        members = rest.split("**`")[0]
+        for member in set(kind.__struct_fields__) - set(events.Event.__struct_fields__):
+            assert f"`{member}` " in members, f"{name}: {member} is not written down"
+    for member in ("type", *events.Event.__struct_fields__):
+        assert f"| `{member}` |" in by_hand
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.parent.name for path in EXAMPLES])

@@ -61,6 +61,8 @@ def _is_module(name: str) -> bool:
 
 STDLIB = set(sys.stdlib_module_names)
 CONTRACT = ["asbuilt.events", "asbuilt.errors"]
+BENEATH = {"sparkplug": ("mqtt",), "site": ("mqtt",)}
+"""Protocols that are spoken over another: the lower one's wire may be used, never its adapter."""
 KIN = {"trace": ["asbuilt.views.unit.*"], "station": ["asbuilt.views.unit.*"]}
 """Where a part went is a walk over the links between units and the ways of lots: one genealogy, two views. At a
 station it is made."""
@@ -104,11 +106,25 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 ["msgspec", "apsw"],
                 "A record knows events, errors and its contract.",
             )
-        case ["adapters" | "connect", *_]:
+        case ["connect", *_]:
             return (
                 [*CONTRACT, "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*"],
                 ["msgspec"],
-                "An adapter knows events, errors, its contract and asbuilt.connect; import protocol libraries inside `listen`.",
+                "What adapters share knows no protocol: leave that beside its adapter.",
+            )
+        case ["adapters", name, *_]:
+            beneath = [f"asbuilt.adapters.{below}.*" for below in BENEATH.get(name, ())]
+            return (
+                [
+                    *CONTRACT,
+                    "asbuilt.adapters",
+                    "asbuilt.connect",
+                    "asbuilt.connect.*",
+                    f"asbuilt.adapters.{name}.*",
+                    *beneath,
+                ],
+                ["msgspec"],
+                "An adapter knows events, errors, its contract, asbuilt.connect and its own protocol; import libraries inside `listen`.",
             )
         case ["rows", "__init__"]:
             return CONTRACT, [], "The contract of rows knows events and errors only."

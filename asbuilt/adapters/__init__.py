@@ -1,6 +1,7 @@
 """The adapter contract and discovery.
 
-An adapter is one file. It brings messages from outside and says what facts they are:
+An adapter is one file, or a folder whose `__init__.py` is the adapter and whose other files are its protocol
+as it is on the wire. It brings messages from outside and says what facts they are:
 
 - `KIND`: the word for `kind =` in the plant file.
 - `Config`: a frozen msgspec Struct with its settings; unknown keys are refused.

@@ -1,5 +1,4 @@
-"""What adapters share: protocols as they are on the wire, and the mapping of signals to facts.
+"""What adapters of any protocol share: rules that map signals to facts, their expressions, and recorded messages.
 
-Nothing here knows the record or the pages. `mqtt` is a client, `broker` its settings,
-`expression` and `mapping` say which message is which fact.
+Nothing here knows a protocol, the record or the pages; a protocol lies beside its adapter in `asbuilt/adapters/`.
 """

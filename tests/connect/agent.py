@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
-from asbuilt.connect.mtconnect import Observation
+from asbuilt.adapters.mtconnect.documents import Observation
 
 
 class Agent:

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt.adapters import Message, Rejection, sparkplug
+from asbuilt.adapters.mqtt.packets import Publish, Reader, publish_packet
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.host import Host
+from asbuilt.adapters.sparkplug.host_results import Data
+from asbuilt.adapters.sparkplug.payload import Metric, Payload
+from asbuilt.adapters.sparkplug.protobuf import put_bytes, put_number, put_varint
 from asbuilt.connect import messages as recordings
-from asbuilt.connect import sparkplug as wire
-from asbuilt.connect.edges import Host
 from asbuilt.connect.mapping import Memory
-from asbuilt.connect.outcomes import Data
-from asbuilt.connect.packets import Publish, Reader, publish_packet
-from asbuilt.connect.protobuf import put_bytes, put_number, put_varint
-from asbuilt.connect.sparkplug import Metric, Payload
 from asbuilt.errors import MalformedFact
 from asbuilt.events import encode
 from tests.conftest import ROOT

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.payload import Metric
 from asbuilt.app import AsBuilt
-from asbuilt.connect import sparkplug as wire
-from asbuilt.connect.sparkplug import Metric
 from asbuilt.events import Counted, GapFound, Measured, SourceConnected, SourceLost, StateChanged
 from tests.connect import peers
 from tests.connect.network import Network

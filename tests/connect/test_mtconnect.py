@@ -14,8 +14,8 @@ import pytest
 
 from asbuilt import events
 from asbuilt.adapters import Rejection, mtconnect
+from asbuilt.adapters.mtconnect.documents import Observation, streams
 from asbuilt.app import AsBuilt
-from asbuilt.connect.mtconnect import Observation, streams
 from asbuilt.events import AlarmRaised, Counted, GapFound, Measured, SourceConnected, SourceLost, StateChanged
 from asbuilt.plant import Plant, parse
 from tests.connect.agent import Agent

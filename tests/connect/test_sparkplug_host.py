@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from asbuilt.connect import sparkplug as wire
-from asbuilt.connect.edges import ASKED_PER_S, DOUBT_S, Host
-from asbuilt.connect.outcomes import Command, Data, Deviation, Offline, Online, Refused, rebirth_payload
-from asbuilt.connect.sparkplug import Metric, Payload, Row, Template
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.host import ASKED_PER_S, DOUBT_S, Host
+from asbuilt.adapters.sparkplug.host_results import Command, Data, Deviation, Offline, Online, Refused, rebirth_payload
+from asbuilt.adapters.sparkplug.payload import Metric, Payload, Row, Template
 from asbuilt.events import DeviationNoticed, Measured, SourceConnected, SourceLost
 from asbuilt.plant import parse
 from tests.connect.brokers import TellingBroker

@@ -50,40 +50,16 @@ import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
-from asbuilt.connect import expression, mapping, opcua
-from asbuilt.connect.mapping import Mapper, Memory, Rule
-from asbuilt.connect.opcua import Change, plain
+from asbuilt.adapters.opcua import client as opcua
+from asbuilt.adapters.opcua.client import Change, plain
+from asbuilt.adapters.opcua.settings import POLICIES, Config
+from asbuilt.connect import expression, mapping
+from asbuilt.connect.mapping import Mapper, Memory
 from asbuilt.errors import AsBuiltError
 
 KIND = "opcua"
-POLICIES = ("None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 NAMES = frozenset(("value", "item", "time", "server_time", "status", "node", "received"))
 BAD = 0x80000000
-
-
-class NodeRule(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule for the values of a node."""
-
-    node: str
-    each: str | None = None
-
-
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of a server, its machines and nodes."""
-
-    address: str
-    security: str = "None"
-    certificate: str | None = None
-    key: str | None = None
-    trust: str | None = None
-    user: str | None = None
-    password: str | None = None
-    stations: dict[str, str] = {}
-    states: dict[str, str] = {}
-    every_s: float = 0.2
-    silent_s: float = 3.5
-    queue: int = 1_000
-    map: tuple[NodeRule, ...] = ()
 
 
 def check(config: Config, name: str) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from asbuilt.connect.protobuf import Value, fields, packed, put_bytes, put_double, put_float, put_number
+from asbuilt.adapters.sparkplug.protobuf import Value, fields, packed, put_bytes, put_double, put_float, put_number
 
 MAX_METRICS: Final = 250_000
 MAX_UNPACKED: Final = 64 * 1024 * 1024

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from asbuilt.connect import sparkplug
-from asbuilt.connect.outcomes import (
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.host_results import (
     NAMESPACE,
     REBIRTH,
     Command,
@@ -28,7 +28,7 @@ from asbuilt.connect.outcomes import (
     command_topic,
     is_definition,
 )
-from asbuilt.connect.sparkplug import Metric, Payload
+from asbuilt.adapters.sparkplug.payload import Metric, Payload
 
 BDSEQ: Final = "bdSeq"
 MAX_NODES: Final = 10_000
@@ -102,7 +102,7 @@ class Host:
             return
         name, device = f"{levels[1]}/{levels[3]}", levels[4] if with_device else ""
         try:
-            payload = sparkplug.decode(data)
+            payload = wire.decode(data)
         except ValueError as error:
             yield Refused(data, f"not a Sparkplug payload: {error}")
             return
@@ -184,7 +184,7 @@ class Host:
         for metric in payload.metrics:
             if metric.name == BDSEQ:
                 node.bdseq = metric.raw if isinstance(metric.raw, int) else None
-                if metric.datatype not in (sparkplug.INT64,):
+                if metric.datatype not in (wire.INT64,):
                     yield from self._deviates(node, "bdseq-type", f"bdSeq of datatype {metric.datatype}; it is Int64")
             elif metric.name == REBIRTH:
                 node.can_be_asked = True

@@ -48,10 +48,11 @@ import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
-from asbuilt.connect import mapping, mtconnect
-from asbuilt.connect.machine import Machine
+from asbuilt.adapters.mtconnect import documents
+from asbuilt.adapters.mtconnect.default_mapping import Machine
+from asbuilt.adapters.mtconnect.documents import UNAVAILABLE, Item, Observation, Streams
+from asbuilt.connect import mapping
 from asbuilt.connect.mapping import Mapper, Memory, Rule
-from asbuilt.connect.mtconnect import UNAVAILABLE, Item, Observation, Streams
 from asbuilt.errors import AsBuiltError, UsageError
 
 KIND = "mtconnect"
@@ -119,7 +120,7 @@ def translator(config: Config, name: str) -> Translate:
         memory = Memory(context.before)
         try:
             if context.items is not None:
-                seen = list(mtconnect.shdr(_line(message.data), context.items))
+                seen = list(documents.shdr(_line(message.data), context.items))
             else:
                 seen = _document(message.data).observations
         except ValueError as error:
@@ -133,7 +134,7 @@ def translator(config: Config, name: str) -> Translate:
 
 
 def _document(data: bytes) -> Streams:
-    found = mtconnect.streams(data)
+    found = documents.streams(data)
     if found.kind not in ("MTConnectStreams", "MTConnectError"):
         raise ValueError("the document is not one of MTConnectStreams")
     return found
@@ -167,7 +168,7 @@ class Observed:
             if not any(pattern.fullmatch(word) for word in words):
                 continue
             try:
-                time = mtconnect.instant(seen.time)
+                time = documents.instant(seen.time)
             except ValueError as error:
                 yield Rejection(_evidence(seen, raw), str(error))
                 return
@@ -229,12 +230,12 @@ def _lines(file: Any, config: Config) -> Iterator[Message]:
         if not data or inside or b"--multiline--" in data or b"|@" in data:
             continue
         text = data.decode("utf-8", "replace")
-        known = {name: items[name] for name in mtconnect.shdr_names(text) if name in items}
+        known = {name: items[name] for name in documents.shdr_names(text) if name in items}
         if not known:
             continue
         memory.asked = {}
         try:
-            for seen in mtconnect.shdr(text, known):
+            for seen in documents.shdr(text, known):
                 for _ in made.taken(seen, memory, data):
                     pass
         except ValueError:
@@ -249,7 +250,7 @@ def _items(config: Config) -> dict[str, Item]:
             remedy='Add devices = "Devices.xml" to the adapter: the answer of the agent to /probe.',
         )
     try:
-        found = mtconnect.devices(Path(config.devices).read_bytes())
+        found = documents.devices(Path(config.devices).read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(
             f"the device model cannot be read: {error}", where=config.devices, remedy="Check `devices`."
@@ -319,7 +320,7 @@ async def probe(config: Config, sink: Sink) -> str:
     """Ask the agent which devices it has."""
     agent = _Agent(config)
     try:
-        items = mtconnect.devices(await asyncio.to_thread(agent.ask, "probe"))
+        items = documents.devices(await asyncio.to_thread(agent.ask, "probe"))
     except ValueError as error:
         raise AsBuiltError(f"the agent's answer is not a device model: {error}", remedy="Check the address.") from None
     finally:
@@ -410,14 +411,14 @@ class _Reading:
                 if code != "OUT_OF_RANGE":
                     raise AsBuiltError(f"the agent refuses: {code}: {words[:200]}", remedy="Look at the agent's log.")
                 data = await asyncio.to_thread(self._agent.ask, "current")
-                where = mtconnect.streams(data).header
+                where = documents.streams(data).header
                 return Streams(where, [], document.errors), data
         except ValueError as error:
             await self._sink.take_all([Rejection(data, str(error))])
             raise AsBuiltError("the agent's answer cannot be read", remedy="See the sources page for why.") from None
         return document, data
 
-    async def _follow(self, header: mtconnect.Header) -> bool:
+    async def _follow(self, header: documents.Header) -> bool:
         """Compare where the agent stands with where it was left; False where the reading begins elsewhere."""
         note, now = self._note, self._sink.now()
         same = note.instance == header.instance

@@ -12,14 +12,14 @@ import contextlib
 import ssl as ssl_
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-from asbuilt.connect.packets import (
+from asbuilt.adapters.mqtt.packets import (
     Connack,
     Packet,
     Publish,
     Reader,
     Suback,
+    Will,
     ack_packet,
     connect_packet,
     disconnect_packet,
@@ -44,15 +44,6 @@ KEEP_ALIVE_S = 15
 
 class ConnectionLost(AsBuiltError):
     """The broker cannot be reached, refuses, or is gone."""
-
-
-class Will(NamedTuple):
-    """What the broker shall say when this client is gone without a word."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
 
 
 class Client:

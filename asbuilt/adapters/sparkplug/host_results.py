@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final, NamedTuple
 
-from asbuilt.connect import sparkplug
-from asbuilt.connect.sparkplug import Metric, Payload
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.payload import Metric, Payload
 
 NAMESPACE: Final = "spBv1.0"
 REBIRTH: Final = "Node Control/Rebirth"
@@ -71,14 +71,14 @@ def command_topic(name: str) -> str:
 def rebirth_payload(now: dt.datetime) -> bytes:
     """NCMD that asks for a birth: a timestamp, no sequence number, the metric by its name."""
     milliseconds = int(now.timestamp() * 1000)
-    metric = Metric(name=REBIRTH, timestamp=milliseconds, datatype=sparkplug.BOOLEAN, value=True)
-    return sparkplug.encode(Payload(timestamp=milliseconds, metrics=[metric]))
+    metric = Metric(name=REBIRTH, timestamp=milliseconds, datatype=wire.BOOLEAN, value=True)
+    return wire.encode(Payload(timestamp=milliseconds, metrics=[metric]))
 
 
 def is_definition(metric: Metric) -> bool:
     """Whether a metric defines a template."""
     try:
-        value = sparkplug.valued(metric, metric.datatype)
+        value = wire.valued(metric, metric.datatype)
     except ValueError:
         return False
     return bool(getattr(value, "is_definition", False))

@@ -41,8 +41,9 @@ import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
-from asbuilt.connect import broker, cameras
-from asbuilt.connect.cameras import Sighting
+from asbuilt.adapters.mqtt import broker
+from asbuilt.adapters.site import cameras
+from asbuilt.adapters.site.cameras import Sighting
 from asbuilt.connect.expression import time
 from asbuilt.errors import MalformedFact
 

@@ -14,17 +14,15 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Sink, Taken
+from asbuilt.adapters.opcua.settings import Config
 from asbuilt.connect.mapping import EARLIEST_YEAR, Memory
 from asbuilt.errors import AsBuiltError, UsageError
-
-if TYPE_CHECKING:
-    from asbuilt.adapters.opcua import Config
 
 HELD: Final = 20_000
 """So many changes wait to be recorded."""

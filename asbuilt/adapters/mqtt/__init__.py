@@ -59,7 +59,8 @@ from typing import Any, Literal
 import msgspec
 
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
-from asbuilt.connect import broker, expression, mapping
+from asbuilt.adapters.mqtt import broker
+from asbuilt.connect import expression, mapping
 from asbuilt.connect.mapping import Mapper, Memory, Ready, Rule
 
 KIND = "mqtt"

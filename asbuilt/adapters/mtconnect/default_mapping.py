@@ -15,9 +15,9 @@ import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Taken
+from asbuilt.adapters.mtconnect.documents import UNAVAILABLE, Observation, instant
 from asbuilt.connect.expression import number
 from asbuilt.connect.mapping import EARLIEST_YEAR, Memory, decimal_text
-from asbuilt.connect.mtconnect import UNAVAILABLE, Observation, instant
 
 STATES: Final[Mapping[str, str]] = {
     "ACTIVE": "Execute", "READY": "Idle", "INTERRUPTED": "Held", "FEED_HOLD": "Held", "STOPPED": "Stopped",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from asbuilt.connect.mqtt import Will
+from typing import NamedTuple
 
 KEPT_OF_TOO_LONG = 16 * 1024
 """So much of a message above the limit is kept, as evidence; the rest is passed over unread."""
+
+
+class Will(NamedTuple):
+    """What the broker shall say when this client is gone without a word."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
 
 
 class Publish(NamedTuple):

@@ -61,13 +61,23 @@ from typing import Any
 import msgspec
 
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
-from asbuilt.connect import broker, expression, mapping
-from asbuilt.connect import sparkplug as wire
-from asbuilt.connect.edges import Host
+from asbuilt.adapters.mqtt import broker
+from asbuilt.adapters.mqtt.client import Client
+from asbuilt.adapters.mqtt.packets import Publish, Will
+from asbuilt.adapters.sparkplug import payload as wire
+from asbuilt.adapters.sparkplug.host import Host
+from asbuilt.adapters.sparkplug.host_results import (
+    NAMESPACE,
+    Command,
+    Data,
+    Deviation,
+    Offline,
+    Online,
+    Refused,
+    rebirth_payload,
+)
+from asbuilt.connect import expression, mapping
 from asbuilt.connect.mapping import Mapper, Memory, Ready, Rule
-from asbuilt.connect.mqtt import Client, Will
-from asbuilt.connect.outcomes import NAMESPACE, Command, Data, Deviation, Offline, Online, Refused, rebirth_payload
-from asbuilt.connect.packets import Publish
 
 KIND = "sparkplug"
 TICK_S = 0.25

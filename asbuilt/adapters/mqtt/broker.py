@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from asbuilt.adapters import Problem, Sink
-from asbuilt.connect.mqtt import Client, ConnectionLost, Will
-from asbuilt.connect.packets import WRONG_VERSION
+from asbuilt.adapters.mqtt.client import Client, ConnectionLost
+from asbuilt.adapters.mqtt.packets import WRONG_VERSION, Will
 from asbuilt.errors import AsBuiltError
 
 PORT = 1883

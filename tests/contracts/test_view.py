@@ -26,7 +26,6 @@ from asbuilt.record import Entry
 from asbuilt.record.memory import Log
 from asbuilt.rows import Derivation, Table, View
 from asbuilt.rows.store import Store
-from asbuilt.views.shift.rows import cell_of
 from tests.strategies import History, arrivals, histories, small_facts, unknown_facts
 
 VIEWS = views.discover()
@@ -475,10 +474,11 @@ def test_corrections_are_known_after_a_restart(tmp_path):
 def test_what_changed_is_told():
     way = Folded()
     changed = way.store.fold([(1, ORIGINAL)], {}.get)
-    cell = cell_of("p/s/a/l/1", events.microseconds(T0))
+    station = "p/s/a/l/1"
     assert changed == {
-        "line_state": {"p/s/a/l/1"}, "source_delivered": {"gw"},
-        **{table: {cell} for table in ("shift_state", "shift_hour", "shift_edge")},
+        "line_state": {station}, "source_delivered": {"gw"}, "presence_minute": {"gw"},
+        "presence_hour": {"", f"station:{station}", "source:gw"},
+        **{table: {station} for table in ("states_state", "states_hour", "states_edge")},
     }  # fmt: skip
     mend = correction(2, 1, 0, reads("Idle"))
     changed = way.store.fold([(2, mend)], {ORIGINAL.id: ORIGINAL, mend.id: mend}.get)

@@ -48,8 +48,8 @@ class Kpi(Struct, frozen=True):
     `coverage` is the observed share of planned busy time. `pq` is what was produced, good or not;
     of it `gq` good, `sq` scrap, `rq` sent to or made in rework, `review` waiting for a decision.
     `throughput_rate` is pieces an hour of planned busy time; an order's is per AOET. `told` says
-    how many pieces each way of telling has. `mtbf_s` is production time by failures, `mttr_s`
-    time in failure by failures.
+    how many pieces each way of telling has. `mtbf_s` is production time by failures that
+    ended here, `mttr_s` their mean length, with what of it lies before the window; `repair_s` is time in failure here.
     """
 
     scope: str
@@ -171,7 +171,7 @@ def kpi(scope: str, start: dt.datetime, end: dt.datetime, part: str, name: str, 
     return Kpi(
         scope=scope, start=start, end=end, part=part, name=name, oee=oee, nee=nee, teep=teep, coverage=coverage,
         failures=sums.failures, mtbf_s=ratio(times.apt_s, sums.failures),
-        mttr_s=ratio(sums.repair_us / SECOND_US, sums.failures),
+        mttr_s=ratio(sums.restored_us / SECOND_US, sums.failures),
         pq=sums.pieces, gq=sums.good, sq=sums.rejected, rq=sums.rework + sums.mended, review=sums.for_review,
         planned_run_s=sums.planned_us / SECOND_US, repair_s=sums.repair_us / SECOND_US,
         aoet_s=beyond.aoet_us / SECOND_US if beyond.aoet_us else None,

@@ -142,7 +142,7 @@ class Look:
         result: defaultdict[Key, Sums] = defaultdict(Sums)
         own = station.reports and by in ("order", "product")
         if not own:
-            time_sums(station, cut.spans, result)
+            time_sums(station, member.line.path, cut.spans, result)
         piece_sums(station, self.cycles(member), cut.groups, by, result)
         first_run_sums(station, cut.groups, result)
         if station.reports:

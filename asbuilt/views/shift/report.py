@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
@@ -17,7 +18,7 @@ from asbuilt.views.shift.calendar import HOUR_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look
 from asbuilt.views.shift.pieces import TELLERS
-from asbuilt.views.shift.rows import Explained, Handover, Made, Note, OpenItem, cell_of
+from asbuilt.views.shift.rows import Handover, Made, Note, OpenItem, cell_of
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
 
 MAX_LISTED = 200
@@ -137,7 +138,7 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     good = [time_at(us, look.zone) for us, pieces in made for _ in range(min(pieces, 10_000))]
     takt = line.takt_s
     signed = signatures_of(reader, line, window, instant)
-    told = _explanations(reader, look)
+    explained = _explanations(reader, look)
     own = [stop for stop in found if stop.state not in FROM_OUTSIDE]
     waits = [stop for stop in found if stop.state in FROM_OUTSIDE]
     before, after = _neighbours(reader, line, window)
@@ -151,9 +152,9 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
         forecast=forecast(window, instant, good) if instant < window.end else None,
         losses=tuple(losses(look, found)), causes=tuple(pareto(own)), waits=tuple(pareto(waits)),
         stops=tuple(stop for stop in own if not stop.short)[:MAX_LISTED],
-        explanations=tuple(told), open_items=tuple(_open_items(reader, look, line)),
+        explanations=tuple(explained), open_items=tuple(_open_items(reader, look, line)),
         notes=tuple(_notes(reader, look, line, window)), signed=tuple(signed),
-        late=sum(1 for row in told if signed and row.told > signed[0].time), before=before, after=after,
+        late=sum(1 for row in explained if signed and row.told > signed[0].time), before=before, after=after,
     )  # fmt: skip
 
 
@@ -259,9 +260,11 @@ def _explanations(reader: Reader, look: Look) -> list[Explanation]:
     """Every explanation of time in the shift, the latest told first; those that no longer hold stay visible."""
     found = []
     for member in look.members:
-        rows = reader.rows(
-            Explained, "station = ? AND end_us > ? AND start_us < ?", member.station.path, look.start_us, look.end_us
-        )
+        rows = [
+            row
+            for row in told.explanations(reader, member.station.path, look.start_us, look.end_us)
+            if row.end_us > look.start_us
+        ]
         holding = {piece.told.fact for piece in look.station(member).explanations()}
         found += [
             Explanation(

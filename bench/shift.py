@@ -23,9 +23,9 @@ from asbuilt.events import AnyFact, Counted, StateChanged, microseconds
 from asbuilt.plant import Plant, parse
 from asbuilt.record.memory import Log
 from asbuilt.rows.store import Store
+from asbuilt.time import HOUR_US
 from asbuilt.views.shift import queries
 from asbuilt.views.shift.calendar import Calendar
-from asbuilt.time import HOUR_US
 from bench.measure import Result, folder, result
 
 LINES, STATIONS = 5, 10
@@ -70,7 +70,9 @@ _PLANT = _plant()
 
 def _filled(path: Path, days: int, changes_an_hour: int, *, pieces: bool) -> Store:
     """Rows of so many days of every station, folded as they would be in a plant."""
-    store = Store(path, {name: view for name, view in views.discover().items() if name in ("presence", "states", "shift")})
+    store = Store(
+        path, {name: view for name, view in views.discover().items() if name in ("presence", "states", "shift")}
+    )
     batch: list[tuple[int, AnyFact]] = []
     for position, fact in enumerate(_facts(days, changes_an_hour, pieces), 1):
         batch.append((position, fact))

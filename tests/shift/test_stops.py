@@ -332,6 +332,6 @@ def test_a_failure_that_goes_on_after_a_silence_is_one_failure():
     facts.tell(events.SourceConnected, "07:00", adapter="gw")
     facts.state("08:00", "Execute")
     with taken_in(plant(60, source="gw"), facts) as app:
-        assert [cut_at(app, hour * 60) for hour in (6, 7, 8)] == [[0, 0, 0], [0, 1, 1], [1, 0, 1]]
+        assert [cut_at(app, hour * 60) for hour in (6, 7, 8)] == [[0, None, 0], [None, 1, 1], [1, 0, 1]]
         found = kpi(app, "04:00", "09:00")
     assert (found.failures, found.mttr_s, found.repair_s, found.not_observed_s) == (1, 7200, 7200, 7200)

@@ -101,7 +101,7 @@ def times(app: AsBuilt, story: Story, start: int, end: int, by: str = "") -> Any
 
 
 def sums(kpi: Any) -> dict[str, float]:
-    return {kind: getattr(kpi, f"{kind}_s") for kind in (*KINDS, "repair", "window")} | {"failures": kpi.failures}
+    return {kind: getattr(kpi, f"{kind}_s") for kind in (*KINDS, "repair", "window")} | {"failures": kpi.failures or 0}
 
 
 def added(kpis: list[Any]) -> dict[str, float]:

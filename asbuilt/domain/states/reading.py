@@ -137,12 +137,16 @@ def status(reader: Reader, plant: Plant, station: str, at_us: int) -> Status:
     """What a station does at an instant, told by everything known of that instant."""
     found = told.spells(reader, station, at_us, at_us + 1, microseconds(reader.now) + 1)
     spell = found[-1] if found else None
-    reasoned = next(
-        (one for one in _explained(reader, station, at_us, at_us + 1) if one.start_us <= at_us < one.end_us), None
-    )
+    reasoned = explained_at(reader, station, at_us)
     silence = presence.silence_at(reader, station, at_us)
     since_us = silence.start_us if silence is not None else spell.start_us if spell is not None else None
     return Status(reading(plant, spell, silence is not None, reasoned), since_us, silence)
+
+
+def explained_at(reader: Reader, station: str, at_us: int) -> Reasoned | None:
+    """The explanation that holds for a station at an instant."""
+    found = _explained(reader, station, at_us, at_us + 1)
+    return next((one for one in found if one.start_us <= at_us < one.end_us), None)
 
 
 def course(reader: Reader, plant: Plant, station: str, start_us: int, end_us: int) -> list[Course]:

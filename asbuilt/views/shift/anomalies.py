@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from asbuilt.access import Reader
 from asbuilt.access.conditions import between, other_than
-from asbuilt.domain.presence.intervals import common, outside, union, within
+from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import kind_of
 from asbuilt.domain.states.rows import Explained, Hour
-from asbuilt.plant import Plant
+from asbuilt.events import microseconds
+from asbuilt.plant import Line, Plant
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, time_at
 from asbuilt.views.shift.figures import disagreement
 from asbuilt.views.shift.sums import Sums
@@ -69,23 +71,41 @@ def _explanations(station: Station, plant: Plant) -> Iterator[str]:
 
 def without_effect(station: Station, plant: Plant, rows: list[Explained]) -> Iterator[str]:
     """Explanations of time in which the station says that it produced: what it made, it made."""
-    if not rows:
+    for row, us in list(produced_us(station, rows))[:MAX_OF_A_KIND]:
+        start, end = time_at(row.start_us, plant.zone), time_at(row.end_us, plant.zone)
+        yield (
+            f"{row.by} explained {start:%Y-%m-%d %H:%M} to {end:%H:%M} as {plant.reason_title(row.reason)}:"
+            f" without effect for {us / SECOND_US / 60:.0f} min, in which the station produced"
+        )
+
+
+def produced_us(station: Station, rows: list[Explained]) -> Iterator[tuple[Explained, int]]:
+    """Of explanations of stops: how long inside the window the station says that it produced; those where it does."""
+    if not rows or station.reports:
         return
-    ran = [
-        (spell.start_us, spell.end_us)
-        for spell in station.spells()
-        if kind_of(plant, spell.state, spell.reason, spell.lead) == "production"
-    ]
+    plants = station.plants
+    begins = [-(2**62), *(microseconds(since) for since, _ in plants[1:]), 2**62]
+    ran: list[Interval] = []
+    for n, (_, plant) in enumerate(plants):
+        ran += within(
+            (
+                (spell.start_us, spell.end_us)
+                for spell in station.spells()
+                if kind_of(plant, spell.state, spell.reason, spell.lead) == "production"
+            ),
+            begins[n],
+            begins[n + 1],
+        )
     heard = outside([(gap.start_us, gap.end_us) for gap in station.gaps()], station.start_us, station.end_us)
     produced = common(union(ran), heard)
-    named = 0
     for row in rows:
-        inside = within(produced, max(row.start_us, station.start_us), min(row.end_us, station.end_us, station.now_us))
-        us = sum(end - start for start, end in inside)
-        if us and named < MAX_OF_A_KIND:
-            named += 1
-            start, end = time_at(row.start_us, plant.zone), time_at(row.end_us, plant.zone)
-            yield (
-                f"{row.by} explained {start:%Y-%m-%d %H:%M} to {end:%H:%M} as {plant.reason_title(row.reason)}:"
-                f" without effect for {us / SECOND_US / 60:.0f} min, in which the station produced"
-            )
+        until_us = min(row.end_us, station.end_us, station.now_us)
+        us = length(within(produced, max(row.start_us, station.start_us), until_us))
+        if us:
+            yield row, us
+
+
+def of_nothing(reader: Reader, line: Line, start_us: int, end_us: int) -> Iterator[str]:
+    """States that were told of a line: a line has none of its own, and its stations were not told them."""
+    for row in told.changes(reader, line.path, start_us, end_us)[:MAX_OF_A_KIND]:
+        yield f"{row.state} was told of {line.path}, which is no station: without effect on its stations"

@@ -204,7 +204,13 @@ def _one_stop(before: Tile, tile: Tile) -> bool:
 
 
 def _same_part(before: Tile, tile: Tile) -> bool:
-    return (before.kind, before.task, before.span) == (tile.kind, tile.task, tile.span)
+    # A change of the plant file ends no stop.
+    return (before.kind, before.task, before.span.kind, before.span.shift) == (
+        tile.kind,
+        tile.task,
+        tile.span.kind,
+        tile.span.shift,
+    )
 
 
 def _stop(look: Look, member: Member, run: list[Tile], whole: Sequence[int]) -> Iterator[Stop]:

@@ -16,6 +16,7 @@ class Sums(Struct):
     `planned_us` is planned run time: per product, planned run time per item times pieces, `bad_us` that of
     the pieces that were not good;
     `unplanned` pieces have none. `slack_us` is what may be in work where the window begins.
+    `cycle_us` is the longest cycle of what the station makes in the whole window, for one item.
     `failures` are those that ended here, `restored_us` their whole length, `repair_us` the time in failure here.
     `rework` pieces were sent to rework, `mended` ones were made good by it.
     """
@@ -36,6 +37,7 @@ class Sums(Struct):
     clean: int = 0
     mended: int = 0
     slack_us: int = 0
+    cycle_us: int = 0
     contradiction: str = ""
     reported_us: dict[str, int] = {}
 
@@ -47,6 +49,7 @@ class Sums(Struct):
                      "inspected", "clean", "mended", "slack_us"):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.contradiction = self.contradiction or other.contradiction
+        self.cycle_us = max(self.cycle_us, other.cycle_us)
         for told, pieces in other.told.items():
             self.told[told] = self.told.get(told, 0) + pieces
         for kind_, us in other.reported_us.items():

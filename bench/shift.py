@@ -23,9 +23,9 @@ from asbuilt.events import AnyFact, Counted, StateChanged, microseconds
 from asbuilt.plant import Plant, parse
 from asbuilt.record.memory import Log
 from asbuilt.rows.store import Store
+from asbuilt.time import HOUR_US
 from asbuilt.views.shift import queries
 from asbuilt.views.shift.calendar import Calendar
-from asbuilt.views.shift.rows import cell_of
 from bench.measure import Result, folder, result
 
 LINES, STATIONS = 5, 10
@@ -70,7 +70,9 @@ _PLANT = _plant()
 
 def _filled(path: Path, days: int, changes_an_hour: int, *, pieces: bool) -> Store:
     """Rows of so many days of every station, folded as they would be in a plant."""
-    store = Store(path, {"shift": views.discover()["shift"]})
+    store = Store(
+        path, {name: view for name, view in views.discover().items() if name in ("presence", "states", "shift")}
+    )
     batch: list[tuple[int, AnyFact]] = []
     for position, fact in enumerate(_facts(days, changes_an_hour, pieces), 1):
         batch.append((position, fact))
@@ -108,7 +110,7 @@ def _facts(days: int, changes_an_hour: int, pieces: bool) -> Iterator[AnyFact]:
 
 def _changes(store: Store) -> int:
     with store.reading() as rows:
-        return int(rows.execute("SELECT count(*) FROM shift_state").get)
+        return int(rows.execute("SELECT count(*) FROM states_state").get)
 
 
 def _beside(
@@ -136,16 +138,16 @@ def _ours(store: Store, scope: str, start: dt.datetime, end: dt.datetime, by: st
 
 _AVAILABILITY = """
 WITH spell AS (
-  SELECT state, time_us, lead(time_us) OVER (ORDER BY cell, time_us, fact) AS until_us
-  FROM shift_state WHERE cell >= ?1 AND cell <= ?2
+  SELECT state, time_us, lead(time_us) OVER (ORDER BY hour, time_us, fact) AS until_us
+  FROM states_state WHERE station = ?1 AND hour >= ?2 AND hour <= ?3
 )
 SELECT w.key, sum(CASE WHEN state = 'Execute' THEN min(until_us, w.value->>1) - max(time_us, w.value->>0) END)
-FROM json_each(?3) w JOIN spell ON time_us < w.value->>1 AND until_us > w.value->>0 GROUP BY 1
+FROM json_each(?4) w JOIN spell ON time_us < w.value->>1 AND until_us > w.value->>0 GROUP BY 1
 """
 _WHOLE = """
 SELECT sum(CASE WHEN state = 'Execute' THEN until_us - time_us END) FROM (
-  SELECT state, time_us, lead(time_us) OVER (ORDER BY cell, time_us, fact) AS until_us
-  FROM shift_state WHERE cell >= ?1 AND cell <= ?2)
+  SELECT state, time_us, lead(time_us) OVER (ORDER BY hour, time_us, fact) AS until_us
+  FROM states_state WHERE station = ?1 AND hour >= ?2 AND hour <= ?3)
 """
 
 
@@ -156,7 +158,7 @@ def _plain(store: Store, scope: str, start: dt.datetime, end: dt.datetime) -> fl
     began = time.perf_counter()
     with store.reading() as rows:
         for path in (path for path in _PLANT.stations if f"{path}/".startswith(f"{scope}/")):
-            cells = (cell_of(path, start_us), cell_of(path, end_us))
+            cells = (path, start_us // HOUR_US, end_us // HOUR_US)
             if few:
                 shifts = Calendar([(START, _PLANT)], path.rpartition("/")[0], start_us, end_us).shifts
                 windows = json.dumps([[begin, until] for _, begin, until, _ in shifts])

@@ -8,7 +8,8 @@ import pytest
 
 from asbuilt import events
 from asbuilt.access.conditions import at_most, between, count, least, most, one_of, other_than, total
-from asbuilt.views.line.fold import Output, State
+from asbuilt.domain.states.rows import State
+from asbuilt.views.line.fold import Output
 from tests.conftest import NOW
 
 

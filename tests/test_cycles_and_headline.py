@@ -143,6 +143,7 @@ AUTUMN = dt.datetime(2026, 10, 24, 20, 0, tzinfo=dt.UTC)
 
 def test_the_night_the_clocks_go_back_has_nine_hours_and_each_piece_is_in_one():
     told = Told()
+    told.connect(AUTUMN)
     for minutes in range(5, 540, 10):
         told.done("30", f"{minutes:04}", AUTUMN + dt.timedelta(minutes=minutes))
     told.state("20", "Held", AUTUMN + dt.timedelta(hours=4, minutes=10), reason="coolant")

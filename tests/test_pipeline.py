@@ -477,7 +477,7 @@ def test_changes_are_announced_after_they_can_be_read(lines):
 
     def announce(changed: Any) -> None:
         with line.store.reading() as db:
-            seen.append((changed.get("line_state"), db.execute("SELECT count(*) FROM line_state").get))
+            seen.append((changed.get("states_state"), db.execute("SELECT count(*) FROM states_state").get))
 
     line = lines(announce=announce)
     line.take_in(fact(1))

@@ -58,7 +58,7 @@ def test_views_that_are_gone_are_folded_again(folder, digest):
 def test_views_of_another_version_are_folded_again(folder, digest):
     with sqlite3.connect(folder / "views.db") as db:
         db.execute("UPDATE folded SET version = version + 1 WHERE view = 'line'")
-        db.execute("DELETE FROM line_state")
+        db.execute("DELETE FROM states_state")
     db.close()
     with open_app(folder) as app:
         assert app.store.digest() == digest
@@ -322,7 +322,7 @@ def test_readers_do_not_hinder_folding_nor_see_half_of_it(tmp_path, memory):
         while not stop.is_set():
             try:
                 with app.store.reading() as db:
-                    states = db.execute("SELECT count(*) FROM line_state").get
+                    states = db.execute("SELECT count(*) FROM states_state").get
                     told = db.execute("SELECT coalesce(sum(facts), 0) FROM source_delivered").get
                     if states != told:
                         wrong.append((states, told))

@@ -122,17 +122,23 @@ _LEAD = {
 }
 
 
-def goes_on(before: Told, after: Told) -> bool:
+def goes_on(before: Told, after: Told, reason: str = "") -> bool:
     """Whether a change of state goes on with what stood: the same state, or the next state of the same stop.
 
-    Another reason than the one told is another stop; one that comes later, or is no longer told, is not. What runs is
-    no stop.
+    Another reason than the one told so far (`reason`) is another stop, and so is the same state told again without its
+    reason: that was taken back. A reason that comes later is that of the whole stop. What runs is no stop.
     """
     if before[0] in _RUNS:
         return False
-    if before[1] and after[1] and before[1] != after[1]:
+    known = reason or before[1]
+    if known and after[1] and known != after[1]:
         return False
-    return after[0] == before[0] or after[0] in _FOLLOWS.get(before[0], ())
+    if not known and after[1] and before[0] in _ABORT and after[0] in _STOP:
+        # Aborted for nobody knows what, then stopped for a reason: that reason is not why it aborted.
+        return False
+    if after[0] == before[0]:
+        return bool(after[1]) or not before[1]
+    return after[0] in _FOLLOWS.get(before[0], ())
 
 
 def changes_meaning(before: Told, after: Told) -> bool:

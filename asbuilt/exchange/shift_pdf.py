@@ -60,7 +60,7 @@ def _first(sheet: _Sheet, report: Report) -> list[Flowable]:
     window, kpi = report.shift, report.kpi
     lead = f", {window.lead}" if window.lead else ""
     figures = [
-        ("made / plan", f"{report.made} / {report.planned}" if report.planned is not None else str(report.made)),
+        ("made / plan", f"{words.number(report.made)} / {report.planned}" if report.planned is not None else words.number(report.made)),
         *((name, f"{words.percent(value)} %" if value is not None else "—") for name, value in (
             ("OEE", kpi.oee), ("availability", kpi.availability), ("effectiveness", kpi.effectiveness),
             ("quality", kpi.quality_ratio), ("observed", kpi.coverage),
@@ -99,7 +99,9 @@ def _first(sheet: _Sheet, report: Report) -> list[Flowable]:
                 for cause in report.causes[:CAUSES]
             ],
             [52, 74, 20, 16, 22], head=True, right=(2, 3, 4),
-        ) if report.causes else sheet.small("No station stood for a cause of its own."),
+        ) if report.causes else sheet.small(
+            f"{'No station stood for a cause of its own' if kpi.coverage != 0 else 'What stations did is not known'}{report.seen}."
+        ),
     ]  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def _second(sheet: _Sheet, report: Report) -> list[Flowable]:
         [
             kpi.scope.rpartition("/")[2],
             *(words.percent(value) for value in (kpi.oee, kpi.availability, kpi.effectiveness, kpi.quality_ratio, kpi.first_pass_yield)),
-            kpi.gq, kpi.sq, kpi.rq, words.percent(kpi.coverage, 0),
+            words.number(kpi.gq), words.number(kpi.sq), words.number(kpi.rq), words.percent(kpi.coverage, 0),
         ]
         for kpi in report.stations[:20]
     ]  # fmt: skip
@@ -137,7 +139,9 @@ def _second(sheet: _Sheet, report: Report) -> list[Flowable]:
     return [
         sheet.heading("Stops"),
         sheet.table([["Station", "From", "Lasted", "State", "Reason", "Said by"], *stops], [36, 18, 17, 20, 68, 25], head=True, right=(2,))
-        if stops else sheet.small("No stop lasted longer than a short one."),
+        if stops else sheet.small(
+            f"{'No stop lasted longer than a short one' if report.kpi.coverage != 0 else 'Stops are not known'}{report.seen}."
+        ),
         *_left_out(sheet, len(listed) - STOPS, "stop"),
         sheet.heading("Stations"),
         sheet.table(

@@ -187,8 +187,8 @@ STATE_TIMES: dict[str, TimeKind] = {
 """What each PackML state counts as unless the plant file or the reason says otherwise."""
 
 
-UNHEARD_S = 86_400.0
-"""A station that produces makes itself heard: pieces, cycles, the next state. A day without any word is no production."""
+UNHEARD_S = 172_800.0
+"""A station that produces makes itself heard: pieces, cycles, the next state. Two days without any word are no production."""
 UNHEARD_STANDING_S = 604_800.0
 """One that stands has nothing to say until it goes on: over a weekend, or a long repair. Two weeks are no repair."""
 

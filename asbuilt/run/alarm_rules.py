@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from asbuilt import events
 from asbuilt.access import Reader
+from asbuilt.access.conditions import above, at_least
 from asbuilt.app import OWN_SOURCE
+from asbuilt.domain.states.rows import State
 from asbuilt.errors import AsBuiltError
 from asbuilt.events import AlarmCleared, AlarmRaised, Event, microseconds
 from asbuilt.plant import AlarmRule, Line, Plant, Station
+from asbuilt.time import HOUR_US
 from asbuilt.views.alarm.fold import Spell
-from asbuilt.views.line.fold import Reading, State
+from asbuilt.views.line.fold import Reading
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
@@ -150,15 +154,21 @@ class Alarms:
     def _feed(self, reader: Reader, placed: _Placed) -> None:
         """Give a watch what was recorded since the last look; at first only the last value and state."""
         rule, path = placed.watch.rule, placed.station.path
-        kind: type[Reading] | type[State]
+        limit_of = 1 if placed.read_us < 0 else READ_AT_ONCE
+        after = above(placed.read_us)
+        rows: Sequence[Reading | State]
         if rule.characteristic is not None:
-            kind, where, asked = Reading, "station = ? AND characteristic = ?", [path, rule.characteristic]
+            rows = reader.rows(
+                Reading,
+                {"station": path, "characteristic": rule.characteristic, "time_us": after},
+                order="-time_us -fact",
+                limit=limit_of,
+            )
         else:
-            kind, where, asked = State, "station = ?", [path]
-        rows = reader.rows(
-            kind, f"{where} AND time_us > ? ORDER BY time_us DESC, fact DESC LIMIT ?",
-            *asked, placed.read_us, 1 if placed.read_us < 0 else READ_AT_ONCE,
-        )  # fmt: skip
+            hour = at_least(placed.read_us // HOUR_US)
+            rows = reader.rows(
+                State, {"station": path, "hour": hour, "time_us": after}, order="-hour -time_us -fact", limit=limit_of
+            )
         for row in reversed(rows):
             placed.read_us = row.time_us
             if isinstance(row, Reading):

@@ -178,11 +178,34 @@ class Listening:
             silent_s = (now - (heard or self._started)).total_seconds()
             if silent_s > SILENT_PERIODS * settings.fresh_s and name not in self._silent:
                 self._silent.add(name)
+                self._connected.discard(name)
                 facts += self._fell_silent(name, heard or self._last_recorded(name), now)
             elif heard is not None and silent_s <= SILENT_PERIODS * settings.fresh_s and name in self._silent:
                 self._silent.remove(name)
+                self._connected.add(name)
+                self._open.discard(name)
                 facts += self._heard_again(name, now)
+            elif heard is not None and name not in self._silent and name not in self._connected:
+                facts += self._first_heard(name, heard)
         return facts
+
+    def _first_heard(self, name: str, heard: dt.datetime) -> list[Taken]:
+        """A source that speaks every few seconds, mostly without a fact: that it is heard must stand in the record.
+
+        What lies between its last fact and now, if the process before this one ended without a word, was not heard.
+        """
+        self._connected.add(name)
+        here = heard.astimezone(self._app.plant.zone)
+        facts: list[Taken] = []
+        last = self._last_heard(name)
+        if name in self._open and last is not None and last < heard:
+            lost = SourceLost(
+                id=self._id(heard), event_time=here, source=OWN_SOURCE, adapter=name,
+                last_seen=last.astimezone(self._app.plant.zone), reason="asbuilt was not listening",
+            )  # fmt: skip
+            facts.append(lost)
+        self._open.discard(name)
+        return [*facts, SourceConnected(id=self._id(heard), event_time=here, source=OWN_SOURCE, adapter=name)]
 
     async def connected(self, adapter: str, part: str, resumed: bool, at: dt.datetime | None) -> None:
         """An adapter, or a part of it, is connected."""

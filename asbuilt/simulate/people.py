@@ -34,6 +34,9 @@ class People:
     def at(self, now_ms: int) -> int:
         """Which crew is on; between shifts, the one that worked last."""
         while self._next is not None and ms(self._next.start) <= now_ms:
+            if self._next.id not in self._order:
+                # A shift of one day alone is in no pattern: it has a crew of its own, the same whenever it comes again.
+                self._order.append(self._next.id)
             self._crew = self._order.index(self._next.id)
             self._lead = self._next.lead
             self._next = next(self._windows, None)

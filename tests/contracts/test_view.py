@@ -26,7 +26,6 @@ from asbuilt.record import Entry
 from asbuilt.record.memory import Log
 from asbuilt.rows import Derivation, Table, View
 from asbuilt.rows.store import Store
-from asbuilt.views.shift.rows import cell_of
 from tests.strategies import History, arrivals, histories, small_facts, unknown_facts
 
 VIEWS = views.discover()
@@ -387,8 +386,8 @@ def test_corrections(made, holds, batch, arrange):
         "in the middle": [made[0], ORIGINAL, *made[1:]],
     }[arrange]  # type: ignore[assignment]
     way = folded(order, batch)
-    expected = [] if holds is None else list(VIEWS["line"].rules[StateChanged](*timed(holds)))
-    assert way.rows()["line_state"] == [tuple(row) for row in expected]
+    expected = [] if holds is None else list(VIEWS["states"].rules[StateChanged](*timed(holds)))
+    assert way.rows()["states_state"] == [tuple(row) for row in expected]
     assert way.store.effective(ORIGINAL, {fact.id: fact for fact in order}.get) == holds
     way.store.close()
 
@@ -406,7 +405,7 @@ def test_a_fact_may_become_one_of_another_type():
     for order in ([ORIGINAL, made], [made, ORIGINAL]):
         for batch in (1, 2):
             rows = folded(order, batch).rows()
-            assert rows["line_state"] == []
+            assert rows["states_state"] == []
             assert [row[3] for row in rows["line_output"]] == [3]
 
 
@@ -429,10 +428,10 @@ def test_a_long_chain_of_corrections_neither_fails_nor_lasts():
     # Each takes back the one before; 2,000 of them must not meet a recursion limit.
     chain = [correction(number, number - 1, number) for number in range(2, 2_002)]
     way = folded([ORIGINAL, *chain])
-    assert len(way.rows()["line_state"]) == 1  # an even number of them: the original stands
+    assert len(way.rows()["states_state"]) == 1  # an even number of them: the original stands
     one_more = correction(2_002, 2_001, 5_000)
     way.fold([one_more])
-    assert way.rows()["line_state"] == []
+    assert way.rows()["states_state"] == []
     way.store.close()
 
 
@@ -442,7 +441,7 @@ def test_many_corrections_do_not_slow_each_other_down():
     ]
     made = [correction(10_000 + n, n, 0) for n in range(1, 4_001)]
     way = folded([*facts, *made], 500)
-    assert way.rows()["line_state"] == []
+    assert way.rows()["states_state"] == []
     with way.store.reading() as db:
         plan = db.execute("EXPLAIN QUERY PLAN SELECT target FROM correction WHERE fact = x'00'").fetchall()
     assert "SEARCH" in plan[0][3], plan
@@ -454,7 +453,7 @@ def test_many_corrections_of_one_fact():
     way = folded([ORIGINAL, *many], 7)
     last = max(many, key=lambda fact: (fact.event_time, fact.id))
     assert last.replacement is not None
-    assert [row[1] for row in way.rows()["line_state"]] == [events.microseconds(last.replacement.event_time)]
+    assert [row[2] for row in way.rows()["states_state"]] == [events.microseconds(last.replacement.event_time)]
     way.store.close()
 
 
@@ -465,7 +464,7 @@ def test_corrections_are_known_after_a_restart(tmp_path):
     again = Folded(tmp_path / "views.db")
     again.facts = [correction(2, 1, 0)]
     again.fold([ORIGINAL])
-    assert again.rows()["line_state"] == []
+    assert again.rows()["states_state"] == []
     again.store.close()
 
 
@@ -475,14 +474,15 @@ def test_corrections_are_known_after_a_restart(tmp_path):
 def test_what_changed_is_told():
     way = Folded()
     changed = way.store.fold([(1, ORIGINAL)], {}.get)
-    cell = cell_of("p/s/a/l/1", events.microseconds(T0))
+    station = "p/s/a/l/1"
     assert changed == {
-        "line_state": {"p/s/a/l/1"}, "source_delivered": {"gw"},
-        **{table: {cell} for table in ("shift_state", "shift_hour", "shift_edge")},
+        "source_delivered": {"gw"}, "presence_minute": {"gw"},
+        "presence_hour": {"", f"station:{station}", "source:gw"},
+        **{table: {station} for table in ("states_state", "states_hour", "states_edge")},
     }  # fmt: skip
     mend = correction(2, 1, 0, reads("Idle"))
     changed = way.store.fold([(2, mend)], {ORIGINAL.id: ORIGINAL, mend.id: mend}.get)
-    assert changed["line_state"] == {"p/s/a/l/1", "p/s/a/l/2"}
+    assert changed["states_state"] == {"p/s/a/l/1", "p/s/a/l/2"}
     way.store.close()
 
 
@@ -498,16 +498,16 @@ def failing(fact_type: type[events.Event]) -> dict[str, View]:
         yield from known(fact, time_us)
         raise ValueError("cannot bear it")
 
-    line = VIEWS["line"]
-    broken = {**line.rules, fact_type: functools.partial(rule, line.rules[fact_type])}
-    return {**VIEWS, "line": line._replace(rules=broken)}
+    states = VIEWS["states"]
+    broken = {**states.rules, fact_type: functools.partial(rule, states.rules[fact_type])}
+    return {**VIEWS, "states": states._replace(rules=broken)}
 
 
 def test_a_fold_that_fails_is_named_and_the_rest_goes_on():
     store = Store(None, failing(StateChanged))
     counted = events.Counted(id=UUID(int=5), event_time=T0, source="gw", station="p/s/a/l/1", good=3)
     store.fold([(1, ORIGINAL), (2, counted)], {}.get)
-    assert store.failures() == [("line", ORIGINAL.id.bytes, "ValueError: cannot bear it")]
+    assert store.failures() == [("states", ORIGINAL.id.bytes, "ValueError: cannot bear it")]
     assert store.position() == 2
     with store.reading() as db:
         assert db.execute("SELECT good FROM line_output").fetchall() == [(3,)]
@@ -530,10 +530,10 @@ def test_one_reader_sees_one_state(tmp_path):
     way = Folded(tmp_path / "views.db")
     way.fold([ORIGINAL])
     with way.store.reading() as db:
-        assert db.execute("SELECT count(*) FROM line_state").get == 1
+        assert db.execute("SELECT count(*) FROM states_state").get == 1
         way.fold([StateChanged(id=UUID(int=9), event_time=T0, source="gw", station="p/s/a/l/3", state="Idle")])
-        assert db.execute("SELECT count(*) FROM line_state").get == 1
-    assert len(way.rows()["line_state"]) == 2
+        assert db.execute("SELECT count(*) FROM states_state").get == 1
+    assert len(way.rows()["states_state"]) == 2
     way.store.close()
 
 

@@ -312,18 +312,26 @@ def cut_at(app, minute: int) -> list[int]:
     return [kpi(app, start, end).failures for start, end in windows]
 
 
-def test_a_failure_that_begins_where_an_explanation_ends_is_counted_once_wherever_one_cuts():
+def test_a_failure_is_counted_once_where_it_ends_wherever_one_cuts():
     facts = Facts()
     facts.state("05:00", "Aborted")
     facts.explain("09:00", "06:00", "07:00", "meeting")
+    facts.state("08:00", "Execute")
     with taken_in(plant(60, more=MORE), facts) as app:
+        # What was a meeting is no failure: one ends where it begins, and one begins where it ends.
+        assert cut_at(app, 6 * 60) == [1, 0, 1]
         assert cut_at(app, 7 * 60) == [0, 1, 1]
+        assert cut_at(app, 8 * 60) == [1, 0, 1]
+        assert (kpi(app, "07:30", "08:30").mttr_s, kpi(app, "07:30", "08:30").repair_s) == (3600, 1800)
 
 
-def test_a_failure_seen_when_a_source_is_heard_again_is_counted_once_wherever_one_cuts():
+def test_a_failure_that_goes_on_after_a_silence_is_one_failure():
     facts = Facts()
     facts.state("05:00", "Aborted")
     facts.tell(events.SourceLost, "06:00", adapter="gw")
     facts.tell(events.SourceConnected, "07:00", adapter="gw")
+    facts.state("08:00", "Execute")
     with taken_in(plant(60, source="gw"), facts) as app:
-        assert cut_at(app, 7 * 60) == [0, 1, 1]
+        assert [cut_at(app, hour * 60) for hour in (6, 7, 8)] == [[0, None, 0], [None, 1, 1], [1, 0, 1]]
+        found = kpi(app, "04:00", "09:00")
+    assert (found.failures, found.mttr_s, found.repair_s, found.not_observed_s) == (1, 7200, 7200, 7200)

@@ -101,7 +101,7 @@ def times(app: AsBuilt, story: Story, start: int, end: int, by: str = "") -> Any
 
 
 def sums(kpi: Any) -> dict[str, float]:
-    return {kind: getattr(kpi, f"{kind}_s") for kind in (*KINDS, "repair", "window")} | {"failures": kpi.failures}
+    return {kind: getattr(kpi, f"{kind}_s") for kind in (*KINDS, "repair", "window")} | {"failures": kpi.failures or 0}
 
 
 def added(kpis: list[Any]) -> dict[str, float]:
@@ -130,7 +130,7 @@ def opinion(story: Story, minute: int) -> str:
     )
     told = [f for f in facts.all if isinstance(f, events.StopExplained) and f.start_time <= instant < f.end_time]
     observed = bool(states) and not _silent(story, instant)
-    state, reason = (states[-1].state, states[-1].reason or "") if observed else ("", "")
+    state, reason = (states[-1].state, _reason(story, states[-1])) if observed else ("", "")
     kind = _kind(state, reason) if observed else "not_observed"
     if told and kind != "apt":
         last = max(told, key=lambda f: (f.event_time, f.id.bytes))
@@ -138,6 +138,31 @@ def opinion(story: Story, minute: int) -> str:
         # Who explains a stop says that the station stood.
         kind = "adet" if kind == "apt" else kind
     return kind
+
+
+def _reason(story: Story, of: events.StateChanged) -> str:
+    """The reason of the stop a state belongs to: the one told for it so far, or later while it stood, up to now."""
+    by_time = {
+        f.event_time: f
+        for f in sorted((f for f in story.facts.all if isinstance(f, events.StateChanged)), key=lambda f: f.id.bytes)
+        if f.event_time < story.facts.at(story.now)
+    }
+    stop: list[events.StateChanged] = []
+    for _, fact in sorted(by_time.items()):
+        known = {one.reason for one in stop if one.reason}
+        same = (
+            stop
+            and fact.state == stop[-1].state != "Execute"
+            and (
+                fact.reason in known or (fact.reason is None and stop[-1].reason is None) or (fact.reason and not known)
+            )
+        )
+        if not same:
+            if of in stop:
+                break
+            stop = []
+        stop.append(fact)
+    return next((one.reason for one in stop if one.reason), "") if of in stop else of.reason or ""
 
 
 def _kind(state: str, reason: str) -> str:
@@ -149,25 +174,26 @@ def _kind(state: str, reason: str) -> str:
 def _silent(story: Story, instant: dt.datetime) -> bool:
     watches = sorted(
         (f for f in story.facts.all if isinstance(f, events.SourceLost | events.SourceConnected)),
-        key=lambda f: (f.event_time, f.id.bytes),
+        key=lambda f: (f.event_time, isinstance(f, events.SourceConnected)),
     )
     since: dt.datetime | None = None
     heard = dt.datetime.min.replace(tzinfo=dt.UTC)
     silences = []
     for watch in watches:
         if isinstance(watch, events.SourceLost):
-            since = since or max(min(watch.last_seen or watch.event_time, watch.event_time), heard)
+            begun = max(min(watch.last_seen or watch.event_time, watch.event_time), heard)
+            since = begun if since is None else min(since, begun)
         else:
             if since is not None:
                 silences.append((since, watch.event_time))
             since, heard = None, watch.event_time
     if since is not None:
         silences.append((since, dt.datetime.max.replace(tzinfo=dt.UTC)))
-    known = [f.event_time for f in story.facts.all if isinstance(f, events.StateChanged)]
+    known = [f.event_time for f in story.facts.all if isinstance(f, events.StateChanged | events.StopExplained)]
     now = story.facts.at(story.now)
     for start, end in silences:
         late = [time for time in known if start < time < min(end, now)]
-        if max([start, *late]) <= instant < end:
+        if start <= instant < end and not (late and min(late) <= instant < max(late)):
             return True
     return False
 

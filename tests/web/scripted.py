@@ -148,6 +148,11 @@ class Told:
         self.facts.append(fact)
         return fact
 
+    def connect(self, time: str | dt.datetime) -> None:
+        """Both gateways are heard from now on: they speak every two seconds, mostly without a fact."""
+        for source in ("left", "right"):
+            self.tell(events.SourceConnected, time, "asbuilt", adapter=source)
+
     def state(self, station: str, state: str, time: str | dt.datetime, **fields: Any) -> Event:
         """A station of line 1 is in a state."""
         return self.tell(
@@ -220,6 +225,7 @@ def morning(until: str = "08:30") -> Told:
     told.state("20", "Held", "08:20:00", reason="coolant")
     told.alarm("20", "oil", "08:20:05", detail="31.8 °C, limit 30.0")
     told.state("30", "Starved", "08:22:00")
+    told.connect("05:30")
     return told
 
 

@@ -174,6 +174,7 @@ def test_times_of_a_repeated_hour_are_told_apart():
     autumn = dt.date(2026, 10, 25)
     told = Told()
     first = dt.datetime(2026, 10, 25, 2, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    told.connect(first)
     told.state("10", "Held", first)
     told.state("10", "Execute", first + dt.timedelta(minutes=50))
     with shop(told, now=at("12:00", autumn)) as app:

@@ -67,9 +67,11 @@ def observed_us(reader: Reader, station: str, start_us: int, end_us: int) -> int
 
 def silence_at(reader: Reader, station: str, at_us: int) -> Silence | None:
     """The silence that hides a station at an instant, from its begin on; None if it is observed."""
+    at_us = min(at_us, microseconds(reader.now))
     plant = reader.plant()
     span_us = 2 * round(max(plant.time_model.unheard_s, plant.time_model.unheard_standing_s) * SECOND_US)
-    here = silences(reader, station, at_us - span_us, at_us + 1)
+    # Silence is told up to now; whether it holds at this very instant is asked for that instant as well.
+    here = list(_silences(reader, station, at_us - span_us, at_us + 1, at_us + 1))
     if not here or here[-1].end_us <= at_us:
         return None
     first = here[-1]
@@ -79,10 +81,12 @@ def silence_at(reader: Reader, station: str, at_us: int) -> Silence | None:
     return first._replace(end_us=here[-1].end_us, reasons=here[-1].reasons)
 
 
-def _silences(reader: Reader, station: str, start_us: int, end_us: int) -> Iterator[Silence]:
+def _silences(
+    reader: Reader, station: str, start_us: int, end_us: int, until_us: int | None = None
+) -> Iterator[Silence]:
     plants = reader.plants()
     begins = [_NEVER_US, *(microseconds(since) for since, _ in plants[1:]), FOREVER_US]
-    end_us = min(end_us, microseconds(reader.now))
+    end_us = min(end_us, microseconds(reader.now) if until_us is None else until_us)
     for n, (_, plant) in enumerate(plants):
         first, last = max(begins[n], start_us), min(begins[n + 1], end_us)
         if first < last:
@@ -179,6 +183,32 @@ def _close(
         connected.append(Connection(heard.time_us, end_us, bool(heard.watched) and (live or end_us < FOREVER_US)))
     if gone_us is not None:
         lost.append((gone_us, until_us))
+
+
+class Lost(NamedTuple):
+    """A source that is lost: since when it was silent, and when that was last said."""
+
+    source: str
+    since_us: int
+    noticed_us: int
+
+
+def lost_sources(reader: Reader, at_us: int) -> list[Lost]:
+    """The sources that are lost at an instant, as far as that was said then."""
+    found: list[Lost] = []
+    for source in reader.values(Notice, "source", {"time_us": at_most(at_us)}):
+        rows = reader.rows(
+            Notice, {"source": source, "time_us": at_most(at_us)}, order="-time_us -heard -fact", limit=100
+        )
+        since: list[Notice] = []
+        for row in rows:
+            if row.heard:
+                break
+            since.append(row)
+        if since:
+            heard_us = next((row.time_us for row in rows if row.heard), _NEVER_US)
+            found.append(Lost(source, max(min(row.since_us for row in since), heard_us), since[0].time_us))
+    return found
 
 
 def _lost(reader: Reader, source: str, station: str, start_us: int, end_us: int) -> list[Interval]:

@@ -69,7 +69,7 @@ def spells(reader: Reader, station: str, start_us: int, end_us: int, now_us: int
     rows = [*([first] if first else []), *changes(reader, station, start_us, until_us)]
     if not rows:
         return []
-    rows = [*_back(reader, rows[0]), *rows, *_on(reader, rows[-1], now_us)]
+    rows = [*back(reader, rows[0]), *rows, *on(reader, rows[-1], now_us)]
     return [spell for spell in together(rows) if spell.end_us > start_us and spell.start_us < until_us]
 
 
@@ -81,7 +81,7 @@ def together(told: Sequence[State]) -> list[Spell]:
     at = 0
     while at < len(rows):
         until, reason = at + 1, rows[at].reason
-        while until < len(rows) and goes_on((rows[until - 1].state, reason), (rows[until].state, rows[until].reason)):
+        while until < len(rows) and _goes_on(rows[until - 1], rows[until], reason):
             reason = reason or rows[until].reason
             until += 1
         lead = lead_of(rows[at].state)
@@ -94,7 +94,16 @@ def together(told: Sequence[State]) -> list[Spell]:
     return found
 
 
-def _back(reader: Reader, row: State) -> list[State]:
+def _goes_on(before: State, after: State, reason: str = "") -> bool:
+    return goes_on((before.state, before.reason), (after.state, after.reason), reason)
+
+
+def may_read_otherwise(state: str, reason: str) -> bool:
+    """Whether what is told after a state may say more about the stop it belongs to."""
+    return goes_on((state, reason), (state, reason))
+
+
+def back(reader: Reader, row: State) -> list[State]:
     """The changes before one that belong to the same stop, in order."""
     found: list[State] = []
     while len(found) < MOST_OF_A_STOP:
@@ -106,7 +115,7 @@ def _back(reader: Reader, row: State) -> list[State]:
             limit=_AT_ONCE,
         )
         for one in last_of_instants(earlier):
-            if not goes_on((one.state, one.reason), (head.state, head.reason)):
+            if not _goes_on(one, head):
                 return found[::-1]
             found.append(one)
             head = one
@@ -115,7 +124,7 @@ def _back(reader: Reader, row: State) -> list[State]:
     return found[::-1]
 
 
-def _on(reader: Reader, row: State, now_us: int) -> list[State]:
+def on(reader: Reader, row: State, now_us: int) -> list[State]:
     """The change after one, if it is known by now, and those that go on with the same stop."""
     found: list[State] = []
     while len(found) < MOST_OF_A_STOP:
@@ -132,7 +141,7 @@ def _on(reader: Reader, row: State, now_us: int) -> list[State]:
         )
         for one in last_of_instants(later[::-1])[::-1]:
             found.append(one)
-            if not goes_on((tail.state, tail.reason), (one.state, one.reason)):
+            if not _goes_on(tail, one):
                 return found
             tail = one
         if len(later) < _AT_ONCE:

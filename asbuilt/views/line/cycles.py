@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
-from asbuilt.views.line.fold import State
 from asbuilt.views.line.moment import LAST_CYCLES, SECOND_US, Moment
 
 Span = tuple[int, int]
@@ -42,13 +42,8 @@ def _waited_us(look: Moment, station: Station, start: int, end: int) -> int:
 
 
 def _blocked(look: Moment, station: Station, start: int, end: int) -> list[Span]:
-    before = look.reader.rows(
-        State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT 1", station.path, start
-    )
-    later = look.reader.rows(
-        State, "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact", station.path, start, end
-    )
-    states = [*before, *later]
+    before = told.before(look.reader, station.path, start)
+    states = [*([before] if before else []), *told.changes(look.reader, station.path, start, end + 1)]
     if not states:
         return []
     ends = [*(state.time_us for state in states[1:]), end]

@@ -17,16 +17,11 @@ from asbuilt.events import (
     AlarmRaised,
     AlarmShelved,
     Counted,
-    GapFound,
-    HeartbeatMissed,
     Measured,
     OperationCompleted,
     OperationReported,
     OperationStarted,
     Packed,
-    SourceConnected,
-    SourceLost,
-    StateChanged,
     UnitCompleted,
     UnitReturned,
     UnitScrapped,
@@ -37,31 +32,10 @@ from asbuilt.events import (
     unit_key,
 )
 
-VERSION = 2
+VERSION = 3
 
 LONG_STAY_US = 86_400_000_000
 """Stays longer than a day are marked, so that a look at any moment finds them without a scan."""
-
-
-class State(NamedTuple):
-    """A station entered a state."""
-
-    station: str
-    time_us: int
-    fact: bytes
-    state: str
-    reason: str
-    message: str
-
-
-class Watch(NamedTuple):
-    """A source was heard again or lost; `seen_us` is when it was last heard before."""
-
-    adapter: str
-    time_us: int
-    fact: bytes
-    lost: int
-    seen_us: int
 
 
 class Passage(NamedTuple):
@@ -170,8 +144,6 @@ class Oddity(NamedTuple):
 
 
 ROWS = {
-    State: ("station", "time_us", "fact"),
-    Watch: ("adapter", "time_us", "fact"),
     Passage: ("item", "time_us", "fact"),
     Output: ("station", "time_us", "fact"),
     Reading: ("station", "characteristic", "time_us", "fact"),
@@ -189,33 +161,6 @@ INDEXES = {
 
 
 # --------------------------------------------------------------------------- rows of one fact
-
-
-def _state(fact: StateChanged, time_us: int) -> Iterator[State]:
-    yield State(
-        fact.station,
-        time_us,
-        fact.id.bytes,
-        fact.state,
-        fact.reason or "",
-        fact.message or "",
-    )
-
-
-def _heard(fact: SourceConnected, time_us: int) -> Iterator[Watch]:
-    yield Watch(fact.adapter, time_us, fact.id.bytes, 0, 0)
-
-
-def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
-    seen_us = microseconds(fact.last_seen) if fact.last_seen else time_us
-    yield Watch(fact.adapter, time_us, fact.id.bytes, 1, seen_us)
-
-
-def _missed(fact: GapFound, time_us: int) -> Iterator[Watch]:
-    start_us, end_us = microseconds(fact.start_time), microseconds(fact.end_time)
-    if start_us < end_us:
-        yield Watch(fact.adapter, start_us, fact.id.bytes, 1, start_us)
-        yield Watch(fact.adapter, end_us, fact.id.bytes, 0, 0)
 
 
 def _item(fact: Any) -> str:
@@ -303,11 +248,6 @@ def _alarm_step(what: str) -> Any:
 
 
 RULES = {
-    StateChanged: _state,
-    SourceConnected: _heard,
-    GapFound: _missed,
-    HeartbeatMissed: _lost,
-    SourceLost: _lost,
     OperationStarted: _started,
     OperationCompleted: _completed,
     OperationReported: _reported,

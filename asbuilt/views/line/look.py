@@ -31,7 +31,7 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
     due = planned(look, look.at)
     cadence = cadence_s(look, made)
     following = look.following_shift()
-    ribbons = tuple(ribbon(look, observation, station) for station in line.station) if look.shift else ()
+    ribbons = tuple(ribbon(look, station) for station in line.station) if look.shift else ()
     return Board(
         line=line.path,
         name=line.name,
@@ -82,14 +82,9 @@ def _contradictions(look: Moment) -> list[Contradiction]:
 
 def _unknown_stations(look: Moment) -> list[str]:
     """Stations under this line's path that facts speak of and the plant file does not have."""
-    rows = look.reader.select(
-        "WITH RECURSIVE s(p) AS (SELECT min(station) FROM line_state WHERE station > ?1 AND station < ?2"
-        " UNION ALL SELECT (SELECT min(station) FROM line_state WHERE station > p AND station < ?2)"
-        " FROM s WHERE p IS NOT NULL) SELECT p FROM s WHERE p IS NOT NULL",
-        f"{look.line.path}/", f"{look.line.path}0",
-    )  # fmt: skip
+    rows = look.reader.subjects("station")
     known = {station.path for station in look.line.station}
-    return [path for (path,) in rows if path not in known]
+    return [path for path in rows if path.startswith(f"{look.line.path}/") and path not in known]
 
 
 def _product_of(shares: Iterable[float | None]) -> float | None:

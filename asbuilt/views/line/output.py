@@ -6,12 +6,13 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from asbuilt.domain.states import told
+from asbuilt.domain.states.reading import course
 from asbuilt.plant import Station
 from asbuilt.plant.calendar import forecast, pace_s, plan_of, utc
 from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
-from asbuilt.views.line.fold import Passage, State
+from asbuilt.views.line.fold import Passage
 from asbuilt.views.line.moment import Moment
-from asbuilt.views.line.observation import Observation
 
 
 def passages(look: Moment, station: Station) -> list[Passage]:
@@ -73,38 +74,23 @@ def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) 
         start = end
 
 
-def ribbon(look: Moment, observation: Observation, station: Station) -> Ribbon:
-    """The states of a station over the shift so far."""
+def ribbon(look: Moment, station: Station) -> Ribbon:
+    """The states of a station over the shift so far, with the reasons as they read today; no data where nobody observed."""
     assert look.shift is not None
-    before = look.reader.rows(
-        State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT 1", station.path, look.start_us
-    )
-    rows = look.reader.rows(
-        State,
-        "station = ? AND time_us > ? AND time_us <= ? ORDER BY time_us, fact",
-        station.path, look.start_us, look.at_us,
-    )  # fmt: skip
-    parts = []
-    every = [*before, *rows]
-    for index, row in enumerate(every):
-        begin_us = max(row.time_us, look.start_us)
-        end_us = every[index + 1].time_us if index + 1 < len(every) else look.at_us
-        if end_us > begin_us:
-            reason = look.plant.reasons.get(row.reason)
-            cause = row.message or (reason.name if reason else row.reason)
-            parts.append(RibbonPart(look.time(begin_us), look.time(end_us), row.state, cause))
-    lost = observation.lost(station)
-    if lost is not None:
-        parts = _cut(parts, look.time(lost.seen_us), look.at)
+    parts: list[RibbonPart] = []
+    if told.before(look.reader, station.path, look.at_us + 1) is None:
+        return Ribbon(station.id, ())
+    for piece in course(look.reader, look.plant, station.path, look.start_us, look.at_us):
+        here = piece.reading
+        known = look.plant.reasons.get(here.reason)
+        state = here.state if here.kind != "not observed" and here.state else "No data"
+        cause = "" if state == "No data" else here.message or (known.name if known else here.reason)
+        begin, end = look.time(piece.start_us), look.time(piece.end_us)
+        if parts and (parts[-1].state, parts[-1].cause) == (state, cause) and state == "No data":
+            parts[-1] = RibbonPart(parts[-1].start, end, state, cause)
+        else:
+            parts.append(RibbonPart(begin, end, state, cause))
     return Ribbon(station.id, tuple(parts))
-
-
-def _cut(parts: Sequence[RibbonPart], start: dt.datetime, end: dt.datetime) -> list[RibbonPart]:
-    """The parts up to `start`, then no data until `end`."""
-    kept = [
-        RibbonPart(p.start, min(p.end, start, key=utc), p.state, p.cause) for p in parts if utc(p.start) < utc(start)
-    ]
-    return [*kept, RibbonPart(max(start, kept[-1].end, key=utc) if kept else start, end, "No data", "")]
 
 
 def _costliest(ribbons: Sequence[Ribbon], start: dt.datetime, end: dt.datetime) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 from asbuilt.access import Reader
+from asbuilt.domain.presence import questions as presence
+from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.line.answers import Board, Buffer, LineRow, Silence, Tile
-from asbuilt.views.line.fold import Reading, State
+from asbuilt.views.line.fold import Reading
 from asbuilt.views.line.look import look_at
 from asbuilt.views.line.moment import time_at
 
@@ -32,11 +34,8 @@ def buffers(reader: Reader, line: str, at: dt.datetime | None = None) -> list[Bu
 def silences(reader: Reader, at: dt.datetime | None = None) -> list[Silence]:
     """Sources that are silent: since when, and when that was noticed."""
     zone = reader.plant(at).zone
-    rows = reader.select(
-        "SELECT adapter, seen_us, max(time_us), lost FROM line_watch WHERE time_us <= ? GROUP BY adapter",
-        microseconds(reader.instant(at)),
-    )
-    return [Silence(name, time_at(seen, zone), time_at(noticed, zone)) for name, seen, noticed, lost in rows if lost]
+    found = presence.lost_sources(reader, microseconds(reader.instant(at)))
+    return [Silence(one.source, time_at(one.since_us, zone), time_at(one.noticed_us, zone)) for one in found]
 
 
 def condition(reader: Reader, station: str, characteristic: str = "", at: dt.datetime | None = None) -> str:
@@ -48,7 +47,7 @@ def condition(reader: Reader, station: str, characteristic: str = "", at: dt.dat
             station, characteristic, at_us,
         )  # fmt: skip
         return reading.value if reading is not None else ""
-    state = reader.first(State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC", station, at_us)
+    state = told.before(reader, station, at_us + 1)
     return state.state if state is not None else ""
 
 

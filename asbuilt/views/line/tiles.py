@@ -6,11 +6,16 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
+from asbuilt.domain.presence.questions import Silence
+from asbuilt.domain.states import told
+from asbuilt.domain.states.reading import explained_at, reading
+from asbuilt.domain.states.told import Spell
+from asbuilt.events import microseconds
 from asbuilt.plant import Characteristic, Station
 from asbuilt.views.line.answers import AlarmRow, Cycle, Indicator, Tile
 from asbuilt.views.line.cycles import counted_from, cycles
 from asbuilt.views.line.flow import Here
-from asbuilt.views.line.fold import LONG_STAY_US, Passage, Reading, State, Watch
+from asbuilt.views.line.fold import LONG_STAY_US, Passage, Reading
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 from asbuilt.views.line.output import passages
@@ -28,12 +33,11 @@ class Tiles:
 
     def tile(self, station: Station) -> Tile:
         """The tile of one station."""
-        state = self._look.reader.first(
-            State, "station = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC", station.path, self._look.at_us
-        )
+        state = self._spell(station)
         inside = self._here.get((station.path, "at"), [])
         lost = self._observation.lost(station)
-        jobs = self._jobs(station) if self._look.line.flow == "job_shop" else []
+        # Where a machine tells states, people's reports do not: the same on every page.
+        jobs = self._jobs(station) if self._look.line.flow == "job_shop" and state is None else []
         word, since, cause = self._word(state, jobs, lost, station)
         done = passages(self._look, station)
         adapter = self._look.plant.adapters.get((station.source or "").partition(":")[0])
@@ -66,30 +70,41 @@ class Tiles:
             jobs=len(jobs),
         )
 
+    def _spell(self, station: Station) -> Spell | None:
+        """The state at the moment, as it reads by everything known now: one stop has one reason."""
+        now_us = microseconds(self._look.reader.now) + 1
+        at_us = self._look.at_us
+        found = told.spells(self._look.reader, station.path, at_us, at_us + 1, now_us)
+        return found[-1] if found else None
+
     def _word(
-        self, state: State | None, jobs: list[Passage], lost: Watch | None, station: Station
+        self, state: Spell | None, jobs: list[Passage], lost: Silence | None, station: Station
     ) -> tuple[str, dt.datetime | None, str]:
         if lost is not None:
-            title = (
-                self._look.plant.adapters[lost.adapter].title
-                if lost.adapter in self._look.plant.adapters
-                else lost.adapter
-            )
-            return "No data", self._look.time(lost.seen_us), f"{capital(title)} silent"
-        if self._look.line.flow == "job_shop":
+            known = self._look.plant.adapters.get(lost.source)
+            title = known.title if known is not None else lost.source
+            cause = f"{capital(title)} silent" if title else "No word"
+            return "No data", self._look.time(lost.start_us), cause
+        if self._look.line.flow == "job_shop" and state is None:
             if not jobs:
                 return "Idle", None, ""
             people = sorted({job.by for job in jobs if job.by})
             return "Execute", self._look.time(min(job.start_us for job in jobs)), ", ".join(people)
         if state is None:
             return "No data", None, "Never heard of"
-        reason = self._look.plant.reasons.get(state.reason)
-        cause = state.message or (reason.name if reason else state.reason)
+        cause = self._cause(state, station)
         if not cause and state.state == "Starved":
             cause = self._starved_by(station)
-        return state.state, self._look.time(state.time_us), cause
+        return state.state, self._look.time(state.start_us), cause
 
-    def _is_planned(self, state: State | None) -> bool:
+    def _cause(self, state: Spell, station: Station) -> str:
+        """Why a station stands: as a person explained it, else as the machine told it."""
+        plant = self._look.plant
+        here = reading(plant, state, False, explained_at(self._look.reader, station.path, self._look.at_us))
+        known = plant.reasons.get(here.reason)
+        return here.message or (known.name if known else here.reason)
+
+    def _is_planned(self, state: Spell | None) -> bool:
         reason = self._look.plant.reasons.get(state.reason) if state else None
         return reason is not None and reason.group == "planned"
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asbuilt.plant import Plant
-from asbuilt.views.shift.calendar import SECOND_US, time_at
+from asbuilt.access import Reader
+from asbuilt.access.conditions import between, other_than
+from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
+from asbuilt.domain.states import told
+from asbuilt.domain.states.reading import kind_of
+from asbuilt.domain.states.rows import Explained, Hour
+from asbuilt.events import microseconds
+from asbuilt.plant import Line, Plant
+from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, time_at
 from asbuilt.views.shift.figures import disagreement
-from asbuilt.views.shift.rows import Explained
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Station
 
@@ -42,24 +48,64 @@ def _counter(station: Station) -> Iterator[str]:
 
 def _reasons(station: Station, plant: Plant) -> Iterator[str]:
     """Reasons that the plant file does not know."""
-    rows = station.reader.select(
-        "SELECT reason FROM shift_hour WHERE cell >= ? AND cell <= ? AND reason <> ''"
-        " UNION SELECT reason FROM shift_explained WHERE station = ? AND end_us > ? AND start_us < ?",
-        *station.cells,
-        station.path, station.start_us, station.end_us,
-    )  # fmt: skip
-    unknown = sorted(reason for (reason,) in rows if reason not in plant.reasons)
+    hours = between(station.start_us // HOUR_US, station.end_us // HOUR_US + 1)
+    found = set(
+        station.reader.values(Hour, "reason", {"station": station.path, "hour": hours, "reason": other_than("")})
+    )
+    found |= {row.reason for row in told.explanations(station.reader, station.path, station.start_us, station.end_us)}
+    unknown = sorted(reason for reason in found if reason not in plant.reasons)
     for reason in unknown[:MAX_OF_A_KIND]:
         yield f"reason `{reason}` is not in the plant file"
 
 
 def _explanations(station: Station, plant: Plant) -> Iterator[str]:
-    """Explanations of time that is still to come."""
-    rows = station.reader.rows(
-        Explained, "station = ? AND end_us > ? AND start_us < ? ORDER BY start_us, fact LIMIT ?",
-        station.path, max(station.now_us, station.start_us), station.end_us, MAX_OF_A_KIND,
-    )  # fmt: skip
-    for row in rows:
+    """Explanations of time that is still to come, and of time in which the station says it produced."""
+    rows = told.explanations(station.reader, station.path, station.start_us, station.end_us)
+    rows.sort(key=lambda row: (row.start_us, row.fact))
+    for row in [row for row in rows if row.end_us > max(station.now_us, station.start_us)][:MAX_OF_A_KIND]:
         until = time_at(row.end_us, plant.zone)
         ahead_s = (row.end_us - max(row.start_us, station.now_us)) / SECOND_US
         yield f"{row.by} explained a stop until {until:%Y-%m-%d %H:%M}, {ahead_s / 60:.0f} min of it still to come"
+    yield from without_effect(station, plant, rows)
+
+
+def without_effect(station: Station, plant: Plant, rows: list[Explained]) -> Iterator[str]:
+    """Explanations of time in which the station says that it produced: what it made, it made."""
+    for row, us in list(produced_us(station, rows))[:MAX_OF_A_KIND]:
+        start, end = time_at(row.start_us, plant.zone), time_at(row.end_us, plant.zone)
+        yield (
+            f"{row.by} explained {start:%Y-%m-%d %H:%M} to {end:%H:%M} as {plant.reason_title(row.reason)}:"
+            f" without effect for {us / SECOND_US / 60:.0f} min, in which the station produced"
+        )
+
+
+def produced_us(station: Station, rows: list[Explained]) -> Iterator[tuple[Explained, int]]:
+    """Of explanations of stops: how long inside the window the station says that it produced; those where it does."""
+    if not rows or station.reports:
+        return
+    plants = station.plants
+    begins = [-(2**62), *(microseconds(since) for since, _ in plants[1:]), 2**62]
+    ran: list[Interval] = []
+    for n, (_, plant) in enumerate(plants):
+        ran += within(
+            (
+                (spell.start_us, spell.end_us)
+                for spell in station.spells()
+                if kind_of(plant, spell.state, spell.reason, spell.lead) == "production"
+            ),
+            begins[n],
+            begins[n + 1],
+        )
+    heard = outside([(gap.start_us, gap.end_us) for gap in station.gaps()], station.start_us, station.end_us)
+    produced = common(union(ran), heard)
+    for row in rows:
+        until_us = min(row.end_us, station.end_us, station.now_us)
+        us = length(within(produced, max(row.start_us, station.start_us), until_us))
+        if us:
+            yield row, us
+
+
+def of_nothing(reader: Reader, line: Line, start_us: int, end_us: int) -> Iterator[str]:
+    """States that were told of a line: a line has none of its own, and its stations were not told them."""
+    for row in told.changes(reader, line.path, start_us, end_us)[:MAX_OF_A_KIND]:
+        yield f"{row.state} was told of {line.path}, which is no station: without effect on its stations"

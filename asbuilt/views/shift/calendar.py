@@ -1,7 +1,8 @@
 """When a line should work, by the plant files in force then: spans of work, break and time off.
 
 A change of the plant file changes the calendar from its own date on: a shift that began under
-the old file ends as that file said, or where the first shift of the new one begins.
+the old file ends as that file said, or where the first shift of the new one begins. What time counts as
+is for the file in force at that instant to say: a span's `plant` is that one.
 All times are microseconds since 1970 UTC.
 """
 
@@ -48,7 +49,7 @@ class Calendar:
         self.end_us = end_us
         self._periods = _periods(plants)
         self.shifts = self._shifts() if start_us < end_us else []
-        self.spans = list(self._spans()) if start_us < end_us else []
+        self.spans = list(_by_plant(self._spans(), self._periods)) if start_us < end_us else []
 
     def _shifts(self) -> list[tuple[ShiftWindow, int, int, Plant]]:
         """Every shift that reaches into the window, with its instants; none overlaps another."""
@@ -96,6 +97,15 @@ class Calendar:
                 line = plant.lines.get(self.line)
                 works = line is None or not plant.has_shifts(line)
                 yield Span(first, last, "work" if works else "off", None, plant)
+
+
+def _by_plant(spans: Iterator[Span], periods: Sequence[tuple[int, int, Plant]]) -> Iterator[Span]:
+    """The spans cut where the plant file changed: what a state counts as is for the file in force then to say."""
+    for span in spans:
+        for begin, end, plant in periods:
+            first, last = max(begin, span.start_us), min(end, span.end_us)
+            if first < last:
+                yield span._replace(start_us=first, end_us=last, plant=plant)
 
 
 def _periods(plants: Plants) -> list[tuple[int, int, Plant]]:

@@ -46,10 +46,11 @@ class Kpi(Struct, frozen=True):
 
     Ratios are shares (0.5 is 50 %); None is withheld or undefined, and `withheld` says why.
     `coverage` is the observed share of planned busy time. `pq` is what was produced, good or not;
-    of it `gq` good, `sq` scrap, `rq` sent to or made in rework, `review` waiting for a decision.
+    of it `gq` good, `sq` scrap, `rq` sent to or made in rework, `review` waiting for a decision; None where nobody told
+    pieces and nothing was observed, and so are `failures`.
     `throughput_rate` is pieces an hour of planned busy time; an order's is per AOET. `told` says
-    how many pieces each way of telling has. `mtbf_s` is production time by failures, `mttr_s`
-    time in failure by failures.
+    how many pieces each way of telling has. `mtbf_s` is production time by failures that
+    ended here, `mttr_s` their mean length, with what of it lies before the window; `repair_s` is time in failure here.
     """
 
     scope: str
@@ -78,12 +79,12 @@ class Kpi(Struct, frozen=True):
     teep: float | None
     mtbf_s: float | None
     mttr_s: float | None
-    failures: int
-    pq: int
-    gq: int
-    sq: int
-    rq: int
-    review: int
+    failures: int | None
+    pq: int | None
+    gq: int | None
+    sq: int | None
+    rq: int | None
+    review: int | None
     window_s: float
     off_s: float
     pot_s: float
@@ -168,11 +169,17 @@ def kpi(scope: str, start: dt.datetime, end: dt.datetime, part: str, name: str, 
         withheld["oee"] = withheld["nee"] = withheld.get(lacking[0]) or "nothing was produced"
     teep = oee * observed_s / (times.window_s - times.ahead_s) if oee is not None and coverage == 1 else None
     reported = {f"reported_{kind}_s": sums.reported_us.get(kind, 0) / SECOND_US for kind in ("setup", "production", "breakdown")}  # fmt: skip
+    # Zero pieces of a time that nobody saw is no count of pieces.
+    seen = bool(sums.told) or bool(coverage) or times.pbt_s == 0
+    pieces = (sums.pieces, sums.good, sums.rejected, sums.rework + sums.mended, sums.for_review)
+    pq, gq, sq, rq, review = pieces if seen else (None,) * 5
+    if not seen:
+        figures["throughput_rate"] = figures["takt_attainment"] = figures["fall_off"] = None
     return Kpi(
         scope=scope, start=start, end=end, part=part, name=name, oee=oee, nee=nee, teep=teep, coverage=coverage,
-        failures=sums.failures, mtbf_s=ratio(times.apt_s, sums.failures),
-        mttr_s=ratio(sums.repair_us / SECOND_US, sums.failures),
-        pq=sums.pieces, gq=sums.good, sq=sums.rejected, rq=sums.rework + sums.mended, review=sums.for_review,
+        failures=sums.failures if coverage or sums.failures or times.pbt_s == 0 else None, mtbf_s=ratio(times.apt_s, sums.failures),
+        mttr_s=ratio(sums.restored_us / SECOND_US, sums.failures),
+        pq=pq, gq=gq, sq=sq, rq=rq, review=review,
         planned_run_s=sums.planned_us / SECOND_US, repair_s=sums.repair_us / SECOND_US,
         aoet_s=beyond.aoet_us / SECOND_US if beyond.aoet_us else None,
         told=dict(sorted(sums.told.items())), withheld=withheld,
@@ -219,12 +226,19 @@ def _of_time(
 def effectiveness(sums: Sums, model: TimeModel) -> tuple[float | None, str]:
     """PRI·PQ / APT, or why it is withheld.
 
+    Withheld where one cycle is longer than the time looked at: its piece would be all in one part, its work in others.
     It may exceed 1 by as much as the plant file allows, and by the piece that was in work when the
     window began; beyond that counts and run time contradict each other.
     """
     planned_us, run_us = sums.planned_us, sums.us["production"]
     if sums.contradiction:
         return None, sums.contradiction
+    past_us = sum(us for kind, us in sums.us.items() if kind != "ahead")
+    if sums.cycle_us > past_us:
+        return None, (
+            f"a cycle takes {_hours(sums.cycle_us / SECOND_US)}, longer than the {_hours(past_us / SECOND_US)} looked at:"
+            " a piece is told where it ends, its work lies before"
+        )
     if sums.unplanned:
         return None, f"{sums.unplanned} pieces have no planned run time (cycle_s) in the plant file"
     if not sums.pieces:

@@ -1,9 +1,6 @@
-"""Time and pieces of every station: events → rows.
+"""Pieces of every station, and what a shift hands over: events → rows.
 
-A station's states are cut into *cells*: one clock hour (UTC) of one station. What a whole hour
-holds is derived per cell, so that a year is read as hours and only hours that a shift, a break,
-an explanation or a silence cuts are read state by state. The state a station brings into an hour
-comes from an earlier cell and is put together when asked: a fact changes its own hour alone.
+Pieces are summed per *cell*: one clock hour (UTC) of one station.
 All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
 """
 
@@ -15,8 +12,6 @@ from typing import Any
 from asbuilt.events import (
     Counted,
     DispositionDecided,
-    GapFound,
-    HeartbeatMissed,
     HoldPlaced,
     HoldReleased,
     NonconformanceRaised,
@@ -27,20 +22,12 @@ from asbuilt.events import (
     OrderClosed,
     OrderReleased,
     ShiftClosed,
-    SourceConnected,
-    SourceLost,
-    StateChanged,
-    StopExplained,
     microseconds,
     unit_key,
 )
 from asbuilt.views.shift.rows import (
-    HOUR_US,
-    Edge,
-    Explained,
     First,
     Handover,
-    Hour,
     Made,
     Note,
     OpenItem,
@@ -48,21 +35,13 @@ from asbuilt.views.shift.rows import (
     Pieces,
     Reported,
     Run,
-    State,
     Step,
-    Watch,
     cell_of,
-    hour_of,
 )
 
-VERSION = 2
+VERSION = 3
 
 ROWS = {
-    State: ("cell", "time_us", "fact"),
-    Hour: ("cell", "state", "reason"),
-    Edge: ("cell",),
-    Explained: ("station", "end_us", "fact"),
-    Watch: ("adapter", "time_us", "fact"),
     Made: ("cell", "time_us", "fact"),
     Pieces: ("cell", "told", "kind", "order_no", "product"),
     Reported: ("station", "time_us", "fact"),
@@ -84,35 +63,6 @@ INDEXES = {
 
 
 # --------------------------------------------------------------------------- rows of one fact
-
-
-def _state(fact: StateChanged, time_us: int) -> Iterator[State]:
-    yield State(
-        cell_of(fact.station, time_us), time_us, fact.id.bytes, fact.state, fact.reason or "", fact.message or ""
-    )
-
-
-def _explained(fact: StopExplained, time_us: int) -> Iterator[Explained]:
-    yield Explained(
-        fact.station, microseconds(fact.end_time), fact.id.bytes, microseconds(fact.start_time), time_us,
-        fact.reason, fact.message or "", fact.by or fact.source,
-    )  # fmt: skip
-
-
-def _heard(fact: SourceConnected, time_us: int) -> Iterator[Watch]:
-    yield Watch(fact.adapter, time_us, fact.id.bytes, 0, 0)
-
-
-def _lost(fact: HeartbeatMissed | SourceLost, time_us: int) -> Iterator[Watch]:
-    seen_us = microseconds(fact.last_seen) if fact.last_seen else time_us
-    yield Watch(fact.adapter, time_us, fact.id.bytes, 1, min(seen_us, time_us))
-
-
-def _missed(fact: GapFound, time_us: int) -> Iterator[Watch]:
-    start_us, end_us = microseconds(fact.start_time), microseconds(fact.end_time)
-    if start_us < end_us:
-        yield Watch(fact.adapter, start_us, fact.id.bytes, 1, start_us)
-        yield Watch(fact.adapter, end_us, fact.id.bytes, 0, 0)
 
 
 def _counted(fact: Counted, time_us: int) -> Iterator[Made]:
@@ -199,12 +149,6 @@ RULES = {
     HoldReleased: _step("hold", "closed"),
     NonconformanceRaised: _step("nonconformance", "open"),
     DispositionDecided: _step("nonconformance", "closed"),
-    StateChanged: _state,
-    StopExplained: _explained,
-    SourceConnected: _heard,
-    HeartbeatMissed: _lost,
-    SourceLost: _lost,
-    GapFound: _missed,
     Counted: _counted,
     OperationStarted: _started,
     OperationCompleted: _completed,
@@ -217,26 +161,6 @@ RULES = {
 
 
 # --------------------------------------------------------------------------- whole hours, first runs
-
-
-def hours(states: list[State]) -> Iterator[Hour | Edge]:
-    """What one hour of a station holds, from all its changes in order of time."""
-    sums: dict[tuple[str, str], list[int]] = {}
-    end_us = hour_of(states[0].cell) + HOUR_US
-    before: tuple[str, str] | None = None
-    for state in states:
-        found = sums.setdefault((state.state, state.reason), [0, 0])
-        if before is not None and before != (state.state, state.reason):
-            found[1] += 1
-        before = (state.state, state.reason)
-    until_us = end_us
-    for state in reversed(states):
-        sums[state.state, state.reason][0] += until_us - state.time_us
-        until_us = state.time_us
-    cell, first, last = states[0].cell, states[0], states[-1]
-    for (name, reason), (us, entered) in sums.items():
-        yield Hour(cell, name, reason, us, entered)
-    yield Edge(cell, first.time_us, first.state, first.reason, last.state, last.reason)
 
 
 def pieces(made: list[Made]) -> Iterator[Pieces]:
@@ -284,7 +208,6 @@ def _item(opened: Step, until_us: int) -> OpenItem:
 
 DERIVED = [
     {"rows": (OpenItem,), "of": Step, "by": "item", "rule": open_items},
-    {"rows": (Hour, Edge), "of": State, "by": "cell", "rule": hours},
     {"rows": (Pieces,), "of": Made, "by": "cell", "rule": pieces},
     {"rows": (First,), "of": Run, "by": "item", "rule": first_runs},
 ]

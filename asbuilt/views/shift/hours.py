@@ -6,16 +6,20 @@ state where the rows lie. Hours in which more must be told apart are given back,
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from asbuilt.access.conditions import between, total
+from asbuilt.domain.meaning import changes_meaning, goes_on, lead_of
+from asbuilt.domain.states import told as states
+from asbuilt.domain.states.reading import fails, kind_of
+from asbuilt.domain.states.rows import Edge, Hour, State
+from asbuilt.domain.states.told import Spell
 from asbuilt.plant import Plant
 from asbuilt.views.shift.calendar import HOUR_US, Span
-from asbuilt.views.shift.rows import State, cell_of, hour_of
 from asbuilt.views.shift.sums import Key, Sums
-from asbuilt.views.shift.timeline import Spell, Station
+from asbuilt.views.shift.timeline import Station
 
 Told = tuple[str, str]
 """A state and its reason."""
@@ -24,15 +28,17 @@ Told = tuple[str, str]
 class Plan:
     """Spans of work as whole hours and pieces of hours; what stations of one line have in common.
 
-    Hours of `cut` are left out: `exact` holds the pieces that must be read tile by tile.
+    Hours of `cut` are left out: `exact` holds the pieces that must be read tile by tile. A head is an hour up to an
+    instant: (group, hour, until, sign); a piece of an hour is a difference of heads.
     """
 
     def __init__(self, work: Sequence[tuple[Span, Key]], cut: Set[int] = frozenset()) -> None:
         self.exact: list[tuple[Span, Key]] = []
         self.ranges: list[tuple[int, int, int]] = []
+        self.runs: list[tuple[int, int]] = []
+        self.of_run: list[int] = []
+        self.heads: list[tuple[int, int, int, int]] = []
         self._groups: dict[tuple[Key, Plant], int] = {}
-        runs: list[tuple[int, int, int]] = []
-        heads: list[tuple[int, int, int, int]] = []
         for span, key in work:
             for start_us, end_us, is_cut in _parts(span, cut):
                 if is_cut:
@@ -43,13 +49,13 @@ class Plan:
                 # Whole hours from the one it begins in, less that one's head; more the head of the one it ends in.
                 first, last = start_us // HOUR_US, end_us // HOUR_US
                 if first < last:
-                    runs.append((number, first, last))
+                    self.runs.append((first, last))
+                    self.of_run.append(number)
                 if start_us % HOUR_US:
-                    heads.append((number, first, start_us, -1))
+                    self.heads.append((number, first, start_us, -1))
                 if end_us % HOUR_US:
-                    heads.append((number, last, end_us, 1))
+                    self.heads.append((number, last, end_us, 1))
         self.groups = list(self._groups)
-        self.runs, self.heads = json.dumps(runs), json.dumps(heads)
 
 
 def _parts(span: Span, cut: Set[int]) -> list[tuple[int, int, bool]]:
@@ -72,33 +78,93 @@ class Hours:
 
     def __init__(self, station: Station, cuts: Iterable[tuple[int, int]]) -> None:
         self._station = station
-        first = station.start_us // HOUR_US * HOUR_US
-        self._window = (cell_of(station.path, first), cell_of(station.path, min(station.end_us, station.now_us)))
-        rows = station.reader.select(
-            "SELECT cell, first_us, last_state, last_reason FROM shift_edge WHERE cell >= ? AND cell <= ? ORDER BY cell",
-            *self._window,
+        self._end_us = min(station.end_us, station.now_us)
+        first = station.start_us // HOUR_US
+        self._first = first
+        self._edges = station.reader.rows(
+            Edge,
+            {"station": station.path, "hour": between(first, self._end_us // HOUR_US + 1)},
+            order="hour",
         )
-        at = len(station.path) + 1
-        self._begins = [int(cell[at:]) for cell, _, _, _ in rows]
-        self._firsts = [first_us for _, first_us, _, _ in rows]
-        before = station.state_before(first)
-        self._initial = (before.state, before.reason) if before else None
-        self._lasts: list[Told] = [(state, reason) for _, _, state, reason in rows]
+        self._begins = [edge.hour for edge in self._edges]
+        before = states.before(station.reader, station.path, first * HOUR_US)
+        self._before = before
+        self._initial: Told | None = (before.state, before.reason) if before else None
+        self._lasts: list[Told] = [(edge.last_state, edge.last_reason) for edge in self._edges]
         # Where a cut ends on the hour, it still decides what the next hour begins with.
         self._cut = {
             hour
             for start_us, end_us in cuts
-            for hour in range(max(start_us, first) // HOUR_US, min(end_us, station.end_us) // HOUR_US + 1)
+            for hour in range(max(start_us // HOUR_US, first), min(end_us, station.end_us) // HOUR_US + 1)
         }
+        self._cut_unlike()
         if self._initial is None:
             # Before the first state nothing is known: that is told by tiles.
             until = self._begins[0] if self._begins else -(-station.end_us // HOUR_US)
-            self._cut.update(range(first // HOUR_US, until + 1))
+            self._cut.update(range(first, until + 1))
 
     def _carried(self, hour: int) -> Told | None:
         """The state a station brings into an hour."""
         at = bisect_left(self._begins, hour) - 1
         return self._lasts[at] if at >= 0 else self._initial
+
+    # ----------------------------------------------------------------- stops that read otherwise than they were told
+
+    def _cut_unlike(self) -> None:
+        """Cut the hours of stops whose parts do not all read as they were told."""
+        if self._before is not None and states.may_read_otherwise(*self._initial or ("", "")):
+            # What was told before the window may say what the stop that reaches into it was.
+            known = states.together([*states.back(self._station.reader, self._before), self._before])[-1]
+            if (known.reason, known.lead) != (self._before.reason, lead_of(self._before.state)):
+                until = self._begins[0] if self._begins else self._end_us // HOUR_US
+                self._cut.update(range(self._first, until + 1))
+                self._cut_stop(0)
+        carried: list[Told | None] = [self._initial, *self._lasts]
+        for n, edge in enumerate(self._edges):
+            before, first = carried[n], (edge.first_state, edge.first_reason)
+            if not edge.plain or (before is not None and changes_meaning(before, first)):
+                self._cut_stop(n)
+        last = carried[-1]
+        if last is None or not states.may_read_otherwise(*last):
+            return
+        # What is told after the window may say what the stop in it was.
+        for spell in states.spells(
+            self._station.reader, self._station.path, self._end_us - 1, self._end_us, self._station.now_us
+        )[-1:]:
+            if (spell.reason, spell.lead) != (last[1], lead_of(last[0])):
+                self._cut_stop(len(self._edges))
+
+    def _cut_stop(self, n: int) -> None:
+        """Cut the hours of whatever goes on into, in and from the n-th known hour (their number: the end)."""
+        last = self._end_us // HOUR_US
+        low = high = self._begins[n] if n < len(self._begins) else last
+        at = n
+        while at >= 0:
+            before = self._lasts[at - 1] if at > 0 else self._initial
+            if at < len(self._edges):
+                edge = self._edges[at]
+                if before is None or not goes_on(before, (edge.first_state, edge.first_reason)):
+                    break
+            low = self._begins[at - 1] if at > 0 else self._first
+            if at == 0 or not self._edges[at - 1].single:
+                break
+            at -= 1
+        at = n
+        while at < len(self._edges):
+            if at + 1 == len(self._edges):
+                high = last
+                break
+            after = self._edges[at + 1]
+            if not goes_on(self._lasts[at], (after.first_state, after.first_reason)):
+                high = max(high, after.hour)
+                break
+            high = after.hour
+            at += 1
+            if not after.single:
+                break
+        self._cut.update(range(low, high + 1))
+
+    # ----------------------------------------------------------------- sums
 
     def settle(
         self, work: Sequence[tuple[Span, Key]], common: Plan | None, result: Mapping[Key, Sums]
@@ -111,35 +177,59 @@ class Hours:
         sums = self._sums(plan)
         failing = {told for (number, told) in sums if _fails(plan.groups[number][1], told)}
         if failing:
-            # Failures are counted where they begin: that needs tiles, and the hours after know only what was carried.
+            # Failures are counted where they end: that needs tiles, and the hours after know only what was carried.
             plan = Plan(work, self._cut | self._with(failing))
             sums = self._sums(plan)
         for (number, told), us in sums.items():
             key, plant = plan.groups[number]
-            result[key].us[plant.time_of(*told)] += us
+            result[key].us[kind_of(plant, *told, lead_of(told[0]))] += us
         return plan.exact
 
     def _sums(self, plan: Plan) -> dict[tuple[int, Told], int]:
         """Microseconds by group, state and reason."""
         found: defaultdict[tuple[int, Told], int] = defaultdict(int)
         self._add_carried(plan, found)
-        path = f"{self._station.path}\t"
-        for sql, asked in ((_RUNS, plan.runs), (_HEADS, plan.heads)):
-            if asked != "[]":
-                for number, state, reason, us in self._station.reader.select(sql, asked, path):
-                    found[number, (state, reason)] += us
+        station = self._station
+        rows = station.reader.totals_in(
+            Hour, plan.runs, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
+        )
+        for run, state, reason, us in rows:
+            found[plan.of_run[run], (state, reason)] += us
+        if plan.heads:
+            self._add_heads(plan, found)
         return found
+
+    def _add_heads(self, plan: Plan, found: defaultdict[tuple[int, Told], int]) -> None:
+        """Add what hours hold up to an instant; the hours' changes are read once for all heads."""
+        known = set(self._begins)
+        by_hour: defaultdict[int, list[State]] = defaultdict(list)
+        for row in self._changes(sorted({hour for _, hour, _, _ in plan.heads if hour in known})):
+            by_hour[row.hour].append(row)
+        for number, hour, until_us, sign in plan.heads:
+            rows = by_hour.get(hour, [])
+            for n, row in enumerate(rows):
+                if row.time_us >= until_us:
+                    break
+                end_us = rows[n + 1].time_us if n + 1 < len(rows) else until_us
+                found[number, (row.state, row.reason)] += sign * (min(end_us, until_us) - row.time_us)
+
+    def _changes(self, hours: Sequence[int]) -> list[State]:
+        """The changes of some hours, in order."""
+        station = self._station
+        rows = station.reader.rows_of(State, "hour", hours, {"station": station.path}) if hours else []
+        rows.sort(key=lambda row: (row.time_us, row.fact))
+        return rows
 
     def _add_carried(self, plan: Plan, found: defaultdict[tuple[int, Told], int]) -> None:
         """Add the times between the end of one cell and the first change in the next, in the state carried on."""
-        begins, firsts, lasts = self._begins, self._firsts, self._lasts
+        begins, lasts = self._begins, self._lasts
         until = self._station.end_us
         if not begins:
             for number, start_us, end_us in plan.ranges:
                 found[number, self._initial or ("", "")] += end_us - start_us
             return
         starts = [0, *((hour + 1) * HOUR_US for hour in begins)]
-        ends = [*firsts, until]
+        ends = [*(edge.first_us for edge in self._edges), until]
         told = [self._initial or ("", ""), *lasts]
         for number, start_us, end_us in plan.ranges:
             for n in range(bisect_right(ends, start_us), len(ends)):
@@ -153,71 +243,77 @@ class Hours:
 
     def _with(self, failing: set[Told]) -> set[int]:
         """The hours in which a station fails, and those into which it brings a failure."""
-        rows = self._station.reader.select(
-            "SELECT DISTINCT h.cell FROM json_each(?) j CROSS JOIN shift_hour h"
-            " WHERE h.cell >= ? AND h.cell <= ? AND h.state = j.value->>0 AND h.reason = j.value->>1",
-            json.dumps(sorted(failing)), *self._window,
-        )  # fmt: skip
-        found = {hour_of(cell) // HOUR_US for (cell,) in rows}
-        last = -(-self._station.end_us // HOUR_US)
+        station = self._station
+        rows = station.reader.rows(
+            Hour,
+            [
+                {
+                    "station": station.path,
+                    "hour": between(self._first, self._end_us // HOUR_US + 1),
+                    "state": state,
+                    "reason": reason,
+                }
+                for state, reason in sorted(failing)
+            ],
+        )
+        found = {row.hour for row in rows}
+        last = -(-station.end_us // HOUR_US)
         for at, carried in enumerate(self._lasts):
             if carried in failing:
                 until = self._begins[at + 1] if at + 1 < len(self._begins) else last
                 found.update(range(self._begins[at], until + 1))
         if self._initial in failing:
-            found.update(range(self._station.start_us // HOUR_US, (self._begins[0] if self._begins else last) + 1))
+            found.update(range(self._first, (self._begins[0] if self._begins else last) + 1))
         return found
+
+    # ----------------------------------------------------------------- state by state
 
     def spells(self, spans: Sequence[Span]) -> list[Spell]:
-        """The states over these pieces and the microsecond before each."""
-        station = self._station
-        hours = sorted(
-            {hour for span in spans for hour in range((span.start_us - 1) // HOUR_US, -(-span.end_us // HOUR_US))}
-        )
-        rows = station.reader.select(
-            "SELECT s.* FROM json_each(?) j CROSS JOIN shift_state s ON s.cell = j.value ORDER BY s.cell, s.time_us, s.fact",
-            json.dumps([cell_of(station.path, hour * HOUR_US) for hour in hours]),
-        )
-        changes = [State(*row) for row in rows]
+        """The states over these pieces, as they read."""
+        hours = sorted({hour for span in spans for hour in range(span.start_us // HOUR_US, -(-span.end_us // HOUR_US))})
+        known = set(self._begins)
+        changes = [
+            row
+            for row in self._changes([hour for hour in hours if hour in known])
+            if row.time_us < self._station.now_us
+        ]
         found: list[Spell] = []
         at = 0
-        for hour in hours:
-            carried = self._carried(hour)
-            end = (hour + 1) * HOUR_US
-            until = changes[at].time_us if at < len(changes) and changes[at].time_us < end else end
-            if carried is not None and hour * HOUR_US < until:
-                found.append(Spell(hour * HOUR_US, until, *carried, "", b""))
-            while at < len(changes) and changes[at].time_us < end:
-                row = changes[at]
+        for first, last in _runs(hours):
+            until = (last + 1) * HOUR_US
+            rows: list[State] = []
+            carried = self._carried(first)
+            if first <= self._first and self._before is not None:
+                rows += [*states.back(self._station.reader, self._before), self._before]
+            elif carried is not None:
+                rows.append(State(self._station.path, first, first * HOUR_US, b"", *carried, ""))
+            while at < len(changes) and changes[at].time_us < until:
+                rows.append(changes[at])
                 at += 1
-                until = changes[at].time_us if at < len(changes) and changes[at].time_us < end else end
-                if row.time_us < until:
-                    found.append(Spell(row.time_us, until, row.state, row.reason, row.message, row.fact))
+            if not rows:
+                continue
+            if until >= self._end_us:
+                rows += states.on(self._station.reader, rows[-1], self._station.now_us)
+            begin = first * HOUR_US
+            found += [
+                spell._replace(start_us=max(spell.start_us, begin), end_us=min(spell.end_us, until))
+                for spell in states.together(rows)
+                if spell.end_us > begin and spell.start_us < until
+            ]
         return found
 
 
-# What is asked for is read out of its JSON once, not for every row that is compared with it.
-_RUNS = """
-WITH run AS MATERIALIZED (
-  SELECT value->>0 AS number, printf('%s%07d', ?2, value->>1) AS first_cell, printf('%s%07d', ?2, value->>2) AS end_cell
-  FROM json_each(?1)
-)
-SELECT number, h.state, h.reason, sum(h.us)
-FROM run CROSS JOIN shift_hour h ON h.cell >= first_cell AND h.cell < end_cell GROUP BY 1, 2, 3
-"""
-# A head is an hour up to an instant: only its changes up to there are read. A piece is a difference of heads.
-_HEADS = """
-WITH head AS MATERIALIZED (
-  SELECT key AS head, value->>0 AS number, printf('%s%07d', ?2, value->>1) AS of_cell, value->>2 AS until_us,
-    value->>3 AS sign FROM json_each(?1)
-)
-SELECT number, state, reason, sum(sign * (end_us - time_us)) FROM (
-  SELECT number, sign, s.time_us, s.state, s.reason,
-    lead(s.time_us, 1, until_us) OVER (PARTITION BY head ORDER BY s.time_us, s.fact) AS end_us
-  FROM head CROSS JOIN shift_state s ON s.cell = of_cell AND s.time_us < until_us
-) GROUP BY 1, 2, 3
-"""
+def _runs(hours: Sequence[int]) -> list[tuple[int, int]]:
+    """Hours in order as first and last of those that follow each other."""
+    found: list[tuple[int, int]] = []
+    for hour in hours:
+        if found and found[-1][1] == hour - 1:
+            found[-1] = (found[-1][0], hour)
+        else:
+            found.append((hour, hour))
+    return found
 
 
 def _fails(plant: Plant, told: Told) -> bool:
-    return plant.time_of(*told) == "delay" and plant.is_failure(*told)
+    lead = lead_of(told[0])
+    return fails(plant, kind_of(plant, *told, lead), lead, told[1])

@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
+from asbuilt.domain.presence.intervals import common, length
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
-from asbuilt.views.shift.anomalies import anomalies_of
+from asbuilt.views.shift.anomalies import anomalies_of, of_nothing
 from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
@@ -103,6 +104,23 @@ class Look:
         """Planned run times at a member."""
         return Cycles(self.plant, member.station)
 
+    def observed(self, start_us: int, end_us: int) -> float | None:
+        """The share of planned time between two instants, up to now, in which the last stations were observed."""
+        end_us = min(end_us, self.now_us)
+        whole = seen = 0
+        for member in self.members:
+            if not member.ends or start_us >= end_us:
+                continue
+            work = [
+                (max(span.start_us, start_us), min(span.end_us, end_us))
+                for span in self.calendars[member.line.path].spans
+                if span.kind == "work" and span.start_us < end_us and span.end_us > start_us
+            ]
+            silent = [(gap.start_us, gap.end_us) for gap in self.station(member).gaps()]
+            whole += length(work)
+            seen += length(work) - length(common(work, silent))
+        return seen / whole if whole else None
+
     # ----------------------------------------------------------------- sums
 
     def parts(self, by: By) -> list[Part]:
@@ -142,17 +160,19 @@ class Look:
         result: defaultdict[Key, Sums] = defaultdict(Sums)
         own = station.reports and by in ("order", "product")
         if not own:
-            time_sums(station, cut.spans, result)
+            time_sums(station, member.line.path, cut.spans, result)
         piece_sums(station, self.cycles(member), cut.groups, by, result)
         first_run_sums(station, cut.groups, result)
         if station.reports:
             report_sums(station, cut.groups, by, result)
+        longest_us = max((sums.slack_us for sums in result.values()), default=0)
         for sums in result.values():
+            sums.cycle_us = 0 if own else longest_us
             if own:
                 sums.us["production"] = sums.reported_us.get("production", 0)
                 sums.us["setup"] = sums.reported_us.get("setup", 0)
                 sums.us["delay"] = sums.reported_us.get("breakdown", 0)
-            elif (problem := effectiveness(sums, self.plant.time_model)[1]).startswith("the counts"):
+            elif (problem := effectiveness(sums, self.plant.time_model)[1]).startswith(("the counts", "a cycle")):
                 sums.contradiction = f"{member.station.name}: {problem}" if len(self.members) > 1 else problem
         return dict(result)
 
@@ -232,6 +252,9 @@ class Look:
         for member in members:
             sums = part.by_station.get(member.station.path, Sums())
             found += [f"{member.station.name}: {what}" for what in anomalies_of(self.station(member), self.plant, sums)]
+        if len(members) > 1 or self.scope in self.plant.lines:
+            for line in {member.line.path: member.line for member in members}.values():
+                found += of_nothing(self.reader, line, self.start_us, min(self.end_us, self.now_us))
         reported = sum(total.reported_us.values())
         busy = total.us["production"] + total.us["setup"] + total.us["delay"]
         if reported > busy and total.reported_us:

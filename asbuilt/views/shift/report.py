@@ -9,24 +9,32 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.plant.calendar import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
-from asbuilt.views.shift.calendar import HOUR_US, Calendar, time_at
+from asbuilt.views.shift.anomalies import produced_us
+from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look
 from asbuilt.views.shift.pieces import TELLERS
-from asbuilt.views.shift.rows import Explained, Handover, Made, Note, OpenItem, cell_of
+from asbuilt.views.shift.rows import Handover, Made, Note, OpenItem, cell_of
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
 
 MAX_LISTED = 200
+ALL_SEEN = 0.995
+"""From this share on, what was observed is all of it for people."""
 REASON_FROM_S = 60.0
 """An hour names what cost it at least so much."""
 
 
 class HourRow(Struct, frozen=True):
-    """One hour of a shift: planned and made pieces, by itself and since its start, and what cost most."""
+    """One hour of a shift: planned and made pieces, by itself and since its start, and what cost most.
+
+    `made` is None for an hour to come, and for one in which nobody told pieces and nothing was observed; `observed` is
+    the share of its work so far in which the last station was.
+    """
 
     start: dt.datetime
     end: dt.datetime
@@ -36,6 +44,7 @@ class HourRow(Struct, frozen=True):
     made_so_far: int | None
     reason: str
     lost_s: float
+    observed: float | None
 
 
 class Open(Struct, frozen=True):
@@ -68,7 +77,10 @@ class Signature(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """One explanation of a stop, as it was told; `holds` tells whether it is the one that counts now."""
+    """One explanation of a stop, as it was told; `holds` tells whether it is the one that counts now, anywhere.
+
+    `without_effect_s` is how long of it the station says that it produced: there it counts for nothing.
+    """
 
     station: str
     start: dt.datetime
@@ -79,11 +91,16 @@ class Explanation(Struct, frozen=True):
     by: str
     told: dt.datetime
     holds: bool
+    without_effect_s: float
     fact: str
 
 
 class Report(Struct, frozen=True):
-    """Everything a shift hands over. `late` counts explanations declared after it was signed."""
+    """Everything a shift hands over. `late` counts explanations declared after it was signed.
+
+    `made` is None where nobody told pieces and nothing was observed; `seen` says of how much of the time the report
+    can speak, in words to be added to a sentence: empty for all of it; `observed` is that share at the line's end.
+    """
 
     line: str
     name: str
@@ -95,7 +112,9 @@ class Report(Struct, frozen=True):
     kpi: Kpi
     stations: tuple[Kpi, ...]
     hours: tuple[HourRow, ...]
-    made: int
+    made: int | None
+    observed: float | None
+    seen: str
     planned: int | None
     planned_total: int | None
     takt_s: float | None
@@ -137,23 +156,29 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     good = [time_at(us, look.zone) for us, pieces in made for _ in range(min(pieces, 10_000))]
     takt = line.takt_s
     signed = signatures_of(reader, line, window, instant)
-    told = _explanations(reader, look)
+    explained = _explanations(reader, look)
     own = [stop for stop in found if stop.state not in FROM_OUTSIDE]
     waits = [stop for stop in found if stop.state in FROM_OUTSIDE]
     before, after = _neighbours(reader, line, window)
     planned = plan_of(window, takt, until) if takt else None
+    kpi = look.kpis("")[0]
+    observed = look.observed(look.start_us, look.end_us)
+    count = len(good) if made or observed or observed is None else None
+    # Where the line's end is not observed now, nobody knows at what pace it runs.
+    lately = look.observed(look.now_us - HOUR_US, look.now_us)
+    foreseen = instant < window.end and not (lately is not None and lately < look.plant.time_model.min_coverage)
     return Report(
         line=line.path, name=line.name, address=look.plant.address(line), shift=window, at=instant,
-        over=instant >= window.end, headline=_headline(line, window, instant, len(good), planned, own),
-        kpi=look.kpis("")[0], stations=tuple(_by_station(look)),
-        hours=tuple(_hours(look, window, instant, made, takt, own)), made=len(good), planned=planned,
+        over=instant >= window.end, headline=_headline(line, window, instant, count, planned, own, observed),
+        kpi=kpi, stations=tuple(_by_station(look)),
+        hours=tuple(_hours(look, window, instant, made, takt, own)), made=count, observed=observed, seen=seen_of(kpi.coverage), planned=planned,
         planned_total=plan_of(window, takt, window.end) if takt else None, takt_s=takt, pace_s=pace_s(window, good),
-        forecast=forecast(window, instant, good) if instant < window.end else None,
+        forecast=forecast(window, instant, good) if foreseen else None,
         losses=tuple(losses(look, found)), causes=tuple(pareto(own)), waits=tuple(pareto(waits)),
         stops=tuple(stop for stop in own if not stop.short)[:MAX_LISTED],
-        explanations=tuple(told), open_items=tuple(_open_items(reader, look, line)),
+        explanations=tuple(explained), open_items=tuple(_open_items(reader, look, line)),
         notes=tuple(_notes(reader, look, line, window)), signed=tuple(signed),
-        late=sum(1 for row in told if signed and row.told > signed[0].time), before=before, after=after,
+        late=sum(1 for row in explained if signed and row.told > signed[0].time), before=before, after=after,
     )  # fmt: skip
 
 
@@ -196,9 +221,14 @@ def _hours(
         begun = begin <= at
         here, so_far = (sums[bisect_left(times, us)] for us in (begin_us, min(begin_us + HOUR_US, end_us)))
         reason, lost_s = _costliest(found, begin, min(end, at)) if begun else ("", 0.0)
+        observed = look.observed(begin_us, min(begin_us + HOUR_US, end_us)) if begun else None
+        known = begun and (observed is None or observed > 0 or so_far > here)
+        if begun and not known and not reason:
+            reason = "Not observed"
         rows.append(
             HourRow(
-                start=begin, end=end, made=so_far - here if begun else None, made_so_far=so_far if begun else None,
+                start=begin, end=end, made=so_far - here if known else None, made_so_far=so_far if known else None,
+                observed=observed,
                 planned=plan_of(window, takt, end) - plan_of(window, takt, begin) if takt else None,
                 planned_so_far=plan_of(window, takt, end) if takt else None, reason=reason, lost_s=lost_s,
             )
@@ -219,16 +249,35 @@ def _costliest(found: Sequence[Stop], start: dt.datetime, end: dt.datetime) -> t
     return (cause, seconds) if seconds >= REASON_FROM_S else ("", 0.0)
 
 
+def seen_of(coverage: float | None) -> str:
+    """Of how much of the time something can be said, to be added to a sentence; empty for all of it."""
+    if coverage is None or coverage >= ALL_SEEN:
+        return ""
+    return f" in the {coverage * 100:.0f} % of the time that was observed" if coverage > 0 else ": nothing was observed"
+
+
 def _headline(
-    line: Line, window: ShiftWindow, at: dt.datetime, made: int, planned: int | None, own: Sequence[Stop]
+    line: Line,
+    window: ShiftWindow,
+    at: dt.datetime,
+    made: int | None,
+    planned: int | None,
+    own: Sequence[Stop],
+    observed: float | None,
 ) -> str:
     """The finding of the report: output against plan, what cost most, what waits for a reason."""
     if at < window.start:
         return f"Shift {window.id} begins at {window.start:%H:%M}."
+    if made is None:
+        return f"{line.name} was not observed in shift {window.id}: what it made is not known."
     parts = [f"{line.name} {'made' if at >= window.end else 'has made'} {made}"]
     if planned is not None:
+        parts[0] += f" of {planned}"
+    if observed is not None and observed < ALL_SEEN:
+        parts[0] += seen_of(observed) if observed > 0 else ", told by somebody, of a time that was not observed"
+    elif planned is not None:
         missing = planned - made
-        parts[0] += f" of {planned}" + (f", {missing} behind plan" if missing > 0 else ", to plan" if not missing else f", {-missing} ahead of plan")  # fmt: skip
+        parts[0] += f", {missing} behind plan" if missing > 0 else ", to plan" if not missing else f", {-missing} ahead of plan"  # fmt: skip
     lost: dict[tuple[str, str], float] = {}
     for stop in own:
         if stop.kind == "delay":
@@ -259,15 +308,24 @@ def _explanations(reader: Reader, look: Look) -> list[Explanation]:
     """Every explanation of time in the shift, the latest told first; those that no longer hold stay visible."""
     found = []
     for member in look.members:
-        rows = reader.rows(
-            Explained, "station = ? AND end_us > ? AND start_us < ?", member.station.path, look.start_us, look.end_us
-        )
-        holding = {piece.told.fact for piece in look.station(member).explanations()}
+        rows = [
+            row
+            for row in told.explanations(reader, member.station.path, look.start_us, look.end_us)
+            if row.end_us > look.start_us
+        ]
+        station = look.station(member)
+        without = {row.fact: us for row, us in produced_us(station, rows)}
+        holding = {
+            piece.told.fact
+            for piece in station.explanations()
+            if piece.told.end_us - piece.told.start_us > without.get(piece.told.fact, 0)
+        }
         found += [
             Explanation(
                 station=member.station.name, start=time_at(row.start_us, look.zone), end=time_at(row.end_us, look.zone),
                 reason=row.reason, title=look.plant.reason_title(row.reason), message=row.message, by=row.by,
-                told=time_at(row.declared_us, look.zone), holds=row.fact in holding, fact=row.fact.hex(),
+                told=time_at(row.declared_us, look.zone), holds=row.fact in holding,
+                without_effect_s=without.get(row.fact, 0) / SECOND_US, fact=row.fact.hex(),
             )
             for row in rows
         ]  # fmt: skip

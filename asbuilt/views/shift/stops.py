@@ -20,6 +20,8 @@ from asbuilt.views.shift.timeline import Tile
 NOT_EXPLAINED = "Not explained"
 OWN_CAUSES = ("Holding", "Held", "Unholding", "Stopping", "Stopped", "Aborting", "Aborted", "Clearing")
 """States whose cause lies at the station itself: such a stop waits for a reason."""
+STOP_DAYS = 256
+"""A stop that a window cuts is followed back and forth for so many days."""
 FROM_OUTSIDE = {"Starved": "Waiting for material", "Blocked": "Waiting for room downstream"}
 
 
@@ -44,9 +46,9 @@ class TileRow(Struct, frozen=True):
 class Stop(Struct, frozen=True):
     """A station stood: from when to when, within one shift, for one reason.
 
-    `seconds` is the part inside the window, `length_s` the whole stop between the edges of its
-    shift: whether it is a short stop never depends on what is asked. `waiting` says that somebody
-    must still explain it.
+    `seconds` is the part inside the window, `length_s` the stop between the edges of its shift, `began`, `ended` and
+    `stood_s` the whole of it over breaks and shifts: whether it is a short stop never depends on what is asked.
+    `waiting` says that somebody must still explain it.
     """
 
     station: str
@@ -55,6 +57,9 @@ class Stop(Struct, frozen=True):
     end: dt.datetime
     seconds: float
     length_s: float
+    began: dt.datetime
+    ended: dt.datetime
+    stood_s: float
     kind: str
     state: str
     reason: str
@@ -133,48 +138,115 @@ def stops(look: Look) -> list[Stop]:
 
 
 def stops_of(look: Look, member: Member) -> Iterator[Stop]:
-    """A station's stops in order of time, cut where shift, break or order ends."""
+    """A station's stops in order of time, cut where shift, break or order ends; each knows how long it stood in all."""
+    for run, whole in _runs(_widened(look, member)):
+        yield from _stop(look, member, run, whole)
+
+
+def _widened(look: Look, member: Member) -> list[Tile]:
+    """The tiles of a window and around it, as far as what stood at its edges reaches."""
     # A day more on either side: wide enough for every shift that reaches in.
-    station = look.station(member, DAY_US)
-    calendar = Calendar(look.plants, member.line.path, station.start_us, station.end_us)
-    run: list[Tile] = []
-    for tile in station.tiles(calendar.spans):
-        if run and not _same_stop(run[-1], tile):
-            yield from _stop(look, member, run, station.now_us)
-            run = []
+    back = on = 1
+    while True:
+        station = look.station(member).over(look.start_us - back * DAY_US, look.end_us + on * DAY_US)
+        calendar = Calendar(look.plants, member.line.path, station.start_us, station.end_us)
+        found = station.tiles(calendar.spans)
+        further_back = back < STOP_DAYS and _reaches(found, look.start_us)
+        further_on = on < STOP_DAYS and station.end_us < station.now_us and _reaches(found[::-1], look.end_us - 1)
+        if not further_back and not further_on:
+            return found
+        back, on = back * 4 if further_back else back, on * 4 if further_on else on
+
+
+def _reaches(tiles: Sequence[Tile], time_us: int) -> bool:
+    """Whether one stop goes on from the outermost of some tiles to an instant."""
+    for before, tile in zip([None, *tiles], tiles, strict=False):
+        if not _stands(tile) or (before is not None and not _one_stop(before, tile)):
+            return False
+        if tile.start_us <= time_us < tile.end_us:
+            return True
+    return False
+
+
+def _runs(tiles: Sequence[Tile]) -> Iterator[tuple[list[Tile], list[int]]]:
+    """Tiles of one stop within one span of the calendar, each with begin and end of the whole stop."""
+    runs: list[tuple[list[Tile], list[int]]] = []
+    whole: list[int] = []
+    before: Tile | None = None
+    for tile in tiles:
+        goes_on = before is not None and _one_stop(before, tile)
+        if goes_on and whole:
+            whole[1] = tile.end_us
+        else:
+            whole = [tile.start_us, tile.end_us]
         if tile.kind in ("delay", "down", "setup"):
-            run.append(tile)
-    if run:
-        yield from _stop(look, member, run, station.now_us)
+            if runs and before is not None and runs[-1][0][-1] is before and goes_on and _same_part(before, tile):
+                runs[-1][0].append(tile)
+            else:
+                runs.append(([tile], whole))
+        before = tile
+    yield from runs
 
 
-def _same_stop(before: Tile, tile: Tile) -> bool:
-    return (before.kind, before.reason, before.state, before.task, before.end_us) == (
-        tile.kind, tile.reason, tile.state, tile.task, tile.start_us,
-    ) and before.span == tile.span  # fmt: skip
+def _stands(tile: Tile) -> bool:
+    return tile.kind not in ("production", "not observed", "ahead")
 
 
-def _stop(look: Look, member: Member, run: list[Tile], now_us: int) -> Iterator[Stop]:
+def _one_stop(before: Tile, tile: Tile) -> bool:
+    """Whether a tile goes on with the stop of the one before: for one reason, by one chain of states."""
+    return (
+        _stands(before)
+        and _stands(tile)
+        and before.end_us == tile.start_us
+        and before.reason == tile.reason
+        and (before.state == tile.state or before.stop_us == tile.stop_us != 0)
+    )
+
+
+def _same_part(before: Tile, tile: Tile) -> bool:
+    # A change of the plant file ends no stop.
+    return (before.kind, before.task, before.span.kind, before.span.shift) == (
+        tile.kind,
+        tile.task,
+        tile.span.kind,
+        tile.span.shift,
+    )
+
+
+def _stop(look: Look, member: Member, run: list[Tile], whole: Sequence[int]) -> Iterator[Stop]:
     first, last = run[0], run[-1]
     start_us, end_us = max(first.start_us, look.start_us), min(last.end_us, look.end_us)
     if start_us >= end_us:
         return
     plant = first.span.plant
-    length_s = (last.end_us - first.start_us) / SECOND_US
-    short = length_s < plant.time_model.short_stop_s
+    short = whole[1] - whole[0] < plant.time_model.short_stop_s * SECOND_US
     told = next((tile.explained for tile in run if tile.explained is not None), None)
-    title, group = cause_of(plant, first.state, first.reason)
+    state = first.lead if first.state else ""
+    title, group = cause_of(plant, state, first.reason)
     yield Stop(
-        station=member.station.path, name=member.station.name,
-        start=time_at(first.start_us, look.zone), end=time_at(last.end_us, look.zone),
-        seconds=(end_us - start_us) / SECOND_US, length_s=length_s, kind=first.kind, state=first.state,
-        reason=first.reason, title=title, group=group,
+        station=member.station.path,
+        name=member.station.name,
+        start=time_at(first.start_us, look.zone),
+        end=time_at(last.end_us, look.zone),
+        seconds=(end_us - start_us) / SECOND_US,
+        length_s=(last.end_us - first.start_us) / SECOND_US,
+        began=time_at(whole[0], look.zone),
+        ended=time_at(whole[1], look.zone),
+        stood_s=(whole[1] - whole[0]) / SECOND_US,
+        kind=first.kind,
+        state=state,
+        reason=first.reason,
+        title=title,
+        group=group,
         message=next((tile.message for tile in run if tile.message), ""),
         order=first.task.order if first.task else "",
-        short=short, waiting=not short and not first.reason and first.state in OWN_CAUSES,
-        running=last.end_us == now_us, fact=_id(next((tile.fact for tile in run if tile.fact), b"")),
-        explanation=_id(told.fact) if told else "", explained_by=told.by if told else "",
-    )  # fmt: skip
+        short=short,
+        waiting=not short and not first.reason and state in OWN_CAUSES,
+        running=last.end_us == look.now_us,
+        fact=_id(next((tile.fact for tile in run if tile.fact), b"")),
+        explanation=_id(told.fact) if told else "",
+        explained_by=told.by if told else "",
+    )
 
 
 def cause_of(plant: Plant, state: str, reason: str) -> tuple[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from asbuilt.views.shift.timeline import KINDS, Kind
+from asbuilt.domain.states.reading import Kind
+from asbuilt.views.shift.timeline import KINDS
 
 Key = tuple[str, ...]
 
@@ -15,12 +16,15 @@ class Sums(Struct):
     `planned_us` is planned run time: per product, planned run time per item times pieces, `bad_us` that of
     the pieces that were not good;
     `unplanned` pieces have none. `slack_us` is what may be in work where the window begins.
+    `cycle_us` is the longest cycle of what the station makes in the whole window, for one item.
+    `failures` are those that ended here, `restored_us` their whole length, `repair_us` the time in failure here.
     `rework` pieces were sent to rework, `mended` ones were made good by it.
     """
 
     us: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     failures: int = 0
     repair_us: int = 0
+    restored_us: int = 0
     good: int = 0
     rejected: int = 0
     for_review: int = 0
@@ -33,6 +37,7 @@ class Sums(Struct):
     clean: int = 0
     mended: int = 0
     slack_us: int = 0
+    cycle_us: int = 0
     contradiction: str = ""
     reported_us: dict[str, int] = {}
 
@@ -40,10 +45,11 @@ class Sums(Struct):
         """Add what another part holds."""
         for kind, us in other.us.items():
             self.us[kind] += us
-        for name in ("failures", "repair_us", "good", "rejected", "for_review", "rework", "planned_us", "bad_us", "unplanned",
+        for name in ("failures", "repair_us", "restored_us", "good", "rejected", "for_review", "rework", "planned_us", "bad_us", "unplanned",
                      "inspected", "clean", "mended", "slack_us"):  # fmt: skip
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.contradiction = self.contradiction or other.contradiction
+        self.cycle_us = max(self.cycle_us, other.cycle_us)
         for told, pieces in other.told.items():
             self.told[told] = self.told.get(told, 0) + pieces
         for kind_, us in other.reported_us.items():

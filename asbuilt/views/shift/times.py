@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from asbuilt.views.shift.calendar import Span
+from asbuilt.domain.states.reading import Kind, Reasoned, fails
+from asbuilt.domain.states.told import Spell
+from asbuilt.views.shift.calendar import DAY_US, Calendar, Span
 from asbuilt.views.shift.hours import Hours, Plan
 from asbuilt.views.shift.sums import Key, Sums
-from asbuilt.views.shift.timeline import Gap, Kind, Reasoned, Spell, Station, Task, Tile, tiles
+from asbuilt.views.shift.timeline import Gap, Station, Task, Tile, tiles
+
+FAILURE_DAYS = 64
+"""A failure that a window cuts is followed back and forth for so many days."""
 
 
 class Spans:
@@ -34,13 +40,25 @@ class Spans:
         """The work as whole hours and pieces, nothing cut."""
         return Plan(self.work)
 
+    @cached_property
+    def begins(self) -> list[int]:
+        """When each span of work begins."""
+        return [span.start_us for span, _ in self.work]
+
+    def works_between(self, start_us: int, end_us: int) -> bool:
+        """Whether there is work between two instants."""
+        at = bisect_right(self.begins, start_us) - 1
+        return any(
+            span.start_us < end_us and span.end_us > start_us for span, _ in self.work[max(at, 0) : max(at, 0) + 2]
+        )
+
     def add_other(self, result: Mapping[Key, Sums]) -> None:
         """Add time off, breaks and what is still ahead."""
         for (key, kind), us in self._other.items():
             result[key].us[kind] += us
 
 
-def time_sums(station: Station, spans: Spans, result: Mapping[Key, Sums]) -> None:
+def time_sums(station: Station, line: str, spans: Spans, result: Mapping[Key, Sums]) -> None:
     """Add a station's times to the groups that the spans belong to."""
     spans.add_other(result)
     gaps, reasons = station.gaps(), station.explanations()
@@ -53,41 +71,101 @@ def time_sums(station: Station, spans: Spans, result: Mapping[Key, Sums]) -> Non
         spells = hours.spells([span for span, _ in exact]) if exact else []
     if exact:
         layers = (spells, gaps, reasons, station.tasks() if spans.by_order else [])
-        _add_tiles(exact, layers, station.now_us, result)
+        _add_tiles(station, line, spans, exact, layers, result)
+
+
+# --------------------------------------------------------------------------- failures
+
+
+class Failures:
+    """Failures as they end: each counts once, in the part in which it is over, with all of its repair.
+
+    Time off, breaks and time that nobody observed neither end nor begin a failure; it is over when the station is seen
+    to do something else, and what has not ended by now counts where it stands now.
+    """
+
+    def __init__(self, begun_us: int = 0) -> None:
+        self.open_us = begun_us
+        self.key: Key | None = None
+
+    def see(self, tile: Tile, key: Key, result: Mapping[Key, Sums]) -> None:
+        """The next tile of work."""
+        if tile.kind == "not observed":
+            return
+        if is_failure(tile):
+            self.open_us += tile.end_us - tile.start_us
+            self.key = key
+        else:
+            self.end(result)
+
+    def end(self, result: Mapping[Key, Sums]) -> None:
+        """The failure is over, if there was one."""
+        if self.key is not None:
+            result[self.key].failures += 1
+            result[self.key].restored_us += self.open_us
+        self.open_us, self.key = 0, None
 
 
 def _add_tiles(
+    station: Station,
+    line: str,
+    spans: Spans,
     exact: Sequence[tuple[Span, Key]],
     layers: tuple[Sequence[Spell], Sequence[Gap], Sequence[Reasoned], Sequence[Task]],
-    now_us: int,
     result: Mapping[Key, Sums],
 ) -> None:
     keys = {span.start_us: key for span, key in exact}
-    before: Tile | None = None
-    # One microsecond before each piece tells whether a failure begins in it or goes on.
-    for tile in tiles(_led_in([span for span, _ in exact]), *layers, now_us):
-        if tile.span.start_us == tile.span.end_us - 1 and tile.span.start_us not in keys:
-            before = tile
-            continue
-        sums = result[keys[tile.span.start_us]]
+    failures = Failures()
+    at_us = station.start_us
+    met = False
+    for tile in tiles([span for span, _ in exact], *layers, station.now_us):
+        key = keys[tile.span.start_us]
+        sums = result[key]
         sums.us[tile.kind] += tile.end_us - tile.start_us
+        if tile.start_us > at_us and spans.works_between(at_us, tile.start_us):
+            # Hours that were summed lie between: nothing failed in them.
+            failures.end(result)
+            met = True
+        at_us = tile.end_us
         if is_failure(tile):
             sums.repair_us += tile.end_us - tile.start_us
-            sums.failures += int(before is None or not is_failure(before))
-        before = tile
+            if not met:
+                failures.open_us = _around(station, line, back=True)
+        met = met or tile.kind != "not observed"
+        failures.see(tile, key, result)
+    if failures.key is not None and (spans.works_between(at_us, station.end_us) or not _around(station, line)):
+        failures.end(result)
 
 
-def _led_in(spans: Sequence[Span]) -> Iterator[Span]:
-    end = -(2**62)
-    for span in spans:
-        if span.start_us != end:
-            yield span._replace(start_us=span.start_us - 1, end_us=span.start_us)
-        yield span
-        end = span.end_us
+def _around(station: Station, line: str, *, back: bool = False) -> int:
+    """For how long a station failed just before its window, or fails just after it, as one failure with what is inside."""
+    days, failed_us = 1, 0
+    while days <= FAILURE_DAYS:
+        start_us, end_us = (
+            (station.start_us - days * DAY_US, station.start_us)
+            if back
+            else (station.end_us, min(station.end_us + days * DAY_US, station.now_us))
+        )
+        if start_us >= end_us:
+            return 0
+        near = station.over(start_us, end_us)
+        spans = [span for span in Calendar(near.plants, line, start_us, end_us).spans if span.kind == "work"]
+        found = near.tiles(spans)
+        failed_us = 0
+        for tile in reversed(found) if back else found:
+            if tile.kind == "not observed":
+                continue
+            if not is_failure(tile):
+                return failed_us
+            failed_us += tile.end_us - tile.start_us
+            if not back:
+                return failed_us
+        if not back and end_us == station.now_us:
+            return failed_us
+        days *= 4
+    return failed_us
 
 
 def is_failure(tile: Tile) -> bool:
     """Whether a station failed at this time: a delay for a reason that counts for MTBF and MTTR."""
-    if tile.kind != "delay":
-        return False
-    return tile.state == "breakdown" or tile.span.plant.is_failure(tile.state, tile.reason)
+    return fails(tile.span.plant, tile.kind, tile.lead, tile.reason)

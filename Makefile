@@ -11,10 +11,11 @@ demo: $(VENV)/.run ## the simulated plant, live on http://127.0.0.1:$(PORT)/
 
 test: $(VENV)/.dev ## the whole suite; installs browser and servers it needs where it can
 	tests/install-peers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not alone and not crash and not browser"
+	$(BIN)/python -m pytest -m "alone or crash or browser"
 
-test-fast: $(VENV)/.dev ## without the slow, crash and browser tests
-	$(BIN)/python -m pytest -m "not slow and not crash and not browser"
+test-fast: $(VENV)/.dev ## what takes no seconds, properties with fewer examples: under a minute on two cores
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone and not crash and not browser"
 
 lint: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check .

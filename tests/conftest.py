@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 NOW = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
 
 _common = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fast", max_examples=10, **_common)
 settings.register_profile("ci", max_examples=60, **_common)
 settings.register_profile("thorough", max_examples=2_000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -23,7 +24,37 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 def examples(number: int) -> settings:
     """So many examples for a test that is slower or quicker than others; in proportion under other profiles."""
-    return settings(max_examples=number * settings().max_examples // 60)
+    return settings(max_examples=max(1, number * settings().max_examples // 60))
+
+
+ALONE = (
+    "tests/browser/", "tests/connect/test_cli.py", "tests/connect/test_connection_faults.py", "tests/connect/test_mqtt.py",
+    "tests/connect/test_mtconnect.py", "tests/connect/test_opcua.py", "tests/connect/test_site.py",
+    "tests/connect/test_sparkplug_peers.py", "tests/proof/test_seal_crash.py", "tests/proof/test_token.py", "tests/test_crash.py",
+    "tests/test_demo.py", "tests/test_listening.py", "tests/web/test_live.py",
+)  # fmt: skip
+"""What drives browsers, foreign programs and processes, or waits for real seconds: one at a time, or they disturb each other."""
+
+SLOW = (
+    "tests/connect/test_bad_input.py::test_a_hundred_thousand_metrics_in_one_birth",
+    "tests/proof/test_commands.py", "tests/proof/test_verify.py::test_every_flipped_byte_of_a_small_passport_is_caught",
+    "tests/proof/test_verify.py::test_hostile_files_are_refused_within_bounded_memory", "tests/shift/test_time.py",
+    "tests/simulate/test_laws.py::test_nothing_is_produced_in_breaks_and_outside_shifts",
+    "tests/simulate/test_plant.py::test_a_calm_plant", "tests/simulate/test_show.py", "tests/test_cli.py",
+    "tests/test_csv_file.py::test_a_gzip_bomb_stays_small", "tests/test_day.py", "tests/test_examples.py", "tests/test_genealogy.py",
+    "tests/test_http_adapter.py::test_fifty_thousand_facts_are_not_too_many", "tests/test_machine_shop.py",
+    "tests/test_pipeline.py::test_a_sender_that_tries_again_loses_and_doubles_nothing", "tests/test_report.py",
+)  # fmt: skip
+"""What takes seconds, file by file or test by test: not in `make test-fast`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by these lists."""
+    for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -287,6 +287,7 @@ LIGHT = {
     "asbuilt.plant": ("apsw", "litestar", "uvicorn", "jinja2", "typer", "rich", "simpy"),
     "asbuilt.adapters": ("apsw", "litestar", "uvicorn", "jinja2", "typer", "rich", "simpy"),
     "asbuilt.app": ("litestar", "uvicorn", "typer", "simpy", "cryptography"),
+    "asbuilt.cli": ("apsw", "litestar", "uvicorn", "jinja2", "simpy", "cryptography"),
     "asbuilt.verify": ("apsw", "litestar", "uvicorn", "jinja2", "typer", "rich", "simpy"),
 }
 

@@ -13,7 +13,6 @@ import msgspec
 import typer
 from rich.text import Text
 
-from asbuilt.access.parameters import as_csv, cell, rows_of
 from asbuilt.cli.shared import (
     DEFAULT_DATA,
     Data,
@@ -46,7 +45,7 @@ def query(
     """
     with asked(data, f"query {name}") as opened:
         from asbuilt import views
-        from asbuilt.access.parameters import parameter
+        from asbuilt.access.parameters import as_csv, parameter
 
         known = views.find_query(opened.queries, name)
         given: dict[str, Any] = {}
@@ -72,6 +71,8 @@ def query(
 
 def print_answer(answer: Any) -> None:
     """Print an answer for people: a table where it fits, else one value a line."""
+    from asbuilt.access.parameters import rows_of
+
     rows = [{key: _shortened(_readable(value), 160) for key, value in row.items()} for row in rows_of(answer)]
     if not rows:
         err.print("Nothing.")
@@ -97,6 +98,8 @@ def _readable(value: Any) -> str:
     if isinstance(value, float):
         # Four decimals are more than people compare; --json and --csv have them all.
         return str(round(value, 4))
+    from asbuilt.access.parameters import cell
+
     text = cell(value)
     if isinstance(value, str) and _TIME.match(text):
         return text[:19].replace("T", " ")

@@ -54,7 +54,7 @@ class DemoClock:
 def plant_file() -> Path:
     """The plant of the demo: beside the package in an installation, in `examples/` in a checkout."""
     installed = Path(str(resources.files("asbuilt"))) / "simulate" / "boxer.toml"
-    return installed if installed.exists() else Path(__file__).parent.parent / "examples" / "boxer" / "plant.toml"
+    return installed if installed.exists() else Path(__file__).parents[2] / "examples" / "boxer" / "plant.toml"
 
 
 class _Story(msgspec.Struct):

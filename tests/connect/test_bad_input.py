@@ -25,6 +25,7 @@ from asbuilt.connect.mapping import Memory
 from asbuilt.errors import MalformedFact
 from asbuilt.events import encode
 from tests.conftest import ROOT
+from tests.web.serving import allowed_s
 
 CASE = ROOT / "tests/vectors/sparkplug/cell"
 
@@ -88,7 +89,7 @@ def test_a_hundred_thousand_broken_payloads_break_nothing(app):
     assert {result.status for result in app.take_in(unwritable[:500], "fuzz")} <= {"rejected"}
     assert refused > 1_000
     assert taken > 1_000
-    assert time.monotonic() - began < 300
+    assert time.monotonic() - began < allowed_s(300)
 
 
 def peak_mb() -> float:
@@ -114,7 +115,7 @@ def test_what_declares_a_gigabyte_is_refused_without_one(payload):
         for metric in wire.decode(payload).metrics:
             wire.valued(metric, metric.datatype)
     assert peak_mb() - before < 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < allowed_s(5)
 
 
 def test_templates_do_not_nest_for_ever():
@@ -137,7 +138,7 @@ def test_a_hundred_thousand_metrics_in_one_birth():
     items = list(sparkplug.Rules(config(), "cells").taken(birth, None, Memory()))
     assert len(items) == 100_000
     assert not any(isinstance(item, Rejection) for item in items)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < allowed_s(30)
     assert peak_mb() - before < 600
 
 

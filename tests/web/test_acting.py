@@ -12,6 +12,7 @@ import pytest
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
+from asbuilt.errors import MalformedFact
 from asbuilt.events import NoteWritten
 from asbuilt.web import acting
 from asbuilt.web.acting import Act, Action, Refused
@@ -72,7 +73,7 @@ def test_an_act_cut_off_half_way_is_done_again_without_doubles(app, monkeypatch)
     def broken(self: Any, facts: Any) -> None:
         calls.append(len(facts))
         if len(calls) == 2:
-            raise events.MalformedFact("the power failed")
+            raise MalformedFact("the power failed")
         real(self, facts)
 
     monkeypatch.setattr(acting.Acting, "_take", broken)

@@ -265,6 +265,8 @@ class AsBuilt:
         if not self.read_only:
             self.pipeline.settle()
         with self.reader() as reader:
+            # Whatever the query makes of it: no answer is about a moment that has not come.
+            reader.instant(parameters.get("at"))
             return query.function(reader, **{query.parameters[n].name: value for n, value in parameters.items()})
 
     def plant_at(self, instant: dt.datetime) -> Plant:

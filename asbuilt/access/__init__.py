@@ -111,12 +111,17 @@ class Reader:
         return found
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
-        """The moment a query is about: `at`, or now."""
+        """The moment a query is about: `at`, or now. Raises `UsageError` for one that has not come: of it nothing is known."""
+        if at is not None and at > self.now:
+            raise UsageError(
+                f"{at:%Y-%m-%d %H:%M:%S} has not come yet: nothing can be said of it",
+                remedy=f"Ask for a moment up to now, {self.now.astimezone(at.tzinfo):%Y-%m-%d %H:%M:%S}.",
+            )
         return self.now if at is None else at
 
     def plant(self, at: dt.datetime | None = None) -> Plant:
-        """The plant as it was defined at a moment."""
-        return self._plant_at(self.instant(at))
+        """The plant as it was defined at a moment; of one to come, as it is defined now for it."""
+        return self._plant_at(self.now if at is None else at)
 
     def plants(self) -> list[tuple[dt.datetime, Plant]]:
         """Every plant in force at some time, in order of when it began; the first holds before it as well."""

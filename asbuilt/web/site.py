@@ -294,6 +294,7 @@ class Site:
 
     def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None) -> Rendered:
         with self.app.reader("screen") as reader:
+            reader.instant(at)
             shown = page.show(reader, **given, at=at)
         return self._renderer.fragments(view, shown)
 

@@ -9,6 +9,7 @@ import pytest
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
+from asbuilt.errors import UsageError
 from asbuilt.plant import load, parse
 from tests.cases.told import FILES, KPI, LINE, NOW, STATION, ask, at, case
 from tests.commands import process
@@ -210,3 +211,47 @@ def test_tiles_of_what_is_not_observed_join_without_gaps():
     with case("06-gap-found-inside-silence") as app:
         tiles = ask(app, "shift.tiles", "06-03 00:00", "06-04 00:00")
     assert all(a.end == b.start for a, b in pairwise(tiles))
+
+
+# --------------------------------------------------------------------------- moments that have not come, windows that were
+
+LATER = dt.datetime.fromisoformat("2031-01-01T12:00:00+01:00")
+
+
+def test_no_query_answers_about_a_moment_later_than_now():
+    with case("58-two-screens-reason") as app:
+        asked = [query for query in app.queries.values() if "at" in query.parameters]
+        assert len(asked) > 20
+        for query in asked:
+            given = {name: "x" for name, one in query.parameters.items() if one.default is one.empty and name != "at"}
+            with pytest.raises(UsageError, match="2031-01-01 12:00:00 has not come yet"):
+                app.query(query.name, **given, at=LATER)
+
+
+def test_no_page_answers_about_a_moment_later_than_now():
+    with case("58-two-screens-reason") as app:
+        for address in ("/line/1", "/shift/2025-06-03/A", "/kpi", "/sources", "/alarms", "/orders", "/site"):
+            answer = app.client.get(f"{address}?at=2031-01-01T12:00")
+            assert answer.status_code >= 400, address
+            assert "has not come yet" in answer.text, address
+
+
+def test_key_figures_name_the_window_they_were_computed_over():
+    with case("58-two-screens-reason", now=at("06-03 14:00")) as app:
+        text = app.client.get("/kpi?days=28&figure=availability").text
+    assert "over 1 day of the 28 asked for, since 3 Jun, when the record begins" in text
+
+
+def test_pages_of_what_nobody_saw_say_so_and_name_no_number():
+    with case("61-nothing-for-days", now=at("06-03 15:00")) as app:
+        shift = app.client.get("/shift/2025-06-03/A").text
+        window = app.client.get("/kpi/window?scope=p/s/a/1/10&start=2025-06-03T06:00&end=2025-06-03T14:00").text
+        pdf = app.query("shift.report", line=LINE, day=dt.date(2025, 6, 3), shift="A")
+    assert "Line 1 was not observed in shift A: what it made is not known." in shift
+    assert "What stations did is not known: nothing was observed." in shift
+    assert "Stops are not known: nothing was observed." in shift
+    assert "to plan" not in shift and "behind plan" not in shift
+    assert "PQ — · GQ — · SQ —" in window
+    assert {hour.made for hour in pdf.hours} == {None}
+    assert {hour.reason for hour in pdf.hours} == {"Not observed"}
+    assert (pdf.kpi.pq, pdf.kpi.failures, pdf.kpi.throughput_rate, pdf.forecast) == (None, None, None, None)

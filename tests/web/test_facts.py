@@ -16,7 +16,7 @@ from asbuilt.adapters import http
 from asbuilt.app import AsBuilt
 from asbuilt.errors import RecordFull
 from asbuilt.plant import parse
-from tests.web.scripted import LINE, PLANT_TEXT, at, shop
+from tests.web.scripted import LINE, PLANT_TEXT, Told, at, shop
 
 
 def fact(number: int, **more: Any) -> dict[str, Any]:
@@ -114,6 +114,9 @@ def test_a_plant_without_such_an_adapter_says_so(app):
 
 
 def test_every_fact_has_its_result_and_is_on_the_page(app):
+    gateways = Told(first=1_000)
+    gateways.connect("05:30")
+    app.take_in(gateways.facts)
     assert "Chuck open" not in app.client.get("/line/1").text
     later = fact(3, state="Execute", event_time="2026-06-03T08:25:00+02:00")
     answer = send(app, ndjson(fact(1, message="Chuck open"), b"{]", fact(2, state="Runing"), later))

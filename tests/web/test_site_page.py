@@ -10,7 +10,7 @@ import pytest
 
 from asbuilt.app import AsBuilt
 from asbuilt.errors import PlantError
-from asbuilt.events import RoundChecked, SiteObserved, StateChanged
+from asbuilt.events import RoundChecked, SiteObserved, SourceConnected, StateChanged
 from asbuilt.plant import parse
 from tests.web.scripted import PLANT_TEXT, at
 
@@ -75,6 +75,7 @@ def a_night() -> list[Any]:
         seen("old cam", "yard", "blind", "03:30:00", end_time="03:30:00"),
         checked("gate", "02:05"), checked("store", "02:20"), checked("hall", "02:31"),
         checked("gate", "05:02"), checked("hall", "06:30"),
+        SourceConnected(id=UUID(int=6), event_time=at("05:00"), source="asbuilt", adapter="left"),
         StateChanged(id=UUID(int=5), event_time=at("08:23:10"), source="left", station="works/main/hall/1/10", state="Held"),
     ]  # fmt: skip
 

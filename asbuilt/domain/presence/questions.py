@@ -8,7 +8,7 @@ What is silent in a window is the part of what is silent in any longer one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -365,6 +365,12 @@ def last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
     if row is not None and word is None:
         word = _latest(reader.first(Hour, {"subject": subject, "hour": below(row.hour)}, order="-hour"), at_us)
     return word
+
+
+def first_word_us(reader: Reader, stations: Iterable[str]) -> int | None:
+    """When the first of some stations was first heard of; None if none ever was."""
+    found = [reader.first(Hour, {"subject": f"station:{station}"}, order="hour") for station in stations]
+    return min((row.first_us for row in found if row is not None), default=None)
 
 
 def covered(found: list[Silence]) -> int:

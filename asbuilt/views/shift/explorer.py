@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from asbuilt.access import Reader
+from asbuilt.domain.presence import questions as presence
 from asbuilt.errors import UsageError
 from asbuilt.events import Counted, OperationCompleted
 from asbuilt.plant import Plant
+from asbuilt.time import time_at
 from asbuilt.views.shift import drawing, queries
 from asbuilt.views.shift.queries import Kpi, PieceRow
 from asbuilt.web.pages import Fragment, Shown
@@ -67,6 +69,7 @@ def explore(
     start = (end - dt.timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     if by == "hour":
         start = max(start, end - dt.timedelta(hours=24))
+    start = max(start, min(_begin(reader, chosen, plant) or start, end - dt.timedelta(hours=1)))
     whole = queries.kpi(reader, chosen, start, end)
     parts = queries.kpi(reader, chosen, start, end, by)
     assert isinstance(whole, Kpi) and isinstance(parts, list)
@@ -78,7 +81,7 @@ def explore(
         "asked": asked, "whole": whole, "parts": parts, "cells": cells, "figures": FIGURES, "spans": SPANS,
         "lines": [(plant.address(line), line.name) for line in plant.lines.values()],
         "names": {path: station.name for path, station in plant.stations.items()}, "title": _title(plant, chosen),
-        "finding": _finding(whole, figure, stations, plant, days),
+        "finding": _finding(whole, figure, stations, plant, days if by != "hour" else min(days, 1)),
         "drawing": drawing.trend(parts, figure, FIGURES[figure]), "link": _link, "with_": lambda **more: "/kpi?" + urlencode({**asked, **more}),
     }  # fmt: skip
     return Shown("Key figures", {"explorer": Fragment("explorer", values)}, layout="explorer_layout", menu="/kpi")
@@ -108,12 +111,26 @@ def _link(kpi: Kpi) -> str:
     return "/kpi/window?" + urlencode({"scope": kpi.scope, "start": kpi.start.isoformat(), "end": kpi.end.isoformat()})
 
 
+def _begin(reader: Reader, scope: str, plant: Plant) -> dt.datetime | None:
+    """The midnight before the first word about a scope: before it there is nothing to be computed."""
+    line = plant.line(scope)
+    path = line.path if line is not None else scope.strip("/")
+    first_us = presence.first_word_us(reader, [one for one in plant.stations if f"{one}/".startswith(f"{path}/")])
+    if first_us is None:
+        return None
+    return time_at(first_us, plant.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def _finding(whole: Kpi, figure: str, stations: list[Kpi], plant: Plant, days: int) -> str:
+    """The figure with the window it was computed over and the share of it that was observed."""
     value, name = getattr(whole, figure), FIGURES[figure]
     if value is None:
         why = whole.withheld.get(figure) or whole.withheld.get("oee") or "nothing was produced"
         return f"{name} is withheld: {why}."
-    text = f"{name} {value * 100:.1f} % over {days} {'day' if days == 1 else 'days'}"
+    spanned = -((whole.start - whole.end) // dt.timedelta(days=1))
+    text = f"{name} {value * 100:.1f} % over {spanned} {'day' if spanned == 1 else 'days'}"
+    if spanned < days:
+        text += f" of the {days} asked for, since {whole.start.day} {whole.start:%b}, when the record begins"
     if whole.coverage is not None and whole.coverage < 1:
         text += f", {whole.coverage * 100:.0f} % observed"
     known = {kpi.scope: getattr(kpi, figure) for kpi in stations if getattr(kpi, figure) is not None}

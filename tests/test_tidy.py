@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -184,6 +185,48 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip
+        case ["folder", "doctor"]:
+            return (
+                ["asbuilt.errors", "asbuilt.folder", "asbuilt.record.sqlite", "asbuilt.rows.store", "asbuilt.views"],
+                [],
+                "The doctor looks at the files of a data folder; whoever opens the folder passes in what is his.",
+            )
+        case ["identity", *_]:
+            return (
+                ["asbuilt.errors", "asbuilt.identity.*"],
+                ["cryptography", "segno"],
+                "Names and codes of units are arithmetic; the record is not asked.",
+            )
+        case ["simulate", *_]:
+            return (
+                [*CONTRACT, "asbuilt.time", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.simulate.*"],
+                ["msgspec", "simpy"],
+                "A simulated plant knows what a plant can say, as a real one does; never the record or the views.",
+            )
+        case ["exchange", *rest] if rest != ["curves"]:
+            return (
+                [*CONTRACT, "asbuilt.adapters", "asbuilt.domain.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.time",
+                 "asbuilt.views.*.queries", "asbuilt.web.words"],
+                ["msgspec", "reportlab", "rich"],
+                "What is handed out is written from the answers of queries.",
+            )  # fmt: skip
+        case ["web", *_]:
+            return (
+                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.adapters", "asbuilt.folder", "asbuilt.pipeline",
+                 "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.proof.*", "asbuilt.record", "asbuilt.rows",
+                 "asbuilt.rows.store", "asbuilt.run.*", "asbuilt.seal.*", "asbuilt.time", "asbuilt.verify", "asbuilt.views", "asbuilt.web.*"],
+                ["httpx", "jinja2", "litestar", "markupsafe", "msgspec", "uvicorn"],
+                "The web shows answers and takes acts in; it knows views by discovery, and neither app nor command line.",
+            )  # fmt: skip
+        case ["run", *_]:
+            return (
+                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.adapters", "asbuilt.app", "asbuilt.domain.*",
+                 "asbuilt.folder", "asbuilt.pipeline", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.proof.block",
+                 "asbuilt.record", "asbuilt.record.*", "asbuilt.rows", "asbuilt.rows.store", "asbuilt.run.*", "asbuilt.seal.sealer",
+                 "asbuilt.simulate", "asbuilt.time", "asbuilt.views", "asbuilt.views.*.fold", "asbuilt.web.*"],
+                ["msgspec", "uvicorn", "uvloop"],
+                "What runs for long is started here, of parts that do not know it; the command line is not one of them.",
+            )  # fmt: skip
         case ["exchange", "curves"]:
             return ["asbuilt.errors"], ["nptdms", "pyarrow"], "curves knows files and errors only."
         case ["access", *_]:
@@ -259,6 +302,197 @@ def test_imports_go_one_way(module):
         if not fine:
             wrong.append(f"{module}:{line} imports {imported}")
     assert not wrong, "\n".join([*wrong, f"→ {remedy}"])
+
+
+KNOWN_CIRCLES = {
+    ("asbuilt.app", "asbuilt.run.", "asbuilt.web."): "the web starts what runs; ends when a supervisor does",
+    ("asbuilt.simulate.",): "types alone: the parts of one floor are told of each other",
+}
+"""Circles that stand, by the beginnings of their modules' names. Only to become fewer."""
+
+
+def everything_named(module: str) -> set[str]:
+    """The modules of the house that a module imports anywhere, also inside functions and for the type checker alone."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if _is_module(whole) else str(node.module))
+    # The package itself is the front door: whoever takes the version from it enters no room.
+    return {name for name in found if name.startswith("asbuilt.")}
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The sets of modules that each lead to all others of their set: repeatedly drop what nothing leads to or from."""
+    found, left = [], dict(graph)
+    while left:
+        start = next(iter(left))
+        forward, backward = _reached(start, left), _reached(start, _turned(left))
+        both = (forward & backward) | {start}
+        if len(both) > 1:
+            found.append(both)
+        left = {name: edges - both for name, edges in left.items() if name not in both}
+    return found
+
+
+def _reached(start: str, graph: dict[str, set[str]]) -> set[str]:
+    seen, waiting = set(), [start]
+    while waiting:
+        for name in graph.get(waiting.pop(), ()):
+            if name not in seen:
+                seen.add(name)
+                waiting.append(name)
+    return seen
+
+
+def _turned(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    turned: dict[str, set[str]] = {}
+    for name, edges in graph.items():
+        for edge in edges:
+            turned.setdefault(edge, set()).add(name)
+    return turned
+
+
+def test_no_module_leads_back_to_itself():
+    graph = {
+        module.removesuffix(".py").removesuffix("/__init__").replace("/", "."): everything_named(module)
+        for module in MODULES
+    }
+    found = [
+        circle
+        for circle in circles(graph)
+        if not any(all(name.startswith(known) for name in circle) for known in KNOWN_CIRCLES)
+    ]
+    told = [
+        f"{sorted(circle)}\n" + "\n".join(f"  {name} → {sorted(graph[name] & circle)}" for name in sorted(circle))
+        for circle in found
+    ]
+    assert not told, "\n".join(
+        [*told, "→ Let the lower one be given what it needs, or move what both need below them."]
+    )
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a", "e"}, "e": {"d"}, "f": set()}
+    assert sorted(map(sorted, circles(graph))) == [["b", "c"], ["d", "e"]]
+
+
+def test_nothing_but_the_entry_knows_the_command_line():
+    wrong = [
+        f"{module}:{line} imports {name}"
+        for module in MODULES
+        if module != "asbuilt/__main__.py" and not module.startswith("asbuilt/cli/")
+        for line, name in imports(module)
+        if name.startswith("asbuilt.cli")
+    ]
+    assert not wrong, "\n".join([*wrong, "→ Move what is needed below the command line."])
+
+
+# --------------------------------------------------------------------------- one door out
+
+SQL_ROOMS = ("access", "folder", "record", "rows", "seal")
+"""Where databases are: everybody else asks a Reader for row classes and conditions."""
+SQL = re.compile(
+    r"\bSELECT\b[\s\S]*\bFROM\b|\bINSERT\s+(OR\s+\w+\s+)?INTO\b|\bUPDATE\s+\w+\s+SET\b|\bDELETE\s+FROM\b|\bPRAGMA\b"
+    r"|\b(CREATE|DROP|ALTER)\s+(TABLE|INDEX|VIEW)\b|\b(ORDER|GROUP)\s+BY\b|\bjson_each\b|\b\w+ (=|<=?|>=?|<>|IS|LIKE|BETWEEN) [?:]|\bIN \(|\bIS (NOT )?NULL\b"
+)
+SQL_STILL: frozenset[str] = frozenset(
+    (
+        "asbuilt/views/alarm/queries.py",
+        "asbuilt/views/disclosure/queries.py",
+        "asbuilt/views/line/alarms.py",
+        "asbuilt/views/line/cycles.py",
+        "asbuilt/views/line/flow.py",
+        "asbuilt/views/line/look.py",
+        "asbuilt/views/line/output.py",
+        "asbuilt/views/line/queries.py",
+        "asbuilt/views/line/tiles.py",
+        "asbuilt/views/order/queries.py",
+        "asbuilt/views/shift/anomalies.py",
+        "asbuilt/views/shift/clocks.py",
+        "asbuilt/views/shift/look.py",
+        "asbuilt/views/shift/page.py",
+        "asbuilt/views/shift/pieces.py",
+        "asbuilt/views/shift/queries.py",
+        "asbuilt/views/shift/report.py",
+        "asbuilt/views/shift/stops.py",
+        "asbuilt/views/shift/timeline.py",
+        "asbuilt/views/site/queries.py",
+        "asbuilt/views/source/queries.py",
+        "asbuilt/views/trace/compare.py",
+        "asbuilt/views/trace/page.py",
+        "asbuilt/views/trace/queries.py",
+        "asbuilt/views/trace/rows.py",
+        "asbuilt/views/unit/find.py",
+        "asbuilt/views/unit/queries.py",
+        "asbuilt/views/unit/rows.py",
+    )
+)
+"""Files that still write SQL. Only to become fewer, and empty at the end: nothing may be added."""
+
+
+def strings(module: str) -> Iterator[tuple[int, str]]:
+    """Every string of a module, f-strings with their values as `…`; not what explains something."""
+    explained = {
+        id(node.body[0].value)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body and isinstance(node.body[0], ast.Expr)
+    }  # fmt: skip
+    pieces = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.JoinedStr):
+            pieces.update(id(part) for part in node.values)
+            yield (
+                node.lineno,
+                "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values),
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (explained | pieces):
+            yield node.lineno, node.value
+
+
+def tables() -> re.Pattern[str]:
+    """Any table's name, as it stands in the database of rows."""
+    from asbuilt import views
+
+    names = sorted(table.name for view in views.discover().values() for table in view.tables.values())
+    return re.compile(rf"\b({'|'.join(names)})\b")
+
+
+def sql_in(module: str, named: re.Pattern[str]) -> list[str]:
+    return [
+        f"{module}:{line} {text.strip()[:80]!r}"
+        for line, text in strings(module)
+        if SQL.search(text) or named.search(text)
+    ]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.split("/")[1] not in SQL_ROOMS])
+def test_only_the_reader_makes_sql(module):
+    found = [] if module in SQL_STILL else sql_in(module, TABLES())
+    assert not found, "\n".join([*found, "→ Ask the Reader for a row class, with conditions of asbuilt.access."])
+
+
+TABLES = cache(tables)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT a FROM b",
+        "station = ? AND day >= ?",
+        "a IN (?",
+        "ORDER BY time_us DESC",
+        "x IS NOT NULL",
+        "of unit_passage p",
+    ],
+)
+def test_sql_is_recognised_in_any_string(text, tmp_path, monkeypatch):
+    assert SQL.search(text) or TABLES().search(text)
+    assert not SQL.search("Select from the list what happened, in order by time; is it null? 5 = five")
 
 
 def test_only_the_edge_knows_the_app():

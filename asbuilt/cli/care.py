@@ -103,13 +103,15 @@ def doctor(data: Data = DEFAULT_DATA) -> None:
 
     Example: `asbuilt doctor --data shop`
     """
+    from asbuilt.app import system_clock
     from asbuilt.folder.doctor import examine
 
     problems = 0
     if not data.exists():
         raise UsageError("there is no such folder", where=str(data), remedy="Name the data folder with --data.")
     with progress_bar("Reading the record") as (progress, task):
-        for finding in examine(data, lambda done, total: progress.update(task, completed=done, total=total)):
+        told = examine(data, system_clock, lambda done, total: progress.update(task, completed=done, total=total))
+        for finding in told:
             problems += finding.bad
             (err if finding.bad else out).print(Text(("✗ " if finding.bad else "✓ ") + finding.what))
             if finding.remedy:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from asbuilt import views
-from asbuilt.app import system_clock
 from asbuilt.errors import AsBuiltError
 from asbuilt.folder import DataFolder
 from asbuilt.record import sqlite
@@ -25,17 +25,21 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def examine(data: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Finding]:
-    """Everything found in a data folder, the record first. Works beside a running process."""
+def examine(
+    data: Path, now: Callable[[], dt.datetime], progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Finding]:
+    """Everything found in a data folder, the record first, by the clock `now`. Works beside a running process."""
     folder = DataFolder(data)
-    yield from _record(folder, progress)
+    yield from _record(folder, now, progress)
     yield from _views(folder)
     yield from _secrets(folder)
 
 
-def _record(folder: DataFolder, progress: Callable[[int, int], None]) -> Iterator[Finding]:
+def _record(
+    folder: DataFolder, now: Callable[[], dt.datetime], progress: Callable[[int, int], None]
+) -> Iterator[Finding]:
     try:
-        log = sqlite.Log(folder.record, system_clock, read_only=True)
+        log = sqlite.Log(folder.record, now, read_only=True)
     except AsBuiltError as error:
         yield Finding(True, f"{error.where}: {error.message}", error.remedy)
         return
@@ -50,7 +54,7 @@ def _record(folder: DataFolder, progress: Callable[[int, int], None]) -> Iterato
             )
         if not damages:
             yield Finding(False, f"record: {head:,} facts, every commit is as it was written")
-        ahead_s = (log.read(head - 1, 1)[0].record_time_us / 1_000_000 - system_clock().timestamp()) if head else 0
+        ahead_s = (log.read(head - 1, 1)[0].record_time_us / 1_000_000 - now().timestamp()) if head else 0
         if ahead_s > CLOCK_DOUBT_S:
             yield Finding(
                 True,

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from asbuilt.run import listening
 from asbuilt.web import live
+from tests.connect import peers
 from tests.web.scripted import morning
 from tests.web.serving import Served, served
 
@@ -29,8 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """For one module only: while it is there, nothing else in this thread can run an event loop."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no Chromium at {CHROMIUM}; `make test` installs it where it can")
+    peers.needs("chromium", CHROMIUM)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium

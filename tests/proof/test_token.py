@@ -13,6 +13,7 @@ from asbuilt.proof import note
 from asbuilt.proof.note import ED25519
 from asbuilt.seal import keyring
 from asbuilt.seal.keyring import Keyring
+from tests.connect import peers
 from tests.proof.works import ORIGIN, Works
 
 LIBRARIES = [Path("/usr/lib/softhsm/libsofthsm2.so"), Path("/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")]
@@ -23,8 +24,8 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A fresh token with one Ed25519 key; what stands in a key file instead of the secret."""
     pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
     library = next((path for path in LIBRARIES if path.exists()), None)
-    if library is None or shutil.which("softhsm2-util") is None:
-        pytest.skip("SoftHSM is not installed")
+    peers.needs("softhsm2", library)
+    tool = peers.needs("softhsm2", shutil.which("softhsm2-util"))
     (tmp_path / "tokens").mkdir()
     (tmp_path / "softhsm.conf").write_text(
         f"directories.tokendir = {tmp_path / 'tokens'}\nobjectstore.backend = file\n"
@@ -34,7 +35,7 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("ASBUILT_PKCS11_PIN", "1234")
     keyring._session.cache_clear()
     words = ["--init-token", "--free", "--label", "works", "--pin", "1234", "--so-pin", "123456"]
-    subprocess.run(["softhsm2-util", *words], check=True, capture_output=True)
+    subprocess.run([tool, *words], check=True, capture_output=True)
     lib = pkcs11.lib(str(library))
     lib.reinitialize()
     with lib.get_token(token_label="works").open(rw=True, user_pin="1234") as session:

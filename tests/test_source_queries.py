@@ -71,7 +71,7 @@ def test_of_the_past_are_the_deliveries_of_then_and_no_hearing():
         app.hear("left")
         rows = {row.source: row for row in app.query("source.list", at=at("07:30"))}
         assert {source: (row.facts, row.state) for source, row in rows.items()} == {
-            "left": (1, "heard"), "office": (1, "unwatched"), "right": (0, "never heard"),
+            "left": (1, "silent"), "office": (1, "unwatched"), "right": (0, "never heard"),
         }  # fmt: skip
         assert all(row.heard is row.recorded is row.lag_s is None for row in rows.values())
 

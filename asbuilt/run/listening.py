@@ -20,6 +20,7 @@ from uuid import UUID
 from asbuilt import events
 from asbuilt.adapters import Answer, Taken
 from asbuilt.app import OWN_SOURCE, configure
+from asbuilt.domain.presence.questions import SILENT_PERIODS
 from asbuilt.errors import AsBuiltError, RecordFull
 from asbuilt.events import AlarmCleared, AlarmRaised, HeartbeatMissed, SourceConnected, SourceLost
 from asbuilt.plant import AdapterSettings, Plant, load
@@ -28,7 +29,6 @@ from asbuilt.run.intake import AppSink
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
 
-SILENT_PERIODS = 5
 WATCH_EVERY_S = 1.0
 NO_DATA_PRIORITY = 3
 FIRST_PAUSE_S = 0.5

@@ -151,6 +151,35 @@ def test_76_a_state_counts_as_the_plant_file_in_force_then_says():
     assert (first.adet_s, first.planned_down_s) == (4 * HOUR, 0)
 
 
+def test_76_pieces_count_by_the_cycle_in_force_when_they_were_told():
+    text = (KPI / "mini.toml").read_text()
+    clock = [at("06-03 05:00")]
+    with AsBuilt(memory=True, strict=True, plant=parse(text), now=lambda: clock[0]) as app:
+        app.take_in([events.decode(line) for line in (KPI / "76-plant-change.ndjson").read_bytes().splitlines()])
+        clock[0] = at("06-03 10:00")
+        before = ask(app, "shift.kpi", "06-03 06:00", "06-03 10:00")
+        app.define(parse(text.replace("cycle_s = 30", "cycle_s = 60")))
+        late = events.Counted(
+            id=events.new_id(clock[0], app.random), event_time=at("06-03 11:00"), source="g", station=STATION, good=10
+        )
+        clock[0] = at("06-03 15:00")
+        app.take_in([late])
+        whole = ask(app, "shift.kpi")
+        first = ask(app, "shift.kpi", "06-03 06:00", "06-03 10:00")
+        hours = ask(app, "shift.kpi", by="hour")
+    # A later plant file changes no earlier answer.
+    assert first == before
+    assert (first.planned_run_s, whole.planned_run_s) == (3000, 3600)
+    assert sum(hour.planned_run_s for hour in hours) == whole.planned_run_s
+
+
+@pytest.mark.parametrize("name", ["07-product-known-by-order", "07b-line-product-cycle"])
+def test_07_the_cycle_is_that_of_the_orders_product_else_of_the_lines(name):
+    with case(name) as app:
+        found = ask(app, "shift.kpi")
+    assert (found.planned_run_s, found.oee) == (400 * 50, pytest.approx(400 * 50 / (8 * HOUR)))
+
+
 def test_78_cycles_longer_than_an_hour_make_no_hour_of_two_hundred_per_cent():
     with case("78-long-cycle") as app:
         hours = ask(app, "shift.kpi", "06-03 06:00", "06-03 10:00", by="hour")

@@ -154,6 +154,7 @@ def test_a_corrected_order_reads_anew_in_its_past_too():
 
 def test_sources_of_the_past_do_not_count_what_came_after():
     told = Told()
+    told.connect("05:50")
     told.state("10", "Execute", "06:00")
     told.state("10", "Held", "08:10")
     told.tell(events.HeartbeatMissed, "07:20", "asbuilt", adapter="left", last_seen=at("07:10"), period_s="2")

@@ -367,6 +367,25 @@ def last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
     return word
 
 
+def source_silent(reader: Reader, source: str, at_us: int) -> bool:
+    """Whether a source was silent at an instant, for any reason."""
+    plant = reader.plant()
+    return any(intervals for _, intervals in _reasons(reader, plant, "", source, at_us, at_us + 1))
+
+
+def is_part(name: str, source: str) -> bool:
+    """Whether a name is a source or a part behind it (`cell:Group/Node` of `cell`)."""
+    return name == source or name.startswith(f"{source}:")
+
+
+def gaps_before(reader: Reader, until_us: int, source: str | None, limit: int) -> list[Gap]:
+    """Gaps that began up to an instant, of one source and its parts or of all, the latest first."""
+    rows = reader.rows(Gap, {"start_us": at_most(until_us)}, order="-start_us", limit=None if source else limit)
+    found = [row for row in rows if source is None or is_part(row.source, source)]
+    found.sort(key=lambda row: (-row.start_us, row.source, row.fact))
+    return found[:limit]
+
+
 def first_word_us(reader: Reader, stations: Iterable[str]) -> int | None:
     """When the first of some stations was first heard of; None if none ever was."""
     found = [reader.first(Hour, {"subject": f"station:{station}"}, order="hour") for station in stations]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import between, other_than
@@ -14,6 +15,7 @@ from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, time_at
 from asbuilt.views.shift.figures import disagreement
+from asbuilt.views.shift.rows import Made
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Station
 
@@ -32,18 +34,32 @@ def anomalies_of(station: Station, plant: Plant, sums: Sums) -> Iterator[str]:
 
 def _counter(station: Station) -> Iterator[str]:
     """A counter that went back or jumped: its readings against the pieces it told."""
-    rows = station.reader.select(
-        "SELECT time_us, made, reading, before FROM (SELECT time_us, good + rejected + for_review AS made, reading,"
-        " lag(reading) OVER (ORDER BY time_us, fact) AS before FROM shift_made"
-        " WHERE cell >= ? AND cell <= ? AND reading >= 0 AND time_us >= ? AND time_us < ?) WHERE before IS NOT NULL"
-        " AND reading <> before + made LIMIT ?",
-        *station.cells, station.start_us, station.end_us, MAX_OF_A_KIND,
-    )  # fmt: skip
-    for _, made, reading, before in rows:
-        if reading < before:
-            yield f"the counter went back from {before} to {reading}"
+    rows = [row for row in made_in(station) if row.reading >= 0]
+    named = 0
+    for before, row in pairwise(rows):
+        made = row.good + row.rejected + row.for_review
+        if row.reading == before.reading + made or named == MAX_OF_A_KIND:
+            continue
+        named += 1
+        if row.reading < before.reading:
+            yield f"the counter went back from {before.reading} to {row.reading}"
         else:
-            yield f"the counter jumped from {before} to {reading} while {made} pieces were told"
+            yield f"the counter jumped from {before.reading} to {row.reading} while {made} pieces were told"
+
+
+def made_in(station: Station) -> list[Made]:
+    """What was told of pieces in a station's window, up to now, in order of time."""
+    until_us = min(station.end_us, station.now_us + 1)
+    return station.reader.rows(
+        Made,
+        {
+            "station": station.path,
+            "hour": between(station.start_us // HOUR_US, -(-until_us // HOUR_US)),
+            "time_us": between(station.start_us, until_us),
+            "told": other_than("started"),
+        },
+        order="hour time_us fact",
+    )
 
 
 def _reasons(station: Station, plant: Plant) -> Iterator[str]:

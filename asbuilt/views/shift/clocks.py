@@ -13,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import between
 from asbuilt.views.shift.calendar import DAY_US, SECOND_US, time_at
+from asbuilt.views.shift.rows import Reported
 
 COMPARED_DAYS = 21
 """Starts of so many days before and after a change are compared."""
@@ -84,11 +86,8 @@ def _starts(reader: Reader, stations: Sequence[str], start_us: int, end_us: int,
     """How many reports began in each ten minutes of the day, by the clock of the zone."""
     counts = [0] * (1440 // BIN_MIN)
     for station in stations:
-        for (us,) in reader.select(
-            "SELECT start_us FROM shift_reported WHERE station = ? AND start_us >= ? AND start_us < ?",
-            station, start_us, end_us,
-        ):  # fmt: skip
-            time = time_at(us, zone)
+        for row in reader.rows(Reported, {"station": station, "start_us": between(start_us, end_us)}):
+            time = time_at(row.start_us, zone)
             counts[(time.hour * 60 + time.minute) // BIN_MIN] += 1
     return counts
 

@@ -1,6 +1,6 @@
 """Pieces of every station, and what a shift hands over: events → rows.
 
-Pieces are summed per *cell*: one clock hour (UTC) of one station.
+Pieces are summed per station and clock hour (UTC).
 All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from asbuilt.domain.meaning import pieces_of
 from asbuilt.events import (
     Counted,
     DispositionDecided,
@@ -25,6 +26,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
+from asbuilt.time import HOUR_US
 from asbuilt.views.shift.rows import (
     First,
     Handover,
@@ -36,14 +38,13 @@ from asbuilt.views.shift.rows import (
     Reported,
     Run,
     Step,
-    cell_of,
 )
 
 VERSION = 3
 
 ROWS = {
-    Made: ("cell", "time_us", "fact"),
-    Pieces: ("cell", "told", "kind", "order_no", "product"),
+    Made: ("station", "hour", "time_us", "fact"),
+    Pieces: ("station", "hour", "told", "kind", "order_no", "product"),
     Reported: ("station", "time_us", "fact"),
     Run: ("item", "station", "time_us", "fact"),
     First: ("item", "station"),
@@ -67,24 +68,22 @@ INDEXES = {
 
 def _counted(fact: Counted, time_us: int) -> Iterator[Made]:
     yield Made(
-        cell_of(fact.station, time_us), time_us, fact.id.bytes, "counted", "", 0, fact.order or "", fact.product or "",
+        fact.station, time_us // HOUR_US, time_us, fact.id.bytes, "counted", "", 0, fact.order or "", fact.product or "",
         fact.good, fact.rejected, fact.for_review, 0, -1 if fact.reading is None else fact.reading, fact.by or "",
     )  # fmt: skip
 
 
 def _started(fact: OperationStarted, time_us: int) -> Iterator[Made]:
     yield Made(
-        cell_of(fact.station, time_us), time_us, fact.id.bytes, "started", "", 0, fact.order or "", fact.product or "",
+        fact.station, time_us // HOUR_US, time_us, fact.id.bytes, "started", "", 0, fact.order or "", fact.product or "",
         0, 0, 0, 0, -1, fact.by or "",
     )  # fmt: skip
 
 
 def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Made | Run]:
-    # A unit that completed with no quantities told is one good piece.
-    told = fact.good or fact.scrap or fact.rework
-    good = 1 if fact.serial is not None and not told else fact.good
+    good = pieces_of(fact).good
     yield Made(
-        cell_of(fact.station, time_us), time_us, fact.id.bytes, "completed", "",
+        fact.station, time_us // HOUR_US, time_us, fact.id.bytes, "completed", "",
         microseconds(fact.start_time) if fact.start_time else 0, fact.order or "", fact.product or "",
         good, fact.scrap, 0, fact.rework, -1, fact.by or "",
     )  # fmt: skip
@@ -94,13 +93,13 @@ def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Made | Run]:
 
 
 def _reported(fact: OperationReported, time_us: int) -> Iterator[Made | Reported]:
-    # Only production brings pieces forth; what a setup or a breakdown reports is told by the order view.
-    made = (fact.good, fact.rejected, fact.for_review) if fact.kind == "production" else (0, 0, 0)
+    # What a setup or a breakdown reports is told by the order view.
+    made = pieces_of(fact)[:3]
     kind = "rework" if fact.rework and fact.kind == "production" else fact.kind
     station, start_us = fact.station or "", microseconds(fact.start_time)
     yield Reported(station, time_us, fact.id.bytes, start_us, kind, fact.order or "", fact.product or "", fact.by or "")
     yield Made(
-        cell_of(station, time_us), time_us, fact.id.bytes, "reported", kind, start_us,
+        station, time_us // HOUR_US, time_us, fact.id.bytes, "reported", kind, start_us,
         fact.order or "", fact.product or "", *made, 0, -1, fact.by or "",
     )  # fmt: skip
 
@@ -164,7 +163,7 @@ RULES = {
 
 
 def pieces(made: list[Made]) -> Iterator[Pieces]:
-    """The pieces of one cell, from everything told in it."""
+    """The pieces of one hour, from everything told in it."""
     sums: dict[tuple[str, str, str, str], list[int]] = {}
     for one in made:
         if one.told != "started":
@@ -172,7 +171,7 @@ def pieces(made: list[Made]) -> Iterator[Pieces]:
             for n, count in enumerate((one.good, one.rejected, one.for_review, one.rework)):
                 found[n] += count
     for key, counts in sums.items():
-        yield Pieces(made[0].cell, *key, *counts)
+        yield Pieces(made[0].station, made[0].hour, *key, *counts)
 
 
 def first_runs(runs: list[Run]) -> Iterator[First]:
@@ -208,6 +207,6 @@ def _item(opened: Step, until_us: int) -> OpenItem:
 
 DERIVED = [
     {"rows": (OpenItem,), "of": Step, "by": "item", "rule": open_items},
-    {"rows": (Pieces,), "of": Made, "by": "cell", "rule": pieces},
+    {"rows": (Pieces,), "of": Made, "by": ("station", "hour"), "rule": pieces},
     {"rows": (First,), "of": Run, "by": "item", "rule": first_runs},
 ]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import defaultdict
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import after_until, below
 from asbuilt.domain.presence.intervals import common, length
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
+from asbuilt.time import HOUR_US
 from asbuilt.views.shift.anomalies import anomalies_of, of_nothing
 from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
 from asbuilt.views.shift.pieces import Cycles, first_run_sums, piece_sums, report_sums
-from asbuilt.views.shift.rows import cell_of
+from asbuilt.views.shift.rows import Made, Pieces
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
 from asbuilt.views.shift.times import Spans, time_sums
@@ -102,7 +103,7 @@ class Look:
 
     def cycles(self, member: Member) -> Cycles:
         """Planned run times at a member."""
-        return Cycles(self.plant, member.station)
+        return Cycles(self.reader, self.plants, member.station.path)
 
     def observed(self, start_us: int, end_us: int) -> float | None:
         """The share of planned time between two instants, up to now, in which the last stations were observed."""
@@ -221,30 +222,20 @@ class Look:
         stations = [member.station.path for member in self.members]
         return list(clock_jumps(self.reader, stations, self.start_us, min(self.end_us, self.now_us), self.zone))
 
-    def places_as_json(self) -> str:
-        """The lines and stations looked at, for SQL."""
-        places = {member.station.path for member in self.members} | {member.line.path for member in self.members}
-        return json.dumps(sorted(places))
+    def places(self) -> list[str]:
+        """The lines and stations looked at."""
+        return sorted({member.station.path for member in self.members} | {member.line.path for member in self.members})
 
     def _counts(self, members: list[Member]) -> bool:
         """Whether pieces were ever told at one of the stations."""
-        return any(
-            self.reader.select(
-                "SELECT 1 FROM shift_pieces WHERE cell >= ? AND cell <= ? LIMIT 1",
-                f"{member.station.path}\t", cell_of(member.station.path, self.end_us),
-            )
-            for member in members
-        )  # fmt: skip
+        until = below(self.end_us // HOUR_US + 1)
+        return any(self.reader.exists(Pieces, {"station": member.station.path, "hour": until}) for member in members)
 
     def _aoet_us(self, order: str) -> int:
         """Order execution time: from an order's first work to its last, inside the window."""
         paths = {member.station.path for member in self.members}
-        rows = self.reader.select(
-            "SELECT cell, CASE WHEN start_us > 0 THEN start_us ELSE time_us END, time_us FROM shift_made"
-            " WHERE order_no = ? AND time_us > ? AND time_us <= ?",
-            order, self.start_us, self.end_us,
-        )  # fmt: skip
-        told = [(max(start, self.start_us), end) for cell, start, end in rows if cell.partition("\t")[0] in paths]
+        rows = self.reader.rows(Made, {"order_no": order, "time_us": after_until(self.start_us, self.end_us)})
+        told = [(max(row.start_us or row.time_us, self.start_us), row.time_us) for row in rows if row.station in paths]
         return max(end for _, end in told) - min(start for start, _ in told) if told else 0
 
     def _anomalies(self, part: Part, total: Sums, members: list[Member]) -> tuple[str, ...]:

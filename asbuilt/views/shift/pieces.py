@@ -2,135 +2,204 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from asbuilt.access import Reader
+from asbuilt.access.conditions import count, one_of, overlap, total
+from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.plant import Station as PlantStation
-from asbuilt.views.shift.calendar import HOUR_US, By, Group
-from asbuilt.views.shift.rows import cell_of
+from asbuilt.time import HOUR_US
+from asbuilt.views.shift.calendar import By, Group, Plants
+from asbuilt.views.shift.rows import First, Made, OrderStep, Pieces, Reported
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
 
-
-class Cycles:
-    """Planned run time per item (PRI): of the product's operation at the station, else of the station; seconds."""
-
-    def __init__(self, plant: Plant, station: PlantStation) -> None:
-        self._cycles = {
-            product.id: operation.cycle_s
-            for product in plant.products.values()
-            for operation in product.operation
-            if operation.station in (station.id, station.path) and operation.cycle_s
-        }
-        self._own = station.cycle_s
-        self.places = station.places
-
-    def of(self, product: str) -> float | None:
-        """Seconds of the station's time an item should take; shared by places that work side by side."""
-        cycle_s = self._cycles.get(product, self._own)
-        return cycle_s / self.places if cycle_s else None
-
-
 TELLERS = ("completed", "counted", "reported")
 """Who tells pieces, the one that is believed first: identified units, counters, people."""
+_COUNTS = ("good", "rejected", "for_review", "rework")
+
+
+class Cycles:
+    """Planned run time per item (PRI) at a station, by the plant file in force at an instant; seconds.
+
+    Of the product told, else of its order's, else of the line's: the product's operation at the station, else the
+    station's own cycle.
+    """
+
+    def __init__(self, reader: Reader, plants: Plants, path: str) -> None:
+        self._reader = reader
+        self._path = path
+        self.begins = [-(2**62), *(microseconds(since) for since, _ in plants[1:])]
+        self._plants = [plant for _, plant in plants]
+        self._places: dict[int, tuple[Plant, PlantStation | None, str]] = {}
+        self._of_orders: dict[str, str] = {}
+
+    def number(self, time_us: int) -> int:
+        """Which plant file is in force at an instant."""
+        return max(0, bisect_right(self.begins, time_us) - 1)
+
+    def know(self, orders: Iterator[str]) -> None:
+        """Learn the products of orders, all at once."""
+        unknown = {order for order in orders if order and order not in self._of_orders}
+        if unknown:
+            rows = self._reader.rows(OrderStep, {"order_no": one_of(sorted(unknown)), "what": "released"})
+            self._of_orders.update(dict.fromkeys(unknown, ""))
+            for row in sorted(rows, key=lambda row: (row.time_us, row.fact)):
+                self._of_orders[row.order_no] = row.product
+
+    def of(self, number: int, product: str, order: str = "") -> float | None:
+        """Seconds of the station's time an item should take; shared by places that work side by side."""
+        plant, station, of_line = self._place(number)
+        if station is None:
+            return None
+        product = product or self._of_orders.get(order, "") or of_line
+        made = plant.products.get(product)
+        own = next(
+            (
+                operation.cycle_s
+                for operation in (made.operation if made is not None else ())
+                if operation.station in (station.id, station.path) and operation.cycle_s
+            ),
+            station.cycle_s,
+        )
+        return own / station.places if own else None
+
+    def places(self, number: int) -> int:
+        """How many items are worked on side by side."""
+        _, station, _ = self._place(number)
+        return station.places if station is not None else 1
+
+    def _place(self, number: int) -> tuple[Plant, PlantStation | None, str]:
+        if number not in self._places:
+            plant = self._plants[number]
+            line = plant.lines.get(self._path.rpartition("/")[0])
+            self._places[number] = (plant, plant.stations.get(self._path), (line.product or "") if line else "")
+        return self._places[number]
+
+
+class _Told(NamedTuple):
+    """Pieces of one group and plant file, as one way of telling has them."""
+
+    number: int
+    plant: int
+    told: str
+    kind: str
+    order_no: str
+    product: str
+    counts: Sequence[int]
 
 
 def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:
     """Add a station's pieces to the groups; where several tell, all are kept and the first of `TELLERS` counts."""
-    until = min(station.end_us, station.now_us + 1)
-    own = {"order": "order_no", "product": "product"}.get(by, "''")
-    whole, parts = _hours_and_parts(station.path, cut, until)
-    rows = station.reader.select(_WHOLE.format(own=own), json.dumps(whole)) if whole else []
-    rows += station.reader.select(_PARTS.format(own=own), json.dumps(parts)) if parts else []
-    told_by: dict[Key, dict[str, list[tuple[str, int, int, int, int, int]]]] = {}
-    for number, told, name, product, *pieces in rows:
-        key = (name,) if by in ("order", "product") else cut[number].key
-        told_by.setdefault(key, {}).setdefault(told, []).append((product, *pieces))
+    rows = list(_told(station, cycles, cut))
+    cycles.know(row.order_no for row in rows)
+    told_by: defaultdict[Key, defaultdict[str, list[_Told]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        own = {"order": row.order_no, "product": row.product}.get(by)
+        told_by[cut[row.number].key if own is None else (own,)][row.told].append(row)
     for key, tellers in told_by.items():
         _add_pieces(result[key], tellers, cycles)
 
 
-def _hours_and_parts(
-    path: str, cut: Sequence[Group], until: int
-) -> tuple[list[tuple[int, str, str]], list[tuple[int, str, str, int, int]]]:
-    """Groups as runs of whole hours, and the parts of hours at their edges."""
-    whole, parts = [], []
+def _told(station: Station, cycles: Cycles, cut: Sequence[Group]) -> Iterator[_Told]:
+    """What was told in each group: of whole hours from their sums, of the hours at the edges fact by fact."""
+    until = min(station.end_us, station.now_us + 1)
+    hours: list[tuple[int, int]] = []
+    of_range: list[tuple[int, int]] = []
+    edges: list[tuple[int, int, int, int]] = []
     for number, group in enumerate(cut):
-        start, end = group.start_us, min(group.end_us, until)
-        first, last = -(-start // HOUR_US) * HOUR_US, end // HOUR_US * HOUR_US
-        if first < last:
-            whole.append((number, cell_of(path, first), cell_of(path, last)))
-        for a, b in ((start, min(first, end)), (max(last, first), end)) if first <= last else ((start, end),):
-            if a < b:
-                parts.append((number, cell_of(path, a), cell_of(path, b), a, b))
-    return whole, parts
+        for plant, start, end in _by_plant(cycles, group.start_us, min(group.end_us, until)):
+            first, last = -(-start // HOUR_US), end // HOUR_US
+            if first < last:
+                hours.append((first, last))
+                of_range.append((number, plant))
+            parts = [(start, first * HOUR_US), (last * HOUR_US, end)] if first <= last else [(start, end)]
+            edges += [(a, b, number, plant) for a, b in parts if a < b]
+    reader, where = station.reader, {"station": station.path}
+    by = ("told", "kind", "order_no", "product")
+    for at, told, kind, order, product, *counts in reader.totals_in(
+        Pieces, hours, "hour", where, by=by, of=[total(name) for name in _COUNTS]
+    ):
+        number, plant = of_range[at]
+        yield _Told(number, plant, told, kind, order, product, counts)
+    edges.sort()
+    starts = [a for a, _, _, _ in edges]
+    for row in reader.rows_of(Made, "hour", sorted({a // HOUR_US for a in starts}), where) if edges else ():
+        at = bisect_right(starts, row.time_us) - 1
+        if row.told != "started" and at >= 0 and row.time_us < edges[at][1]:
+            _, _, number, plant = edges[at]
+            pieces = (row.good, row.rejected, row.for_review, row.rework)
+            yield _Told(number, plant, row.told, row.kind, row.order_no, row.product, pieces)
 
 
-_PIECES = """told, {own}, product, sum(good), sum(rejected), sum(for_review), sum(rework),
-  sum(CASE WHEN kind = 'rework' THEN good ELSE 0 END)"""
-_WHOLE = f"""
-WITH run AS MATERIALIZED (
-  SELECT value->>0 AS number, value->>1 AS first_cell, value->>2 AS end_cell FROM json_each(?)
-)
-SELECT number, {_PIECES} FROM run
-CROSS JOIN shift_pieces p ON p.cell >= first_cell AND p.cell < end_cell GROUP BY 1, 2, 3, 4
-"""
-_PARTS = f"""
-SELECT j.value->>0, {_PIECES} FROM json_each(?) j CROSS JOIN shift_made m
-ON m.cell >= j.value->>1 AND m.cell <= j.value->>2 AND m.time_us >= j.value->>3 AND m.time_us < j.value->>4
-WHERE told <> 'started' GROUP BY 1, 2, 3, 4
-"""
+def _by_plant(cycles: Cycles, start_us: int, end_us: int) -> Iterator[tuple[int, int, int]]:
+    """A stretch of time cut where the plant file changed, each part with the number of the file."""
+    at = start_us
+    while at < end_us:
+        number = cycles.number(at)
+        until = min(end_us, cycles.begins[number + 1]) if number + 1 < len(cycles.begins) else end_us
+        yield number, at, until
+        at = until
 
 
-def _add_pieces(sums: Sums, tellers: dict[str, list[tuple[str, int, int, int, int, int]]], cycles: Cycles) -> None:
+def _add_pieces(sums: Sums, tellers: Mapping[str, Sequence[_Told]], cycles: Cycles) -> None:
     # What goes to rework comes again: only what is settled can be compared.
-    told = {name: sum(sum(row[1:4]) for row in rows) for name, rows in tellers.items()}
+    told = {name: sum(sum(row.counts[:3]) for row in rows) for name, rows in tellers.items()}
     for name, pieces in told.items():
         sums.told[name] = sums.told.get(name, 0) + pieces
     believed = next(name for name in TELLERS if name in told)
-    for product, good, rejected, for_review, rework, mended in tellers[believed]:
+    # Rounded once for all pieces of one cycle: the parts of a window add up to it.
+    by_cycle: defaultdict[tuple[int, float | None], list[int]] = defaultdict(lambda: [0, 0])
+    for row in tellers[believed]:
+        good, rejected, for_review, rework = row.counts
         sums.good += good
         sums.rejected += rejected
         sums.for_review += for_review
         sums.rework += rework
-        sums.mended += mended
-        pieces = good + rejected + for_review + rework
-        cycle_s = cycles.of(product)
+        sums.mended += good if row.kind == "rework" else 0
+        both = by_cycle[row.plant, cycles.of(row.plant, row.product, row.order_no)]
+        both[0] += good + rejected + for_review + rework
+        both[1] += good
+    for (plant, cycle_s), (pieces, good) in by_cycle.items():
         if cycle_s is None:
             sums.unplanned += pieces
         else:
             sums.planned_us += round(pieces * cycle_s * 1_000_000)
             sums.bad_us += round((pieces - good) * cycle_s * 1_000_000)
-            sums.slack_us = max(sums.slack_us, round(cycle_s * cycles.places * 1_000_000))
+            sums.slack_us = max(sums.slack_us, round(cycle_s * cycles.places(plant) * 1_000_000))
 
 
 def first_run_sums(station: Station, cut: Sequence[Group], result: Mapping[Key, Sums]) -> None:
     """Add units inspected for the first time here, and those of them that were good (IP and GP)."""
-    until = min(station.end_us, station.now_us + 1)
-    rows = station.reader.select(
-        "SELECT j.key, count(*), sum(clean) FROM json_each(?) j CROSS JOIN shift_first f"
-        " ON f.station = ? AND f.time_us >= j.value->>0 AND f.time_us < j.value->>1 GROUP BY 1",
-        json.dumps([[group.start_us, min(group.end_us, until)] for group in cut if group.start_us < until]),
-        station.path,
-    )  # fmt: skip
-    for number, inspected, clean in rows:
+    for number, inspected, clean in station.reader.totals_in(
+        First, _ranges(station, cut), "time_us", {"station": station.path}, of=(count(), total("clean"))
+    ):
         result[cut[number].key].inspected += inspected
         result[cut[number].key].clean += clean
 
 
 def report_sums(station: Station, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:
     """Add the hours people reported, by kind; side by side they count each."""
-    own = {"order": "order_no", "product": "product"}.get(by, "''")
-    until = min(station.end_us, station.now_us + 1)
-    rows = station.reader.select(
-        f"SELECT j.key, {own}, CASE kind WHEN 'rework' THEN 'production' ELSE kind END,"
-        " sum(min(m.time_us, j.value->>1) - max(m.start_us, j.value->>0))"
-        " FROM json_each(?) j CROSS JOIN shift_reported m ON m.station = ?"
-        " AND m.start_us < j.value->>1 AND m.time_us > j.value->>0 GROUP BY 1, 2, 3",
-        json.dumps([[group.start_us, min(group.end_us, until)] for group in cut if group.start_us < until]),
-        station.path,
-    )  # fmt: skip
-    for number, name, kind, us in rows:
-        sums = result[(name,) if by in ("order", "product") else cut[number].key]
+    own = {"order": "order_no", "product": "product"}.get(by)
+    for number, kind, *name, us in station.reader.totals_in(
+        Reported,
+        _ranges(station, cut),
+        "start_us",
+        {"station": station.path},
+        end="time_us",
+        by=("kind", *([own] if own else [])),
+        of=(overlap("start_us", "time_us"),),
+    ):
+        sums = result[(name[0],) if name else cut[number].key]
+        kind = "production" if kind == "rework" else kind
         sums.reported_us[kind] = sums.reported_us.get(kind, 0) + us
+
+
+def _ranges(station: Station, cut: Sequence[Group]) -> list[tuple[int, int]]:
+    """The groups as intervals up to now; what is ahead is an empty one."""
+    until = min(station.end_us, station.now_us + 1)
+    return [(group.start_us, max(group.start_us, min(group.end_us, until))) for group in cut]

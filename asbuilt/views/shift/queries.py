@@ -12,13 +12,13 @@ from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.plant.calendar import ShiftWindow
+from asbuilt.views.shift.anomalies import made_in
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
 from asbuilt.views.shift.clocks import ClockJump
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import BYS, Look
 from asbuilt.views.shift.report import HourRow, Report, Signature, find_shift, signatures_of
 from asbuilt.views.shift.report import report as report_of
-from asbuilt.views.shift.rows import Made
 from asbuilt.views.shift.stops import Cause, Loss, Stop, TileRow, tile_rows
 from asbuilt.views.shift.stops import losses as losses_of
 from asbuilt.views.shift.stops import pareto as causes
@@ -102,15 +102,7 @@ def pieces(
 ) -> list[PieceRow]:
     """What was counted, completed and reported, fact by fact: what the quantities are made of."""
     found = _look(reader, scope, from_, to)
-    rows = [
-        row
-        for member in found.members
-        for row in reader.rows(
-            Made,
-            "cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ? AND told <> 'started' ORDER BY cell, time_us, fact LIMIT ?",
-            *found.station(member).cells, found.start_us, found.end_us, limit,
-        )
-    ]  # fmt: skip
+    rows = [row for member in found.members for row in made_in(found.station(member))]
     rows.sort(key=lambda row: (row.time_us, row.fact))
     return [
         PieceRow(

@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import above, at_most, below, between, one_of
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.plant.calendar import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
-from asbuilt.views.shift.anomalies import produced_us
+from asbuilt.views.shift.anomalies import made_in, produced_us
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look
 from asbuilt.views.shift.pieces import TELLERS
-from asbuilt.views.shift.rows import Handover, Made, Note, OpenItem, cell_of
+from asbuilt.views.shift.rows import Handover, Note, OpenItem
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
 
 MAX_LISTED = 200
@@ -152,7 +153,7 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     until = min(max(instant, window.start), window.end)
     look = Look(reader, line.path, window.start, window.end, instant)
     found = stops(look)
-    made = _made(reader, look, line)
+    made = _made(look)
     good = [time_at(us, look.zone) for us, pieces in made for _ in range(min(pieces, 10_000))]
     takt = line.takt_s
     signed = signatures_of(reader, line, window, instant)
@@ -187,15 +188,13 @@ def _by_station(look: Look) -> list[Kpi]:
     return [look.figures_of(part, member) for member in look.members if member.station.path in part.by_station]
 
 
-def _made(reader: Reader, look: Look, line: Line) -> list[tuple[int, int]]:
+def _made(look: Look) -> list[tuple[int, int]]:
     """When good pieces left the line, and how many: of the last station, or of all of a job shop's."""
-    ends = [member.station.path for member in look.members if member.ends]
     rows: list[tuple[int, int]] = []
-    for path in ends:
-        told = reader.rows(
-            Made, "cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ? AND told <> 'started' ORDER BY cell, time_us, fact",
-            cell_of(path, look.start_us), cell_of(path, look.end_us), look.start_us, min(look.end_us, look.now_us + 1),
-        )  # fmt: skip
+    for member in look.members:
+        if not member.ends:
+            continue
+        told = made_in(look.station(member))
         known = {row.told for row in told}
         believed = next((name for name in TELLERS if name in known), "")
         rows += [(row.time_us, row.good) for row in told if row.told == believed and row.good]
@@ -298,9 +297,10 @@ def _headline(
 def signatures_of(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime) -> list[Signature]:
     """Who handed a shift over up to a moment, in order."""
     rows = reader.rows(
-        Handover, "line = ? AND day = ? AND shift = ? AND time_us <= ? ORDER BY time_us, fact",
-        line.path, window.day.isoformat(), window.id, microseconds(at),
-    )  # fmt: skip
+        Handover,
+        {"line": line.path, "day": window.day.isoformat(), "shift": window.id, "time_us": at_most(microseconds(at))},
+        order="time_us fact",
+    )
     return [Signature(row.by, time_at(row.time_us, reader.plant(at).zone)) for row in rows]
 
 
@@ -335,9 +335,11 @@ def _explanations(reader: Reader, look: Look) -> list[Explanation]:
 def _open_items(reader: Reader, look: Look, line: Line) -> list[Open]:
     until = min(look.end_us, look.now_us)
     rows = reader.rows(
-        OpenItem, "from_us < ? AND (until_us = 0 OR until_us > ?) ORDER BY from_us DESC, item, subject LIMIT ?",
-        until, until, MAX_LISTED,
-    )  # fmt: skip
+        OpenItem,
+        [{"from_us": below(until), "until_us": 0}, {"from_us": below(until), "until_us": above(until)}],
+    )
+    rows.sort(key=lambda row: (-row.from_us, row.item, row.subject))
+    del rows[MAX_LISTED:]
     here = [row for row in rows if not row.station or row.station.startswith(f"{line.path}/")]
     return [
         Open(row.item, row.subject, time_at(row.from_us, look.zone), row.station, row.text, row.grade, row.by)
@@ -347,15 +349,14 @@ def _open_items(reader: Reader, look: Look, line: Line) -> list[Open]:
 
 def _notes(reader: Reader, look: Look, line: Line, window: ShiftWindow) -> list[NoteRow]:
     """Notes that name the shift, and those written in it that name none."""
-    places = look.places_as_json()
-    rows = reader.rows(
-        Note, "shift = ? AND place IN (SELECT value FROM json_each(?)) AND time_us <= ? LIMIT ?",
-        f"{window.day.isoformat()} {window.id}", places, look.now_us, MAX_LISTED,
-    )  # fmt: skip
+    place = one_of(look.places())
+    known = at_most(look.now_us)
+    named = f"{window.day.isoformat()} {window.id}"
+    rows = reader.rows(Note, {"shift": named, "place": place, "time_us": known}, limit=MAX_LISTED)
+    until_us = min(look.end_us, look.now_us + 1)
     rows += reader.rows(
-        Note, "shift = '' AND place IN (SELECT value FROM json_each(?)) AND time_us >= ? AND time_us < ? AND time_us <= ? LIMIT ?",
-        places, look.start_us, look.end_us, look.now_us, MAX_LISTED,
-    )  # fmt: skip
+        Note, {"shift": "", "place": place, "time_us": between(look.start_us, until_us)}, limit=MAX_LISTED
+    )
     return [
         NoteRow(
             time_at(row.time_us, look.zone), row.place.removeprefix(line.path).strip("/"), row.text, row.by, row.about

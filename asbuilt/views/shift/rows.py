@@ -1,4 +1,4 @@
-"""The rows of the view `shift`, and the cells its hours lie in.
+"""The rows of the view `shift`; an hour is counted from 1970 by UTC.
 
 All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
 """
@@ -7,26 +7,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-HOUR_US = 3_600_000_000
-
-
-def cell_of(station: str, time_us: int) -> str:
-    """The hour of a station that an instant falls into; cells sort by station, then time.
-
-    A tab cannot be part of a path, so no station's cells lie between another's.
-    """
-    return f"{station}\t{time_us // HOUR_US:07d}"
-
 
 class Made(NamedTuple):
-    """Pieces made in a cell, as one way of telling has it.
+    """Pieces made at a station in an hour, as one way of telling has it.
 
     `told` is counted, completed, reported, or started (a beginning, without pieces). `start_us`
     is 0 where it is not told; `kind` is of reports: setup, production, rework (production that mends)
     or breakdown. `rework` counts pieces sent to rework; `reading` is -1 without a counter's value.
     """
 
-    cell: str
+    station: str
+    hour: int
     time_us: int
     fact: bytes
     told: str
@@ -41,16 +32,12 @@ class Made(NamedTuple):
     reading: int
     by: str
 
-    @property
-    def station(self) -> str:
-        """Where they were made."""
-        return self.cell.partition("\t")[0]
-
 
 class Pieces(NamedTuple):
-    """The pieces of a cell, as one way of telling has them for an order and product."""
+    """The pieces of a station's hour, as one way of telling has them for an order and product."""
 
-    cell: str
+    station: str
+    hour: int
     told: str
     kind: str
     order_no: str

@@ -11,9 +11,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from asbuilt.plant import Plant
+from asbuilt.views.shift.anomalies import made_in
 from asbuilt.views.shift.calendar import DAY_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.look import Look, Member
-from asbuilt.views.shift.rows import Made
+from asbuilt.views.shift.pieces import TELLERS
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Tile
 
@@ -322,23 +323,20 @@ def losses(look: Look, found: Sequence[Stop]) -> list[Loss]:
 
 def _rejected_in_setup(look: Look, member: Member) -> tuple[int, int]:
     """Pieces a station rejected while it was being set up, and their planned run time."""
-    rows = look.reader.rows(
-        Made,
-        "cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ? AND rejected > 0 AND told <> 'started'"
-        " ORDER BY cell, time_us LIMIT 100000",
-        *look.station(member).cells, look.start_us, look.end_us,
-    )  # fmt: skip
-    if not rows:
+    rows = made_in(look.station(member))
+    if not any(row.rejected for row in rows):
         return 0, 0
     told = {row.told for row in rows}
-    believed = next(name for name in ("completed", "counted", "reported") if name in told)
+    believed = next(name for name in TELLERS if name in told)
     tiles = look.station(member).tiles(look.calendars[member.line.path].spans)
     starts = [tile.start_us for tile in tiles]
     cycles = look.cycles(member)
+    cycles.know(row.order_no for row in rows)
     pieces, us = 0, 0
     for row in rows:
         tile = tiles[bisect_right(starts, row.time_us) - 1]
-        if row.told == believed and tile.kind == "setup":
+        if row.told == believed and tile.kind == "setup" and row.rejected:
             pieces += row.rejected
-            us += round(row.rejected * (cycles.of(row.product) or 0) * SECOND_US)
+            cycle_s = cycles.of(cycles.number(row.time_us), row.product, row.order_no)
+            us += round(row.rejected * (cycle_s or 0) * SECOND_US)
     return pieces, us

@@ -12,15 +12,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import above, below
+from asbuilt.access.conditions import Test, Value, above, at_least, at_most, below, between, other_than
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import Interval, union
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import Kind, Reasoned, reading, resolved
 from asbuilt.domain.states.rows import Explained
 from asbuilt.domain.states.told import Spell
+from asbuilt.time import HOUR_US
 from asbuilt.views.shift.calendar import Plants, Span
-from asbuilt.views.shift.rows import Reported, cell_of
+from asbuilt.views.shift.rows import Made, OrderStep, Reported
 
 KINDS: tuple[Kind, ...] = (
     "production", "setup", "delay", "down", "planned", "break", "off", "not observed", "ahead"
@@ -171,11 +172,6 @@ class Station:
             return False
         return self._flow == "job_shop" or self.reader.exists(Reported, {"station": self.path})
 
-    @property
-    def cells(self) -> tuple[str, str]:
-        """The first and last cell of the window."""
-        return cell_of(self.path, self.start_us), cell_of(self.path, self.end_us)
-
     def spells(self) -> list[Spell]:
         """The station's states over the window, in order, without overlaps."""
         if self.reports:
@@ -216,18 +212,35 @@ class Station:
 
     def tasks(self, *, closing: bool = True) -> list[Task]:
         """Orders and products the station worked on: each until the next one, or (`closing`) until its order was closed."""
-        before = self.reader.select(
-            "SELECT time_us, order_no, product FROM shift_made WHERE cell >= ? AND cell <= ? AND time_us < ?"
-            " AND (order_no <> '' OR product <> '') ORDER BY cell DESC, time_us DESC, fact DESC LIMIT 1",
-            f"{self.path}\t", self.cells[0], self.start_us,
-        )  # fmt: skip
-        rows = self.reader.select(
-            "SELECT time_us, order_no, product FROM shift_made WHERE cell >= ? AND cell <= ? AND time_us >= ? AND time_us < ?"
-            " AND (order_no <> '' OR product <> '') ORDER BY cell, time_us, fact",
-            *self.cells, self.start_us, min(self.end_us, self.now_us),
-        )  # fmt: skip
+        asked: dict[str, Value | Test] = {"station": self.path}
+        task: list[dict[str, Value | Test]] = [
+            {"order_no": other_than("")},
+            {"order_no": "", "product": other_than("")},
+        ]
+        until_us = min(self.end_us, self.now_us)
+        before = [
+            row
+            for one in task
+            for row in self.reader.rows(
+                Made,
+                {**asked, **one, "hour": at_most(self.start_us // HOUR_US), "time_us": below(self.start_us)},
+                order="-hour -time_us -fact",
+                limit=1,
+            )
+        ]
+        rows = sorted(before, key=lambda row: (row.time_us, row.fact))[-1:]
+        rows += self.reader.rows(
+            Made,
+            {
+                **asked,
+                "hour": between(self.start_us // HOUR_US, -(-until_us // HOUR_US)),
+                "time_us": between(self.start_us, until_us),
+            },
+            order="hour time_us fact",
+        )
+        told_of = [(row.time_us, row.order_no, row.product) for row in rows if row.order_no or row.product]
         found: list[Task] = []
-        for time_us, order, product in (*before, *rows):
+        for time_us, order, product in told_of:
             if found and (found[-1].order, found[-1].product) == (order, product):
                 continue
             if found:
@@ -237,11 +250,12 @@ class Station:
         return [task for task in ended if task.start_us < task.end_us]
 
     def _until_closed(self, task: Task) -> Task:
-        closed = task.order and self.reader.select(
-            "SELECT min(time_us) FROM shift_order_step WHERE order_no = ? AND what = 'closed' AND time_us >= ?",
-            task.order, task.start_us,
-        )[0][0]  # fmt: skip
-        return task._replace(end_us=min(task.end_us, closed)) if closed else task
+        if not task.order:
+            return task
+        closing = self.reader.first(
+            OrderStep, {"order_no": task.order, "what": "closed", "time_us": at_least(task.start_us)}, order="time_us"
+        )
+        return task if closing is None else task._replace(end_us=min(task.end_us, closing.time_us))
 
     def tiles(self, spans: Sequence[Span]) -> list[Tile]:
         """The station's tiles over spans of its calendar."""

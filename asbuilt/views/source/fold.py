@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from asbuilt.events import AnyFact, DeviationNoticed, GapFound, MessageRejected, microseconds, type_name
+from asbuilt.domain.meaning import OWN_SOURCE
+from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, type_name
+from asbuilt.time import HOUR_US
 
-VERSION = 2
-HOUR_US = 3_600_000_000
+VERSION = 3
 
 
 class Delivered(NamedTuple):
@@ -37,16 +38,6 @@ class Rejected(NamedTuple):
     size: int
 
 
-class Gap(NamedTuple):
-    """What a source saw between two moments was not heard and will not come."""
-
-    adapter: str
-    start_us: int
-    fact: bytes
-    end_us: int
-    reason: str
-
-
 class Deviation(NamedTuple):
     """How a source does not keep to its protocol."""
 
@@ -59,25 +50,14 @@ class Deviation(NamedTuple):
 
 ROWS = {
     Rejected: ("adapter", "fact"),
-    Gap: ("adapter", "start_us", "fact"),
     Deviation: ("adapter", "fact"),
 }
-INDEXES = {Gap: ["start_us"]}
 TALLIES = {Delivered: {"facts": "sum", "first_us": "min", "last_us": "max"}}
-
-OWN = "asbuilt"
-"""The source of what the product itself says (plant files, rejections, silences)."""
 
 
 def _rejected(fact: MessageRejected, time_us: int) -> Iterator[Rejected]:
     text = fact.message[:300].decode("utf-8", "replace")
     yield Rejected(fact.adapter, fact.id.bytes, int(fact.conflict), fact.reason, text, fact.size)
-
-
-def _missed(fact: GapFound, time_us: int) -> Iterator[Gap]:
-    yield Gap(
-        fact.adapter, microseconds(fact.start_time), fact.id.bytes, microseconds(fact.end_time), fact.reason or ""
-    )
 
 
 def _deviates(fact: DeviationNoticed, time_us: int) -> Iterator[Deviation]:
@@ -88,7 +68,7 @@ def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
     """What a batch of facts delivered, by source, type and hour."""
     counts: dict[tuple[str, str, int], list[int]] = {}
     for fact, time_us in facts:
-        if fact.source == OWN:
+        if fact.source == OWN_SOURCE:
             continue
         key = (fact.source, type_name(fact), time_us // HOUR_US)
         count = counts.get(key)
@@ -104,4 +84,4 @@ def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
         yield Delivered(source, name, hour, number, first_us, last_us)
 
 
-RULES = {MessageRejected: _rejected, GapFound: _missed, DeviationNoticed: _deviates}
+RULES = {MessageRejected: _rejected, DeviationNoticed: _deviates}

@@ -8,11 +8,13 @@ from typing import Literal
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import at_most, count, distinct, least, most, total
+from asbuilt.domain.presence import questions as presence
+from asbuilt.domain.presence.questions import SILENT_PERIODS
 from asbuilt.events import microseconds
-from asbuilt.views.source.fold import Deviation, Gap, Rejected
+from asbuilt.time import SECOND_US
+from asbuilt.views.source.fold import Delivered, Deviation, Rejected
 
-SECOND_US = 1_000_000
-SILENT_PERIODS = 5
 LATEST_US = 2**62
 MOST = 100_000
 
@@ -100,10 +102,11 @@ def list_(reader: Reader, at: dt.datetime | None = None) -> list[SourceRow]:
     until_us = LATEST_US if at is None else microseconds(at)
     delivered = {
         name: (facts, types, first, last)
-        for name, facts, types, first, last in reader.select(
-            "SELECT source, sum(facts), count(DISTINCT type), min(first_us), max(last_us)"
-            " FROM source_delivered WHERE last_us <= ? GROUP BY source",
-            until_us,
+        for name, facts, types, first, last in reader.totals(
+            Delivered,
+            {"last_us": at_most(until_us)},
+            by=("source",),
+            of=(total("facts"), distinct("type"), least("first_us"), most("last_us")),
         )
     }
     rejected = _rejected(reader, at)
@@ -114,27 +117,29 @@ def list_(reader: Reader, at: dt.datetime | None = None) -> list[SourceRow]:
 def _rejected(reader: Reader, at: dt.datetime | None) -> dict[str, tuple[int, int]]:
     """Per source: how many messages were rejected, and how many of them conflicted."""
     if at is None:
-        counts = reader.select("SELECT adapter, count(*), sum(conflict) FROM source_rejected GROUP BY adapter")
-        return {name: (count, conflicts) for name, count, conflicts in counts}
+        counts = reader.totals(Rejected, by=("adapter",), of=(count(), total("conflict")))
+        return {name: (number, conflicts) for name, number, conflicts in counts}
     found: dict[str, tuple[int, int]] = {}
     for row in rejections(reader, limit=MOST, at=at):
-        count, conflicts = found.get(row.source, (0, 0))
-        found[row.source] = (count + 1, conflicts + row.conflict)
+        number, conflicts = found.get(row.source, (0, 0))
+        found[row.source] = (number + 1, conflicts + row.conflict)
     return found
 
 
 def gaps(reader: Reader, source: str | None = None, limit: int = 100, at: dt.datetime | None = None) -> list[GapRow]:
     """Gaps of sources and of the parts behind them, the latest first."""
     zone = reader.plant(at).zone
-    rows = reader.rows(
-        Gap, "start_us <= ?1 AND (?2 IS NULL OR adapter = ?2 OR substr(adapter, 1, length(?2) + 1) = ?2 || ':')"
-        " ORDER BY start_us DESC, adapter, fact LIMIT ?3",
-        microseconds(reader.instant(at)), source, max(0, min(limit, MOST)),
-    )  # fmt: skip
+    rows = presence.gaps_before(reader, microseconds(reader.instant(at)), source, max(0, min(limit, MOST)))
     return [
-        GapRow(row.adapter, _time(row.start_us, zone), _time(row.end_us, zone), (row.end_us - row.start_us) / SECOND_US, row.reason)
+        GapRow(
+            source=row.source,
+            start=_time(row.start_us, zone),
+            end=_time(row.end_us, zone),
+            seconds=(row.end_us - row.start_us) / SECOND_US,
+            reason=row.reason,
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def deviations(
@@ -142,24 +147,30 @@ def deviations(
 ) -> list[DeviationRow]:
     """How sources deviate from their protocols."""
     zone = reader.plant(at).zone
-    rows = reader.rows(
-        Deviation, "time_us <= ?1 AND (?2 IS NULL OR adapter = ?2 OR substr(adapter, 1, length(?2) + 1) = ?2 || ':')"
-        " ORDER BY adapter, deviation, fact LIMIT ?3",
-        microseconds(reader.instant(at)), source, max(0, min(limit, MOST)),
-    )  # fmt: skip
-    return [DeviationRow(row.adapter, row.deviation, row.message, _time(row.time_us, zone)) for row in rows]
+    rows = [
+        row
+        for row in reader.rows(Deviation, {"time_us": at_most(microseconds(reader.instant(at)))})
+        if source is None or presence.is_part(row.adapter, source)
+    ]
+    rows.sort(key=lambda row: (row.adapter, row.deviation, row.fact))
+    return [
+        DeviationRow(row.adapter, row.deviation, row.message, _time(row.time_us, zone))
+        for row in rows[: max(0, min(limit, MOST))]
+    ]
 
 
 def types(reader: Reader, source: str | None = None) -> list[TypeRow]:
     """What a source delivers, by type of fact."""
     zone = reader.plant().zone
-    rows = reader.select(
-        "SELECT source, type, sum(facts), min(first_us), max(last_us) FROM source_delivered"
-        " WHERE ?1 IS NULL OR source = ?1 GROUP BY source, type ORDER BY source, type",
-        source,
+    rows = reader.totals(
+        Delivered,
+        {} if source is None else {"source": source},
+        by=("source", "type"),
+        of=(total("facts"), least("first_us"), most("last_us")),
     )
     return [
-        TypeRow(name, kind, facts, _time(first, zone), _time(last, zone)) for name, kind, facts, first, last in rows
+        TypeRow(name, kind, facts, _time(first, zone), _time(last, zone))
+        for name, kind, facts, first, last in sorted(rows)
     ]
 
 
@@ -169,7 +180,7 @@ def rejections(
     """Messages that could not be taken in, with reason and beginning; the latest recorded first."""
     zone = reader.plant(at).zone
     found = []
-    for row in reader.rows(Rejected, "?1 IS NULL OR adapter = ?1", source):
+    for row in reader.rows(Rejected, {} if source is None else {"adapter": source}):
         recorded = reader.recorded_at(row.fact)
         if at is not None and (recorded is None or recorded > at):
             continue
@@ -214,7 +225,9 @@ def _row(
         source=name,
         title=settings.title if settings else name,
         kind=settings.kind if settings else "",
-        state=_state(reader.now, heard, recorded, period) if at is None else _past_state(delivered is not None, period),
+        state=_state(reader.now, heard, recorded, period)
+        if at is None
+        else _past_state(reader, name, at, delivered is not None, period),
         facts=delivered[0] if delivered else 0,
         types=delivered[1] if delivered else 0,
         first=_time(delivered[2], plant.zone) if delivered else None,
@@ -240,10 +253,14 @@ def _state(
     return "silent" if (now - last).total_seconds() > SILENT_PERIODS * period_s else "heard"
 
 
-def _past_state(delivered: bool, period_s: float | None) -> Literal["heard", "never heard", "unwatched"]:
-    """What deliveries tell of a past moment; whether it was silent then, the watch over the lines knows."""
+def _past_state(
+    reader: Reader, source: str, at: dt.datetime, delivered: bool, period_s: float | None
+) -> Literal["heard", "silent", "never heard", "unwatched"]:
+    """Whether a source was heard at a past moment: by what it delivered around it, and what was said of it."""
     if not delivered:
         return "never heard"
+    if presence.source_silent(reader, source, microseconds(at)):
+        return "silent"
     return "unwatched" if period_s is None else "heard"
 
 

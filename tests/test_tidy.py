@@ -191,9 +191,11 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 [],
                 "The doctor looks at the files of a data folder; whoever opens the folder passes in what is his.",
             )
+        case ["scaffold", *_]:
+            return ["asbuilt.errors"], [], "What is written to begin with are templates."
         case ["testing", *_]:
             return (
-                [*CONTRACT, "asbuilt.events.codec", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
+                [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
                  "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.store", "asbuilt.testing.*"],
                 ["hypothesis", "msgspec", "pytest"],
                 "A contract suite knows the contract and the reference, no implementation; and nothing of tests/.",

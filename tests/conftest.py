@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from asbuilt.app import AsBuilt
+from asbuilt.testing.strategies import examples as examples
 
 ROOT = Path(__file__).parent.parent
 NOW = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
@@ -20,11 +21,6 @@ settings.register_profile("fast", max_examples=10, **_common)
 settings.register_profile("ci", max_examples=60, **_common)
 settings.register_profile("thorough", max_examples=2_000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
-
-
-def examples(number: int) -> settings:
-    """So many examples for a test that is slower or quicker than others; in proportion under other profiles."""
-    return settings(max_examples=max(1, number * settings().max_examples // 60))
 
 
 ALONE = (

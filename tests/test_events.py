@@ -27,7 +27,7 @@ from asbuilt.events import (
     Unknown,
     codec,
 )
-from tests.strategies import facts_of, instants, unknown_facts
+from asbuilt.testing.strategies import facts_of, instants, unknown_facts
 
 ID = UUID("019a0000-0000-7000-8000-000000000001")
 OTHER_ID = UUID("019a0000-0000-7000-8000-000000000002")

@@ -22,8 +22,8 @@ from asbuilt.pipeline import Pipeline
 from asbuilt.record import Outcome
 from asbuilt.record.memory import Log
 from asbuilt.rows.store import Store
+from asbuilt.testing.strategies import histories
 from tests.faults import FailingRecord, When
-from tests.strategies import histories
 
 T0 = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
 VIEWS = views.discover()

@@ -19,7 +19,7 @@ import pytest
 
 from asbuilt.app import AsBuilt
 from asbuilt.record.sqlite import Log
-from tests.contracts.test_record import entry
+from asbuilt.testing.record_contract import entry
 from tests.crash_child import BATCH, NOW, known_facts
 
 MACHINE = apsw.vfs_names()[0]

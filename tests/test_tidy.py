@@ -191,6 +191,13 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 [],
                 "The doctor looks at the files of a data folder; whoever opens the folder passes in what is his.",
             )
+        case ["testing", *_]:
+            return (
+                [*CONTRACT, "asbuilt.events.codec", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
+                 "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.store", "asbuilt.testing.*"],
+                ["hypothesis", "msgspec", "pytest"],
+                "A contract suite knows the contract and the reference, no implementation; and nothing of tests/.",
+            )  # fmt: skip
         case ["identity", *_]:
             return (
                 ["asbuilt.errors", "asbuilt.identity.*"],
@@ -380,6 +387,17 @@ def test_circles_are_found():
     assert sorted(map(sorted, circles(graph))) == [["b", "c"], ["d", "e"]]
 
 
+def test_only_the_contract_suites_need_the_tools_of_tests():
+    wrong = [
+        f"{module}:{line} imports {name}"
+        for module in MODULES
+        if not module.startswith("asbuilt/testing/")
+        for line, name in imports(module)
+        if name.split(".")[0] in ("pytest", "hypothesis", "_pytest") or name.startswith("asbuilt.testing.")
+    ]
+    assert not wrong, "\n".join([*wrong, "→ What tests need is in asbuilt/testing, behind the extra `testing`."])
+
+
 def test_nothing_but_the_entry_knows_the_command_line():
     wrong = [
         f"{module}:{line} imports {name}"
@@ -393,8 +411,8 @@ def test_nothing_but_the_entry_knows_the_command_line():
 
 # --------------------------------------------------------------------------- one door out
 
-SQL_ROOMS = ("access", "folder", "record", "rows", "seal")
-"""Where databases are: everybody else asks a Reader for row classes and conditions."""
+SQL_ROOMS = ("access", "folder", "record", "rows", "seal", "testing")
+"""Where databases are, and the oracle that looks at all rows: everybody else asks a Reader for row classes and conditions."""
 SQL = re.compile(
     r"\bSELECT\b[\s\S]*\bFROM\b|\bINSERT\s+(OR\s+\w+\s+)?INTO\b|\bUPDATE\s+\w+\s+SET\b|\bDELETE\s+FROM\b|\bPRAGMA\b"
     r"|\b(CREATE|DROP|ALTER)\s+(TABLE|INDEX|VIEW)\b|\b(ORDER|GROUP)\s+BY\b|\bjson_each\b|\b\w+ (=|<=?|>=?|<>|IS|LIKE|BETWEEN) [?:]|\bIN \(|\bIS (NOT )?NULL\b"
@@ -690,6 +708,8 @@ def _public(node: ast.Module | ast.ClassDef, inside: str = "") -> Iterator[tuple
 def _keeps_a_contract(module: str, name: str) -> bool:
     """Methods of implementations are explained where the contract is, or in the class they inherit from."""
     owner, _, method = name.partition(".")
+    if module.startswith("asbuilt/testing/") and (method.startswith("test_") or name.startswith("SameAsTheReference.")):
+        return True  # A test's name is its sentence.
     classes = {node.name: node for node in tree(module).body if isinstance(node, ast.ClassDef)}
     for base in classes[owner].bases if method and owner in classes else ():
         inherited = classes.get(ast.unparse(base))

@@ -1,244 +1,33 @@
-"""What every view promises (laws 3 to 6), held against every view that is found.
-
-The oracle folds the facts that hold after all corrections, in plain Python, without the store:
-`effective_facts` says which facts hold, `rows_expected` what the views' own declarations make of
-them. Whatever way the facts take through the store, its rows must be those.
-"""
+"""The promises of views, held against every view that is found; corrections one by one; and the store itself."""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from asbuilt import events, pipeline, views
+from asbuilt import events, views
 from asbuilt import rows as rows_contract
 from asbuilt.events import AnyFact, CorrectionMade, StateChanged, Unknown
-from asbuilt.record import Entry
-from asbuilt.record.memory import Log
-from asbuilt.rows import Derivation, Table, View
+from asbuilt.rows import Derivation, View
 from asbuilt.rows.store import Store
-from tests.strategies import History, arrivals, histories, small_facts, unknown_facts
+from asbuilt.testing.strategies import History, histories
+from asbuilt.testing.view_contract import T0, Folded, ViewContract, digest, effective_facts, folded, timed
 
 VIEWS = views.discover()
-T0 = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
-Rows = dict[str, list[tuple[Any, ...]]]
 
 
-# --------------------------------------------------------------------------- the oracle
-
-
-def effective_facts(facts: Iterable[AnyFact]) -> list[AnyFact]:
-    """The facts that hold: a corrected one reads as its last declared valid correction says."""
-    known = {fact.id: fact for fact in facts}
-    made: defaultdict[UUID, list[CorrectionMade]] = defaultdict(list)
-    for fact in known.values():
-        if isinstance(fact, CorrectionMade):
-            made[fact.corrects].append(fact)
-
-    def rank(correction: CorrectionMade) -> tuple[dt.datetime, UUID]:
-        return correction.event_time, correction.id
-
-    def valid(correction: CorrectionMade) -> bool:
-        return not any(rank(other) > rank(correction) and valid(other) for other in made[correction.id])
-
-    found: list[AnyFact] = []
-    for fact in known.values():
-        if isinstance(fact, CorrectionMade):
-            continue
-        standing = sorted(filter(valid, made[fact.id]), key=rank)
-        reading = standing[-1].replacement if standing else fact
-        if reading is not None:
-            found.append(reading)
-    return found
-
-
-MERGE = {"sum": lambda a, b: a + b, "min": min, "max": max}
-
-
-def timed(fact: AnyFact) -> tuple[AnyFact, int]:
-    return fact, events.microseconds(fact.event_time)
-
-
-def rows_expected(facts: Iterable[AnyFact]) -> Rows:
-    """What the views' declarations make of a set of facts, in no particular order."""
-    delivered = list({fact.id: fact for fact in facts}.values())
-    found: Rows = {}
-    for view in VIEWS.values():
-        rows: dict[Any, dict[tuple[Any, ...], Any]] = {row: {} for row in view.tables}
-        for fact in effective_facts(delivered):
-            for row in view.rules[type(fact)](*timed(fact)) if type(fact) in view.rules else ():
-                key = tuple(row[at] for at in view.tables[type(row)].key_at)
-                assert key not in rows[type(row)], f"two facts make the row {row}: the key must hold the fact's id"
-                rows[type(row)][key] = row
-        for fact in delivered if view.tally else ():
-            for row in view.tally([timed(fact)]):
-                table = view.tables[type(row)]
-                key = tuple(row[at] for at in table.key_at)
-                rows[type(row)][key] = _merged(table, rows[type(row)].get(key), row)
-        for derivation in view.derivations:
-            at = [derivation.of.row._fields.index(by) for by in derivation.by]  # type: ignore[attr-defined]
-            subjects = defaultdict(list)
-            for _, row in sorted(rows[derivation.of.row].items()):
-                subjects[tuple(row[n] for n in at)].append(row)
-            for of_subject in subjects.values():
-                for row in derivation.rule(of_subject):
-                    key = tuple(row[at] for at in view.tables[type(row)].key_at)
-                    rows[type(row)][key] = row
-        for row_class, table in view.tables.items():
-            found[table.name] = [tuple(row) for _, row in sorted(rows[row_class].items())]
-    return found
-
-
-def _merged(table: Table, known: Any, row: Any) -> Any:
-    if known is None:
-        return row
-    return type(row)(
-        *(
-            MERGE[table.merge[column.name]](old, new) if column.name in table.merge else new
-            for column, old, new in zip(table.columns, known, row, strict=True)
-        )
-    )
-
-
-# --------------------------------------------------------------------------- ways through the store
-
-
-class Folded:
-    """Facts folded in a given order and in given batches, as the pipeline would."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        self.store = Store(path, VIEWS, strict=True)
-        self.facts: list[AnyFact] = []
-
-    def fold(self, facts: Sequence[AnyFact], *, recorded_ahead: Sequence[AnyFact] = ()) -> None:
-        """Fold a batch; `recorded_ahead` is in the record already, but will be folded later."""
-        known = {fact.id: fact for fact in (*self.facts, *facts, *recorded_ahead)}
-        first = len(self.facts) + 1
-        self.store.fold(list(enumerate(facts, first)), known.get)
-        self.facts.extend(facts)
-
-    def rows(self) -> Rows:
-        with self.store.reading() as db:
-            return {
-                table.name: db.execute(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}").fetchall()
-                for view in VIEWS.values()
-                for table in view.tables.values()
-            }
-
-
-def folded(facts: Sequence[AnyFact], batch: int = 1_000) -> Folded:
-    way = Folded()
-    for start in range(0, len(facts), batch):
-        way.fold(facts[start : start + batch])
-    return way
-
-
-def digest(facts: Sequence[AnyFact], batch: int = 1_000) -> str:
-    way = folded(facts, batch)
-    try:
-        return way.store.digest()
-    finally:
-        way.store.close()
+class TestEveryView(ViewContract):
+    views = VIEWS
 
 
 def test_views_are_found():
     assert {"line", "order", "source"} <= set(VIEWS)
-
-
-# --------------------------------------------------------------------------- the laws
-
-
-@given(histories(), st.data())
-def test_rows_are_those_of_the_facts_that_hold(history, data):
-    order = data.draw(arrivals(history))
-    way = folded(order, data.draw(st.sampled_from([1, 2, 5, 1_000])))
-    expected = rows_expected(history.facts)
-    for table, rows in way.rows().items():
-        assert rows == expected[table], table
-    way.store.close()
-
-
-@given(histories(), st.data())
-def test_order_and_batches_do_not_matter(history, data):
-    """Law 3."""
-    expected = digest(history.facts)
-    order = data.draw(arrivals(history))
-    assert digest(order, data.draw(st.integers(1, 6))) == expected
-
-
-@given(histories(), st.data())
-def test_facts_seen_ahead_of_their_turn_do_not_matter(history, data):
-    """The record may hold more than was folded; a correction may then find what comes later."""
-    order = data.draw(arrivals(history))
-    way = Folded()
-    for index, fact in enumerate(order):
-        way.fold([fact], recorded_ahead=order[index:])
-    assert way.store.digest() == digest(history.facts)
-    way.store.close()
-
-
-@given(histories(), st.data())
-def test_repetition_does_not_matter(history, data):
-    """The record drops repeated facts, so what reaches the views is the same set."""
-    log, store = Log(lambda: T0), Store(None, VIEWS, strict=True)
-    again = [*history.facts, *data.draw(st.lists(st.sampled_from(history.facts or [None]), max_size=10))]
-    for fact in data.draw(st.permutations(again)):
-        if fact is not None:
-            log.append([Entry(fact, events.encode(fact))])
-        if data.draw(st.booleans()):
-            pipeline.fold_from(log, store)
-    pipeline.fold_from(log, store)
-    assert store.digest() == digest(history.facts)
-    store.close()
-
-
-@given(histories(), st.integers(1, 6))
-def test_rebuild_equals_incremental(history, batch):
-    """Law 4: from the record's bytes, all at once, the same rows."""
-    way = folded(history.facts, batch)
-    log, rebuilt = Log(lambda: T0), Store(None, VIEWS, strict=True)
-    log.append([Entry(fact, events.encode(fact)) for fact in history.facts])
-    pipeline.fold_from(log, rebuilt)
-    assert rebuilt.digest() == way.store.digest()
-    assert rebuilt.position() == way.store.position() == len(history.facts)
-    rebuilt.close()
-    way.store.close()
-
-
-@given(histories(), unknown_facts, unknown_facts)
-def test_unknown_types_change_only_tallies(history, first, last):
-    """Law 6."""
-    plain, with_unknown = folded(history.facts), folded([first, *history.facts, last])
-    tallied = {view.tables[row].name for view in VIEWS.values() for row in view.tallies}
-    for table, rows in plain.rows().items():
-        if table not in tallied:
-            assert rows == with_unknown.rows()[table]
-    for way in (plain, with_unknown):
-        way.store.close()
-
-
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
-@given(fact=small_facts())
-def test_rules_are_pure_and_their_rows_fit(view, fact):
-    if type(fact) not in view.rules:
-        return
-    rule = view.rules[type(fact)]
-    rows = list(rule(*timed(fact)))
-    assert rows == list(rule(*timed(fact))) == list(rule(*timed(events.decode(events.encode(fact)))))
-    types = {"TEXT": str, "INTEGER": int, "BLOB": bytes, "REAL": float}
-    for row in rows:
-        table = view.tables[type(row)]
-        for column, value in zip(table.columns, row, strict=True):
-            assert (value is None and column.optional) or type(value) is types[column.sql_type], (table.name, column)
 
 
 class Visit(NamedTuple):
@@ -305,7 +94,7 @@ def test_contradictions_at_one_instant_are_all_kept():
     facts = [_completed(1, "A"), _completed(2, "B")]
     for order in (facts, facts[::-1]):
         for batch in (1, 2):
-            oddities = folded(order, batch).rows()["line_oddity"]
+            oddities = folded(VIEWS, order, batch).rows()["line_oddity"]
             assert [(oddity[2], oddity[3]) for oddity in oddities] == [
                 ("completed without a start", "A"),
                 ("completed without a start", "B"),
@@ -385,7 +174,7 @@ def test_corrections(made, holds, batch, arrange):
         "reversed": [*reversed(made), ORIGINAL],
         "in the middle": [made[0], ORIGINAL, *made[1:]],
     }[arrange]  # type: ignore[assignment]
-    way = folded(order, batch)
+    way = folded(VIEWS, order, batch)
     expected = [] if holds is None else list(VIEWS["states"].rules[StateChanged](*timed(holds)))
     assert way.rows()["states_state"] == [tuple(row) for row in expected]
     assert way.store.effective(ORIGINAL, {fact.id: fact for fact in order}.get) == holds
@@ -404,7 +193,7 @@ def test_a_fact_may_become_one_of_another_type():
     )
     for order in ([ORIGINAL, made], [made, ORIGINAL]):
         for batch in (1, 2):
-            rows = folded(order, batch).rows()
+            rows = folded(VIEWS, order, batch).rows()
             assert rows["states_state"] == []
             assert [row[3] for row in rows["line_output"]] == [3]
 
@@ -420,14 +209,14 @@ def test_a_derived_row_follows_a_corrected_fact_to_another_subject():
             id=moved.id, event_time=T0, source="s", station="A", operation="hone", product="P", serial="2"
         ),
     )  # fmt: skip
-    stays = folded([started, moved, mend], 1).rows()["line_stay"]
+    stays = folded(VIEWS, [started, moved, mend], 1).rows()["line_stay"]
     assert [stay[0] for stay in stays] == ["unit:P/2"]
 
 
 def test_a_long_chain_of_corrections_neither_fails_nor_lasts():
     # Each takes back the one before; 2,000 of them must not meet a recursion limit.
     chain = [correction(number, number - 1, number) for number in range(2, 2_002)]
-    way = folded([ORIGINAL, *chain])
+    way = folded(VIEWS, [ORIGINAL, *chain])
     assert len(way.rows()["states_state"]) == 1  # an even number of them: the original stands
     one_more = correction(2_002, 2_001, 5_000)
     way.fold([one_more])
@@ -440,7 +229,7 @@ def test_many_corrections_do_not_slow_each_other_down():
         StateChanged(id=UUID(int=n), event_time=T0, source="g", station="s", state="Idle") for n in range(1, 4_001)
     ]
     made = [correction(10_000 + n, n, 0) for n in range(1, 4_001)]
-    way = folded([*facts, *made], 500)
+    way = folded(VIEWS, [*facts, *made], 500)
     assert way.rows()["states_state"] == []
     with way.store.reading() as db:
         plan = db.execute("EXPLAIN QUERY PLAN SELECT target FROM correction WHERE fact = x'00'").fetchall()
@@ -450,7 +239,7 @@ def test_many_corrections_do_not_slow_each_other_down():
 
 def test_many_corrections_of_one_fact():
     many = [correction(number, 1, number % 50, reads("Idle", number)) for number in range(2, 400)]
-    way = folded([ORIGINAL, *many], 7)
+    way = folded(VIEWS, [ORIGINAL, *many], 7)
     last = max(many, key=lambda fact: (fact.event_time, fact.id))
     assert last.replacement is not None
     assert [row[2] for row in way.rows()["states_state"]] == [events.microseconds(last.replacement.event_time)]
@@ -458,10 +247,10 @@ def test_many_corrections_of_one_fact():
 
 
 def test_corrections_are_known_after_a_restart(tmp_path):
-    way = Folded(tmp_path / "views.db")
+    way = Folded(VIEWS, tmp_path / "views.db")
     way.fold([correction(2, 1, 0)])
     way.store.close()
-    again = Folded(tmp_path / "views.db")
+    again = Folded(VIEWS, tmp_path / "views.db")
     again.facts = [correction(2, 1, 0)]
     again.fold([ORIGINAL])
     assert again.rows()["states_state"] == []
@@ -472,7 +261,7 @@ def test_corrections_are_known_after_a_restart(tmp_path):
 
 
 def test_what_changed_is_told():
-    way = Folded()
+    way = Folded(VIEWS)
     changed = way.store.fold([(1, ORIGINAL)], {}.get)
     station = "p/s/a/l/1"
     assert changed == {
@@ -487,8 +276,8 @@ def test_what_changed_is_told():
 
 
 def test_a_digest_tells_rows_apart():
-    assert digest([ORIGINAL]) != digest([reads("Idle")]) != digest([])
-    assert digest([ORIGINAL]) == digest([ORIGINAL], 1)
+    assert digest(VIEWS, [ORIGINAL]) != digest(VIEWS, [reads("Idle")]) != digest(VIEWS, [])
+    assert digest(VIEWS, [ORIGINAL]) == digest(VIEWS, [ORIGINAL], 1)
 
 
 def failing(fact_type: type[events.Event]) -> dict[str, View]:
@@ -527,7 +316,7 @@ def test_a_strict_store_keeps_nothing_of_a_batch_that_fails():
 
 
 def test_one_reader_sees_one_state(tmp_path):
-    way = Folded(tmp_path / "views.db")
+    way = Folded(VIEWS, tmp_path / "views.db")
     way.fold([ORIGINAL])
     with way.store.reading() as db:
         assert db.execute("SELECT count(*) FROM states_state").get == 1

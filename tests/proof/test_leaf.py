@@ -15,8 +15,8 @@ from asbuilt.errors import MalformedFact, ProofError
 from asbuilt.proof import block, leaf, merkle
 from asbuilt.proof.encoding import b64url
 from asbuilt.proof.leaf import Link
+from asbuilt.testing.strategies import facts_of, unknown_facts
 from tests.proof.test_log_format import ask_reader
-from tests.strategies import facts_of, unknown_facts
 
 ANY_FACT = st.sampled_from(sorted(events.TYPES.items())).flatmap(lambda found: facts_of(found[1]))
 SEED = bytes(range(32))

@@ -14,11 +14,18 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from asbuilt import events
 from asbuilt.events import AnyFact, CorrectionMade, Event, MessageRejected, PlantDefined, Unknown, codec
+
+
+def examples(number: int) -> settings:
+    """So many examples for a test that is slower or quicker than others, of 60; in proportion under other profiles."""
+    return settings(max_examples=max(1, number * settings().max_examples // 60))
+
 
 START = dt.datetime(2026, 6, 1, 5, 0, tzinfo=dt.UTC)
 ZONES = [dt.UTC, dt.timezone(dt.timedelta(hours=3)), dt.timezone(dt.timedelta(hours=-5, minutes=-30))]
@@ -63,7 +70,7 @@ def values(hint: Any) -> SearchStrategy[Any]:
         return _annotated(inside[0], meta)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return fields(hint, {}).map(lambda found: hint(**found))
-    raise TypeError(f"no strategy for {hint}: add it to tests/strategies.py")
+    raise TypeError(f"no strategy for {hint}: add it to asbuilt/testing/strategies.py")
 
 
 def _annotated(kind: Any, meta: msgspec.Meta) -> SearchStrategy[Any]:
@@ -77,7 +84,7 @@ def _annotated(kind: Any, meta: msgspec.Meta) -> SearchStrategy[Any]:
         return st.binary(max_size=60)
     if typing.get_origin(kind) is tuple:
         return st.lists(values(typing.get_args(kind)[0]), min_size=meta.min_length or 0, max_size=4).map(tuple)
-    raise TypeError(f"no strategy for {kind}: add it to tests/strategies.py")
+    raise TypeError(f"no strategy for {kind}: add it to asbuilt/testing/strategies.py")
 
 
 def fields(cls: type[msgspec.Struct], known: Mapping[str, SearchStrategy[Any]]) -> SearchStrategy[dict[str, Any]]:
@@ -197,8 +204,9 @@ def small(cls: type[Event]) -> dict[str, SearchStrategy[Any]]:
 
 def small_facts() -> SearchStrategy[Event]:
     """A fact of any type but a correction, from the small plant."""
-    classes = [cls for cls in events.TYPES.values() if cls is not CorrectionMade]
-    return st.sampled_from([*classes, *NAMED_BY_VIEWS * 3]).flatmap(lambda cls: facts_of(cls, small(cls)))
+    classes: list[type[Event]] = [cls for cls in events.TYPES.values() if cls is not CorrectionMade]
+    classes += NAMED_BY_VIEWS * 3
+    return st.sampled_from(classes).flatmap(lambda cls: facts_of(cls, small(cls)))
 
 
 unknown_facts = st.builds(

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import above, at_most, below, between
+from asbuilt.access.conditions import above, at_least, at_most, below, between, count, least, most
 from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.states import told
@@ -23,6 +23,8 @@ from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US
 
 SILENT_PERIODS: Final = 5
 """A source is silent when it was not heard for so many of its periods."""
+LOOK_BACK_HOURS: Final = 24
+"""So far before a window a word is looked for, before it is looked for closely."""
 _NEVER_US: Final = -(2**62)
 
 Reason = Literal["lost", "gap", "no word"]
@@ -286,8 +288,7 @@ def _held(
     reader: Reader, plant: Plant, station: str, subjects: list[str], holds: Holds, start_us: int, end_us: int
 ) -> list[Interval]:
     """When words of some subjects hold: from word to word, and after the last one of a longer silence."""
-    reach_us = max(holds.limit_us, holds.standing_us)
-    blocks = _blocks(reader, tuple(subjects), holds.limit_us, start_us - reach_us, end_us + reach_us)
+    blocks = _blocks(reader, tuple(subjects), holds.limit_us, start_us, end_us)
     now_us = microseconds(reader.now)
     found: list[Interval] = []
     for n, (first_us, last_us) in enumerate(blocks):
@@ -317,18 +318,29 @@ def _blocks(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
 
 
 def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: int, end_us: int) -> list[Interval]:
+    # What the words nearest outside the window are decides how long a gap at its edges is.
+    first, last = (start_us - limit_us) // HOUR_US, (end_us + limit_us) // HOUR_US + 1
+    if limit_us >= HOUR_US:
+        known = min(end_us, microseconds(reader.now)) // HOUR_US + 2
+        whole = _unbroken(reader, subjects, limit_us, start_us // HOUR_US - LOOK_BACK_HOURS, known, start_us)
+        if whole is not None:
+            return [whole]
     spans: list[Interval] = []
     for subject in subjects:
         kind, _, name = subject.partition(":")
         if kind == "source" and limit_us < HOUR_US:
-            minute = between(start_us // MINUTE_US, end_us // MINUTE_US + 1)
-            minutes = reader.rows(Minute, {"source": name, "minute": minute})
+            low, high = (start_us - limit_us) // MINUTE_US, (end_us + limit_us) // MINUTE_US + 1
+            minutes = reader.rows(Minute, {"source": name, "minute": between(low, high)})
+            minutes += reader.rows(Minute, {"source": name, "minute": below(low)}, order="-minute", limit=1)
             spans += [(row.first_us, row.last_us) for row in minutes]
             continue
-        for row in reader.rows(Hour, {"subject": subject, "hour": between(start_us // HOUR_US, end_us // HOUR_US + 1)}):
-            # Where less than an hour is a silence, an hour's first and last word say nothing of the time between them.
-            whole = limit_us >= HOUR_US
-            spans += [(row.first_us, row.last_us)] if whole else [(us, us) for us in (row.first_us, row.last_us)]
+        hours = reader.rows(Hour, {"subject": subject, "hour": between(first, last)})
+        hours += reader.rows(Hour, {"subject": subject, "hour": below(first)}, order="-hour", limit=1)
+        hours += reader.rows(Hour, {"subject": subject, "hour": at_least(last)}, order="hour", limit=1)
+        # Where less than an hour is a silence, an hour's first and last word say nothing of the time between them.
+        whole_hours = limit_us >= HOUR_US
+        for row in hours:
+            spans += [(row.first_us, row.last_us)] if whole_hours else [(us, us) for us in (row.first_us, row.last_us)]
     found: list[Interval] = []
     for first_us, last_us in sorted(spans):
         if found and first_us - found[-1][1] <= limit_us:
@@ -336,6 +348,20 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
         else:
             found.append((first_us, last_us))
     return found
+
+
+def _unbroken(
+    reader: Reader, subjects: tuple[str, ...], limit_us: int, first: int, last: int, start_us: int
+) -> Interval | None:
+    """From the first to the last word of some hours, if too few of them are without one for a gap; None to look closer."""
+    for subject in subjects:
+        known, first_us, last_us = reader.totals(
+            Hour, {"subject": subject, "hour": between(first, last)}, of=(count(), least("first_us"), most("last_us"))
+        )[0]
+        # So many hours without a word, and the parts of hours beside them, are no gap that counts.
+        if known and (last - first - known + 2) * HOUR_US <= limit_us and first_us <= start_us:
+            return first_us, last_us
+    return None
 
 
 def last_heard_us(reader: Reader, source: str, at_us: int) -> int | None:

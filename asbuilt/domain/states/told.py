@@ -16,7 +16,7 @@ from asbuilt.time import FOREVER_US, HOUR_US
 
 MOST_OF_A_STOP: Final = 5_000
 """So many changes of state of one stop are followed back and forth from where a window cuts it."""
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 8
 
 
 class Spell(NamedTuple):
@@ -38,6 +38,10 @@ class Spell(NamedTuple):
 
 def before(reader: Reader, station: str, time_us: int) -> State | None:
     """The last change of a station's state before an instant."""
+    return reader.once(("state before", station, time_us), lambda: _before(reader, station, time_us))
+
+
+def _before(reader: Reader, station: str, time_us: int) -> State | None:
     return reader.first(
         State,
         {"station": station, "hour": at_most(time_us // HOUR_US), "time_us": below(time_us)},
@@ -160,6 +164,11 @@ def above(station: str) -> list[str]:
 
 def explanations(reader: Reader, station: str, start_us: int, end_us: int) -> list[Explained]:
     """What was said about stops of a station, or of all it belongs to, that reaches into a window or ends where it begins."""
-    return reader.rows(
-        Explained, {"place": one_of(above(station)), "end_us": at_least(start_us), "start_us": below(end_us)}
+    return list(
+        reader.once(
+            ("explained", station, start_us, end_us),
+            lambda: reader.rows(
+                Explained, {"place": one_of(above(station)), "end_us": at_least(start_us), "start_us": below(end_us)}
+            ),
+        )
     )

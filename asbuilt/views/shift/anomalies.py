@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import between, other_than
+from asbuilt.access.conditions import Test, at_least, between, other_than
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import kind_of
@@ -34,7 +34,7 @@ def anomalies_of(station: Station, plant: Plant, sums: Sums) -> Iterator[str]:
 
 def _counter(station: Station) -> Iterator[str]:
     """A counter that went back or jumped: its readings against the pieces it told."""
-    rows = [row for row in made_in(station) if row.reading >= 0]
+    rows = made_in(station, reading=at_least(0))
     named = 0
     for before, row in pairwise(rows):
         made = row.good + row.rejected + row.for_review
@@ -47,7 +47,7 @@ def _counter(station: Station) -> Iterator[str]:
             yield f"the counter jumped from {before.reading} to {row.reading} while {made} pieces were told"
 
 
-def made_in(station: Station) -> list[Made]:
+def made_in(station: Station, **more: Test) -> list[Made]:
     """What was told of pieces in a station's window, up to now, in order of time."""
     until_us = min(station.end_us, station.now_us + 1)
     return station.reader.rows(
@@ -57,6 +57,7 @@ def made_in(station: Station) -> list[Made]:
             "hour": between(station.start_us // HOUR_US, -(-until_us // HOUR_US)),
             "time_us": between(station.start_us, until_us),
             "told": other_than("started"),
+            **more,
         },
         order="hour time_us fact",
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from asbuilt.access.conditions import between, total
 from asbuilt.domain.meaning import changes_meaning, goes_on, lead_of
 from asbuilt.domain.states import told as states
-from asbuilt.domain.states.reading import fails, kind_of
+from asbuilt.domain.states.reading import Kind, fails, kind_of
 from asbuilt.domain.states.rows import Edge, Hour, State
 from asbuilt.domain.states.told import Spell
 from asbuilt.plant import Plant
@@ -175,14 +175,20 @@ class Hours:
         """
         plan = common if common is not None and not self._cut else Plan(work, self._cut)
         sums = self._sums(plan)
-        failing = {told for (number, told) in sums if _fails(plan.groups[number][1], told)}
+        count_as: dict[tuple[Plant, Told], tuple[Kind, bool]] = {}
+        for number, told in sums:
+            key_of = (plan.groups[number][1], told)
+            if key_of not in count_as:
+                count_as[key_of] = _reads(*key_of)
+        failing = {told for (_, told), (_, failed) in count_as.items() if failed}
         if failing:
             # Failures are counted where they end: that needs tiles, and the hours after know only what was carried.
             plan = Plan(work, self._cut | self._with(failing))
             sums = self._sums(plan)
         for (number, told), us in sums.items():
             key, plant = plan.groups[number]
-            result[key].us[kind_of(plant, *told, lead_of(told[0]))] += us
+            kind, _ = count_as.get((plant, told)) or _reads(plant, told)
+            result[key].us[kind] += us
         return plan.exact
 
     def _sums(self, plan: Plan) -> dict[tuple[int, Told], int]:
@@ -314,6 +320,8 @@ def _runs(hours: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _fails(plant: Plant, told: Told) -> bool:
+def _reads(plant: Plant, told: Told) -> tuple[Kind, bool]:
+    """What a state and reason count as, and whether that is a failure."""
     lead = lead_of(told[0])
-    return fails(plant, kind_of(plant, *told, lead), lead, told[1])
+    kind = kind_of(plant, *told, lead)
+    return kind, fails(plant, kind, lead, told[1])

@@ -82,6 +82,7 @@ class Look:
         self.plant = reader.plant(end)
         self.members = _members(self.plant, scope)
         self.scope = scope
+        self._stations: dict[tuple[str, int], Station] = {}
         self.start_us, self.end_us = microseconds(start), microseconds(end)
         self.now_us = microseconds(reader.now if at is None else min(at, reader.now))
 
@@ -98,8 +99,13 @@ class Look:
 
     def station(self, member: Member, margin_us: int = 0) -> Station:
         """The rows about a member over the window, or over a wider one."""
-        start_us, end_us = self.start_us - margin_us, self.end_us + margin_us
-        return Station(self.reader, member.station.path, self.plants, start_us, end_us, self.now_us, member.line.flow)
+        key = (member.station.path, margin_us)
+        if key not in self._stations:
+            start_us, end_us = self.start_us - margin_us, self.end_us + margin_us
+            self._stations[key] = Station(
+                self.reader, member.station.path, self.plants, start_us, end_us, self.now_us, member.line.flow
+            )
+        return self._stations[key]
 
     def cycles(self, member: Member) -> Cycles:
         """Planned run times at a member."""

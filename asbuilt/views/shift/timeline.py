@@ -168,7 +168,8 @@ class Station:
     @cached_property
     def reports(self) -> bool:
         """Whether people report what is done here, and no machine has ever told a state."""
-        if told.before(self.reader, self.path, self.now_us) is not None:
+        known = told.before(self.reader, self.path, self.start_us // HOUR_US * HOUR_US)
+        if known is not None or told.before(self.reader, self.path, self.now_us) is not None:
             return False
         return self._flow == "job_shop" or self.reader.exists(Reported, {"station": self.path})
 

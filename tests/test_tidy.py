@@ -565,6 +565,19 @@ def test_the_package_names_what_it_gives():
         asbuilt.nothing  # noqa: B018
 
 
+def test_every_room_is_drawn():
+    """`DEVELOPING.md` shows the house as it stands: every room, and none that is gone."""
+    drawn = (ROOT / "DEVELOPING.md").read_text().partition("## The house")[2].partition("```")[2].partition("```")[0]
+    named = {
+        name.strip("/")
+        for line in drawn.splitlines()
+        for name in re.findall(r"^[\w./ ]+?(?=  )", line)
+        for name in name.split()
+    }
+    rooms = {path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert named == rooms - {"__init__.py", "__main__.py"}
+
+
 # --------------------------------------------------------------------------- no hidden clock
 
 CLOCKS = {"datetime.now", "dt.datetime.now", "datetime.utcnow", "dt.datetime.utcnow", "date.today", "dt.date.today",

@@ -39,7 +39,7 @@ SLOW = (
     "tests/simulate/test_plant.py::test_a_calm_plant", "tests/simulate/test_show.py", "tests/test_cli.py",
     "tests/test_csv_file.py::test_a_gzip_bomb_stays_small", "tests/test_day.py", "tests/test_examples.py", "tests/test_genealogy.py",
     "tests/test_http_adapter.py::test_fifty_thousand_facts_are_not_too_many", "tests/test_machine_shop.py",
-    "tests/test_pipeline.py::test_a_sender_that_tries_again_loses_and_doubles_nothing", "tests/test_report.py",
+    "tests/test_pipeline.py::test_a_sender_that_tries_again_loses_and_doubles_nothing", "tests/test_report.py", "tests/test_scaffold.py",
 )  # fmt: skip
 """What takes seconds, file by file or test by test: not in `make test-fast`."""
 

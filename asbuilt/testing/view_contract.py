@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -22,7 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt import events, pipeline
+from asbuilt.access import Reader
 from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.plant import parse
 from asbuilt.record import Entry
 from asbuilt.record.memory import Log
 from asbuilt.rows import Table, View
@@ -154,6 +157,39 @@ def digest(views: Mapping[str, View], facts: Sequence[AnyFact], batch: int = 1_0
         return way.store.digest()
     finally:
         way.store.close()
+
+
+PLANT_TEXT = """
+[plant]
+id = "works"
+name = "Works"
+zone = "Europe/Berlin"
+"""
+"""A plant file that defines nothing but itself."""
+
+
+@contextmanager
+def reader_of(
+    views: Mapping[str, View], facts: Sequence[AnyFact], *, now: dt.datetime = T0, plant_text: str = PLANT_TEXT
+) -> Iterator[Reader]:
+    """A reader of a record of these facts at a moment, to ask the queries of views."""
+    log, store, plant = Log(lambda: now), Store(None, views, strict=True), parse(plant_text)
+    log.append([Entry(fact, events.encode(fact)) for fact in facts])
+    pipeline.fold_from(log, store)
+    try:
+        with store.reading() as rows:
+            yield Reader(
+                "test",
+                now,
+                rows=rows,
+                store=store,
+                record=log,
+                plant_at=lambda at: plant,
+                plants=lambda: [(now, plant)],
+                heard={},
+            )
+    finally:
+        store.close()
 
 
 # --------------------------------------------------------------------------- the laws

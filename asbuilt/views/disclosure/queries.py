@@ -7,6 +7,7 @@ import datetime as dt
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import Where, at_most
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.disclosure.fold import SEPARATOR, Issue, Opening, Revocation
@@ -44,12 +45,10 @@ def list_(
     at: dt.datetime | None = None,
 ) -> list[Disclosure]:
     """Files that were handed out, the latest first."""
-    where, bindings = "time_us <= ?", [microseconds(reader.instant(at))]
-    for column, value in (("recipient", recipient), ("serial", serial)):
-        if value is not None:
-            where, bindings = f"{where} AND {column} = ?", [*bindings, value]  # type: ignore[list-item]
+    asked = {column: value for column, value in (("recipient", recipient), ("serial", serial)) if value is not None}
+    where: Where = {"time_us": at_most(microseconds(reader.instant(at))), **asked}
     found: list[Disclosure] = []
-    for row in reader.rows(Issue, f"{where} ORDER BY time_us DESC, disclosure LIMIT 10000", *bindings):
+    for row in reader.rows(Issue, where, order="-time_us disclosure", limit=10_000):
         one = _told(reader, row, at)
         if state is None or one.state == state:
             found.append(one)
@@ -61,7 +60,7 @@ def list_(
 def show(reader: Reader, disclosure: str, at: dt.datetime | None = None) -> Disclosure:
     """One file. Raises `UsageError` if none has this name."""
     row = reader.first(
-        Issue, "disclosure = ? AND time_us <= ? ORDER BY time_us", disclosure, microseconds(reader.instant(at))
+        Issue, {"disclosure": disclosure, "time_us": at_most(microseconds(reader.instant(at)))}, order="time_us"
     )
     if row is None:
         raise UsageError(f"nothing was handed out as {disclosure}", remedy="`asbuilt query disclosure.list` lists all.")
@@ -70,17 +69,16 @@ def show(reader: Reader, disclosure: str, at: dt.datetime | None = None) -> Disc
 
 def count(reader: Reader, at: dt.datetime | None = None) -> int:
     """How many files were handed out."""
-    ((number,),) = reader.select(
-        "SELECT count(*) FROM disclosure_issue WHERE time_us <= ?", microseconds(reader.instant(at))
-    )
+    ((number,),) = reader.totals(Issue, {"time_us": at_most(microseconds(reader.instant(at)))})
     return int(number)
 
 
 def _told(reader: Reader, row: Issue, at: dt.datetime | None) -> Disclosure:
     now = reader.instant(at)
     zone, now_us = reader.plant(at).zone, microseconds(now)
-    taken = reader.first(Revocation, "disclosure = ? AND time_us <= ? ORDER BY time_us", row.disclosure, now_us)
-    seen = reader.first(Opening, "disclosure = ? AND time_us <= ? ORDER BY time_us", row.disclosure, now_us)
+    told: Where = {"disclosure": row.disclosure, "time_us": at_most(now_us)}
+    taken = reader.first(Revocation, told, order="time_us")
+    seen = reader.first(Opening, told, order="time_us")
 
     def instant(time_us: int) -> dt.datetime:
         return dt.datetime.fromtimestamp(time_us / 1_000_000, zone)

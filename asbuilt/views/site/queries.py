@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import Where, above, after_until, at_most, between, other_than
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant, Round, Zone
 from asbuilt.plant.calendar import shift_at
@@ -77,11 +78,9 @@ class ZoneRow(Struct, frozen=True):
 def present(reader: Reader, at: dt.datetime | None = None) -> list[PresenceRow]:
     """What is on the premises, what should not be there first."""
     at_us = microseconds(reader.instant(at))
-    rows = reader.rows(
-        Presence,
-        "from_us <= ?1 AND category <> ?2 AND (until_us > ?1 OR (until_us = 0 AND last_us > ?1 - ?3)) ORDER BY from_us DESC LIMIT ?4",
-        at_us, BLIND, UNTOLD_END_US, MOST,
-    )  # fmt: skip
+    began: Where = {"from_us": at_most(at_us), "category": other_than(BLIND)}
+    still_told = {**began, "until_us": 0, "last_us": above(at_us - UNTOLD_END_US)}
+    rows = reader.rows(Presence, [{**began, "until_us": above(at_us)}, still_told], order="-from_us", limit=MOST)
     found = [_presence(reader.plant(at), row, at_us) for row in rows]
     return sorted(found, key=lambda row: (not row.unexpected, row.since.timestamp() * -1))
 
@@ -89,10 +88,13 @@ def present(reader: Reader, at: dt.datetime | None = None) -> list[PresenceRow]:
 def seen(reader: Reader, hours: float = 12, limit: int = 100, at: dt.datetime | None = None) -> list[PresenceRow]:
     """What was seen in the last hours, the latest first."""
     at_us = microseconds(reader.instant(at))
+    window = after_until(at_us - int(min(max(hours, 0), 8784) * HOUR_US), at_us)
     rows = reader.rows(
-        Presence, "from_us <= ? AND from_us > ? AND category <> ? ORDER BY from_us DESC, thing LIMIT ?",
-        at_us, at_us - int(min(max(hours, 0), 8784) * HOUR_US), BLIND, max(0, min(limit, MOST)),
-    )  # fmt: skip
+        Presence,
+        {"from_us": window, "category": other_than(BLIND)},
+        order="-from_us thing",
+        limit=max(0, min(limit, MOST)),
+    )
     plant = reader.plant(at)
     return [_presence(plant, row, at_us) for row in rows]
 
@@ -101,10 +103,11 @@ def blind(reader: Reader, hours: float = 12, at: dt.datetime | None = None) -> l
     """When devices saw nothing in the last hours, the latest first: what happened there then is not known."""
     at_us = microseconds(reader.instant(at))
     plant = reader.plant(at)
+    began: Where = {"category": BLIND, "from_us": at_most(at_us)}
+    ended = above(at_us - int(min(max(hours, 0), 8784) * HOUR_US))
     rows = reader.rows(
-        Presence, "category = ? AND from_us <= ? AND (until_us = 0 OR until_us > ?) ORDER BY from_us DESC, thing LIMIT ?",
-        BLIND, at_us, at_us - int(min(max(hours, 0), 8784) * HOUR_US), MOST,
-    )  # fmt: skip
+        Presence, [{**began, "until_us": 0}, {**began, "until_us": ended}], order="-from_us thing", limit=MOST
+    )
     return [
         BlindRow(
             row.device, row.zone, _named(plant, row.zone), _time(row.from_us, plant),
@@ -185,10 +188,8 @@ def _dues(each: Round, plant: Plant, now: dt.datetime, hours: float) -> Iterator
 
 def _round(reader: Reader, each: Round, due: dt.datetime, now: dt.datetime) -> RoundRow:
     until = (due.astimezone(dt.UTC) + dt.timedelta(minutes=each.within_min)).astimezone(due.tzinfo)
-    checks = reader.rows(
-        Check, "round = ? AND time_us >= ? AND time_us <= ? ORDER BY time_us, fact LIMIT 10000",
-        each.id, microseconds(due), min(microseconds(until), microseconds(now)),
-    )  # fmt: skip
+    walked = between(microseconds(due), min(microseconds(until), microseconds(now)) + 1)
+    checks = reader.rows(Check, {"round": each.id, "time_us": walked}, order="time_us fact", limit=10_000)
     passed = {check.checkpoint for check in checks}
     missing = tuple(point for point in each.checkpoints if point not in passed)
     state: Literal["walked", "under way", "due", "missed", "coming"]

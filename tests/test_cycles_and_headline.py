@@ -88,6 +88,7 @@ def test_the_station_stopped_longest_holds_the_line():
 
 def test_a_planned_stop_does_not_hold_the_line():
     told = Told()
+    told.connect("05:30")
     for station in ("10", "20", "30"):
         told.state(station, "Execute", "06:00")
     told.state("20", "Held", "06:30", reason="tool_change")
@@ -98,6 +99,7 @@ def test_a_planned_stop_does_not_hold_the_line():
 
 def test_an_unplanned_stop_holds_the_line_beside_a_longer_planned_one():
     told = Told()
+    told.connect("05:30")
     told.state("10", "Held", "06:10", reason="tool_change")
     told.state("20", "Held", "06:30", reason="coolant")
     told.state("30", "Execute", "06:00")

@@ -184,6 +184,7 @@ def test_a_plant_without_facts():
 
 def test_a_station_that_tells_no_states_is_shown_by_its_units():
     facts = Told()
+    facts.connect("05:30")
     for number in range(3):
         facts.start("10", f"U{number}", at("07:00") + dt.timedelta(minutes=number))
         facts.done("10", f"U{number}", at("07:01") + dt.timedelta(minutes=number))

@@ -182,6 +182,20 @@ def test_of_a_loss_and_a_connection_at_one_instant_the_connection_holds(first):
         assert minutes_of(silent(app, 360, 840)) == set(range(540, 600))
 
 
+def test_of_several_losses_the_earliest_begin_holds_but_not_before_it_was_last_heard():
+    facts = Facts()
+    facts.state("06:00", "Execute")
+    facts.tell(events.SourceConnected, "07:45", adapter="gw")
+    facts.tell(events.HeartbeatMissed, "08:10", adapter="gw", last_seen=facts.at("08:09"), period_s="5")
+    facts.tell(events.SourceLost, "08:12", adapter="gw", last_seen=facts.at("07:50"))
+    facts.tell(events.SourceLost, "08:13", adapter="gw", last_seen=facts.at("08:12"))
+    facts.tell(events.SourceConnected, "08:30", adapter="gw")
+    facts.tell(events.SourceLost, "08:40", adapter="gw", last_seen=facts.at("08:00"))
+    facts.tell(events.SourceConnected, "08:45", adapter="gw")
+    with taken_in(plant(60.0, source="gw"), facts) as app:
+        assert minutes_of(silent(app, 360, 840)) == {*range(470, 525)}
+
+
 def test_freshness_counts_by_event_time_inside_what_was_imported_and_at_its_end():
     facts = Facts()
     for time in ("06:00", "06:05", "10:00", "10:05"):

@@ -70,17 +70,21 @@ def observed_us(reader: Reader, station: str, start_us: int, end_us: int) -> int
 def silence_at(reader: Reader, station: str, at_us: int) -> Silence | None:
     """The silence that hides a station at an instant, from its begin on; None if it is observed."""
     at_us = min(at_us, microseconds(reader.now))
-    plant = reader.plant()
-    span_us = 2 * round(max(plant.time_model.unheard_s, plant.time_model.unheard_standing_s) * SECOND_US)
     # Silence is told up to now; whether it holds at this very instant is asked for that instant as well.
-    here = list(_silences(reader, station, at_us - span_us, at_us + 1, at_us + 1))
-    if not here or here[-1].end_us <= at_us:
+    if not list(_silences(reader, station, at_us, at_us + 1, at_us + 1)):
         return None
-    first = here[-1]
-    for one in reversed(here):
-        if one.end_us >= first.start_us:
-            first = one
-    return first._replace(end_us=here[-1].end_us, reasons=here[-1].reasons)
+    plant = reader.plant()
+    longest_us = 2 * round(max(plant.time_model.unheard_s, plant.time_model.unheard_standing_s) * SECOND_US)
+    reach_us = min(HOUR_US, longest_us)
+    while True:
+        here = list(_silences(reader, station, at_us - reach_us, at_us + 1, at_us + 1))
+        first = here[-1]
+        for one in reversed(here):
+            if one.end_us >= first.start_us:
+                first = one
+        if first.start_us > at_us - reach_us or reach_us >= longest_us:
+            return first._replace(end_us=here[-1].end_us, reasons=here[-1].reasons)
+        reach_us = min(reach_us * 16, longest_us)
 
 
 def _silences(

@@ -11,10 +11,11 @@ import datetime as dt
 from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
+from asbuilt.time import DAY_US
 from asbuilt.views.line.moment import LAST_CYCLES, SECOND_US, Moment
 
 Span = tuple[int, int]
-LONGEST = dt.timedelta(days=31)
+LONGEST_US = 31 * DAY_US
 """Of a stay beyond this nothing is taken out: it is no cycle any more, and looking would take long."""
 
 
@@ -25,7 +26,14 @@ def cycles(look: Moment, station: Station) -> tuple[float, ...]:
         " AND until_us > 0 AND until_us <= ? ORDER BY from_us DESC LIMIT ?",
         station.path, look.at_us, look.at_us, LAST_CYCLES,
     )  # fmt: skip
-    return tuple((until - start - _waited_us(look, station, start, until)) / SECOND_US for start, until in stays[::-1])
+    if not stays:
+        return ()
+    first, last = stays[-1][0], max(until for _, until in stays)
+    # What all of them waited for is looked up once, unless it lies far apart.
+    spans = _not_its_own(look, station, first, last) if last - first <= LONGEST_US else None
+    return tuple(
+        (until - start - _waited_us(look, station, start, until, spans)) / SECOND_US for start, until in stays[::-1]
+    )
 
 
 def counted_from(look: Moment, station: Station, from_us: int) -> dt.datetime:
@@ -33,12 +41,17 @@ def counted_from(look: Moment, station: Station, from_us: int) -> dt.datetime:
     return look.time(from_us + _waited_us(look, station, from_us, look.at_us))
 
 
-def _waited_us(look: Moment, station: Station, start: int, end: int) -> int:
+def _waited_us(look: Moment, station: Station, start: int, end: int, spans: list[Span] | None = None) -> int:
     """How long of a stay the unit waited for something else than the station."""
-    if end - start > LONGEST / dt.timedelta(microseconds=1):
+    if end - start > LONGEST_US:
         return 0
-    spans = _united([*_blocked(look, station, start, end), *_outside_work(look, start, end)])
+    spans = _not_its_own(look, station, start, end) if spans is None else spans
     return sum(max(0, min(end, until) - max(start, since)) for since, until in spans)
+
+
+def _not_its_own(look: Moment, station: Station, start: int, end: int) -> list[Span]:
+    """Time that is not the station's: blocked by the next one, breaks, hours outside the shifts."""
+    return _united([*_blocked(look, station, start, end), *_outside_work(look, start, end)])
 
 
 def _blocked(look: Moment, station: Station, start: int, end: int) -> list[Span]:

@@ -276,7 +276,13 @@ class Hours:
 
     def spells(self, spans: Sequence[Span]) -> list[Spell]:
         """The states over these pieces, as they read."""
-        hours = sorted({hour for span in spans for hour in range(span.start_us // HOUR_US, -(-span.end_us // HOUR_US))})
+        wanted = {hour for span in spans for hour in range(span.start_us // HOUR_US, -(-span.end_us // HOUR_US))}
+        for hour in sorted(wanted):
+            # A stop that is cut is read from its begin, though that may lie in time off.
+            while hour - 1 in self._cut and hour - 1 not in wanted:
+                hour -= 1
+                wanted.add(hour)
+        hours = sorted(wanted)
         known = set(self._begins)
         changes = [
             row

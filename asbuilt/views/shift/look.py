@@ -83,6 +83,7 @@ class Look:
         self.members = _members(self.plant, scope)
         self.scope = scope
         self._stations: dict[tuple[str, int], Station] = {}
+        self._known_parts: dict[By, list[Part]] = {}
         self.start_us, self.end_us = microseconds(start), microseconds(end)
         self.now_us = microseconds(reader.now if at is None else min(at, reader.now))
 
@@ -132,6 +133,11 @@ class Look:
 
     def parts(self, by: By) -> list[Part]:
         """The window's parts in order of time (orders and products: of their first work), with their sums."""
+        if by not in self._known_parts:
+            self._known_parts[by] = self._parts(by)
+        return self._known_parts[by]
+
+    def _parts(self, by: By) -> list[Part]:
         found: dict[Key, Part] = {}
         cuts = {line: groups(calendar, by, self.zone) for line, calendar in self.calendars.items()}
         if max(map(len, cuts.values()), default=0) > MAX_PARTS:

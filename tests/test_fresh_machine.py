@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import conftest
 from tests.conftest import ROOT
 from tests.connect import peers
 
@@ -108,3 +109,10 @@ def test_half_of_a_peer_is_none(tmp_path, monkeypatch):
 def test_every_lock_of_a_peer_is_tried():
     names = {lock.stem for lock in ROOT.glob("tests/peers/*.lock")}
     assert names <= set(MISSING)
+
+
+def test_lists_of_slow_and_lone_tests_name_what_is_there():
+    for name in (*conftest.ALONE, *conftest.SLOW):
+        file, _, test = name.partition("::")
+        assert (ROOT / file).exists(), name
+        assert not test or f"def {test}(" in (ROOT / file).read_text(), name

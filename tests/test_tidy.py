@@ -173,7 +173,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )
         case ["views", view, name] if name == "page" or module not in _query_side(view):
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.exchange.curves", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.time", "asbuilt.domain.*",
+                [*CONTRACT, "asbuilt.access", "asbuilt.exchange.curves", "asbuilt.identity", "asbuilt.identity.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.plant.drawing", "asbuilt.time", "asbuilt.domain.*",
                  "asbuilt.views.*.queries", f"asbuilt.views.{view}.*", *KIN.get(view, ()), "asbuilt.web.*"],
                 ["msgspec", "jinja2", "markupsafe"],
                 "A page asks queries; it reaches rows through them alone.",

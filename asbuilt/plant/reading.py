@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from asbuilt.errors import PlantError
+from asbuilt.plant.drawing import with_drawings
 from asbuilt.plant.places import line_of
 from asbuilt.plant.references import problems_of
 from asbuilt.plant.tables import (
@@ -57,7 +58,9 @@ def load(path: Path) -> Plant:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise PlantError("it is not UTF-8", where=f"{path}:{line}", remedy="Save the file as UTF-8.") from None
-    return parse(text, str(path))
+    plant = parse(text, str(path))
+    drawn = with_drawings(text, path) if any(product.drawing for product in plant.products.values()) else text
+    return plant if drawn == text else parse(drawn, str(path))
 
 
 def parse(text: str, where: str = "plant.toml") -> Plant:

@@ -62,12 +62,16 @@ class Part(Table, frozen=True, kw_only=True):
 
 
 class Product(Table, frozen=True, kw_only=True):
-    """What is built, with routing, parts list and characteristics."""
+    """What is built, with routing, parts list and characteristics.
+
+    `drawing` is the SVG in which its units' pages write what was built (`asbuilt.plant.drawing`); in the file it is the name of one.
+    """
 
     id: Id
     name: Title
     revision: Title | None = None
     gtin: Annotated[str, Meta(pattern=r"\A[0-9]{8,14}\Z")] | None = None
+    drawing: Annotated[str, Meta(max_length=200_000)] | None = None
     operation: tuple[Operation, ...] = ()
     part: tuple[Part, ...] = ()
     characteristic: tuple[Characteristic, ...] = ()

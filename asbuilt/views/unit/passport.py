@@ -14,12 +14,11 @@ from asbuilt.errors import UsageError
 from asbuilt.identity import codes
 from asbuilt.identity.link import link
 from asbuilt.plant import Plant
-from asbuilt.views.unit import boxer, queries
+from asbuilt.views.unit import drawing, queries
 from asbuilt.views.unit.answers import AsBuilt, CaseRow, Completeness, Component, Measurement, Step, Unit
-from asbuilt.views.unit.boxer import Note
+from asbuilt.views.unit.drawing import Fit, Note
 
 CRITICAL = 14
-_FITS = {"Cylinder": ("bore", "bore"), "Piston": ("piston_clearance", "clearance")}
 
 
 class Passport:
@@ -151,26 +150,26 @@ class Passport:
 
     @property
     def drawing(self) -> Markup | None:
-        """The drawing of a boxer twin with identities and fits; None for other products."""
-        parts = {component.position: component for component in self.tree.components}
+        """The product's drawing with identities and fits; None where the plant file in force then has none."""
         product = self.plant.products.get(self.unit.product)
-        wanted = {p: None for part in (product.part if product else ()) for p in part.positions}
-        if not boxer.is_boxer(wanted):
+        if product is None or product.drawing is None or "<svg" not in product.drawing:
             return None
         held = {hold.item for hold in self.tree.holds}
-        return boxer.drawing({position: self._note(c, held) for position, c in parts.items()})
+        fits = drawing.fits(product.drawing)
+        notes = {c.position: self._note(c, held, fits.get(c.position)) for c in self.tree.components}
+        return drawing.drawn(product.drawing, notes)
 
-    def _note(self, component: Component, held: set[str]) -> Note:
+    def _note(self, component: Component, held: set[str], fit: Fit | None) -> Note:
         identity = component.serial or component.container or component.lot or ""
         keys = {f"lot:{component.product}/{component.lot}", f"unit:{component.product}/{component.serial}"}
         flag = 2 if keys & held else 0
-        kind, _, number = component.position.rpartition(" ")
-        if kind in _FITS:
-            characteristic, word = _FITS[kind]
-            for value in self.values:
-                if value.latest and value.characteristic == characteristic and (value.position == component.position or value.position.startswith(f"Cylinder {number}")):  # fmt: skip
-                    lower, upper = (float(v) if v is not None else None for v in (value.lower, value.upper))
-                    return Note(identity, f"{word} {value.value} {value.uom}", float(value.value), lower, upper, flag)
+        if fit is None:
+            return Note(identity, flag=flag)
+        for value in self.values:
+            at_part = value.position == component.position or value.position.startswith(fit.at)
+            if value.latest and value.characteristic == fit.characteristic and at_part:
+                lower, upper = (float(v) if v is not None else None for v in (value.lower, value.upper))
+                return Note(identity, f"{fit.word} {value.value} {value.uom}", float(value.value), lower, upper, flag)
         return Note(identity, flag=flag)
 
     @property

@@ -47,7 +47,7 @@ class Kpi(Struct, frozen=True):
     Ratios are shares (0.5 is 50 %); None is withheld or undefined, and `withheld` says why.
     `coverage` is the observed share of planned busy time. `pq` is what was produced, good or not;
     of it `gq` good, `sq` scrap, `rq` sent to or made in rework, `review` waiting for a decision; None where nobody told
-    pieces and nothing was observed, and so are `failures`.
+    pieces and nothing was observed (`failures` as well), or nobody ever tells pieces here.
     `throughput_rate` is pieces an hour of planned busy time; an order's is per AOET. `told` says
     how many pieces each way of telling has. `mtbf_s` is production time by failures that
     ended here, `mttr_s` their mean length, with what of it lies before the window; `repair_s` is time in failure here.
@@ -170,7 +170,7 @@ def kpi(scope: str, start: dt.datetime, end: dt.datetime, part: str, name: str, 
     teep = oee * observed_s / (times.window_s - times.ahead_s) if oee is not None and coverage == 1 else None
     reported = {f"reported_{kind}_s": sums.reported_us.get(kind, 0) / SECOND_US for kind in ("setup", "production", "breakdown")}  # fmt: skip
     # Zero pieces of a time that nobody saw is no count of pieces.
-    seen = bool(sums.told) or bool(coverage) or times.pbt_s == 0
+    seen = bool(sums.told) or (beyond.counts and (bool(coverage) or times.pbt_s == 0))
     pieces = (sums.pieces, sums.good, sums.rejected, sums.rework + sums.mended, sums.for_review)
     pq, gq, sq, rq, review = pieces if seen else (None,) * 5
     if not seen:

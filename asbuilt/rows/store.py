@@ -1,8 +1,14 @@
 """The rows of all views in one SQLite file (`views.db`), disposable at any time.
 
-`Store.fold` takes facts in order of position and brings every view up to them; rows and position
-commit together, so a crash leaves both where they were. Which facts count is decided here, once
-for all views: a corrected fact is replaced by what its last valid correction says (law 5).
+Every view stands at a position of its own. `Store.fold` takes facts in order of position and brings up to them
+every view that stands right before the first; rows and positions commit together, so a crash leaves both where they
+were. A view that is new, or whose version or tables are not those that were folded, is made anew alone and stands at
+0; it catches up while the others answer.
+
+Which facts count is decided here, once for all views: a corrected fact is replaced by what its last valid correction
+says (law 5). The corrections stand where the view stands that is furthest. A view that catches up folds a fact as it
+reads by all corrections known then, also by those that the view itself has not come to; when it comes to one, what
+that corrects is settled once more. So once it has come to a correction, its rows are those of the reading that holds.
 """
 
 from __future__ import annotations
@@ -11,8 +17,9 @@ import hashlib
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -30,7 +37,7 @@ from asbuilt.rows import Derivation, Row, Rule, Table, View
 APPLICATION_ID = 0x61736276  # "asbv"
 _CORE = """
 CREATE TABLE IF NOT EXISTS folded(
-    view TEXT PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL, fact BLOB NOT NULL
+    view TEXT PRIMARY KEY, version INTEGER NOT NULL, form TEXT NOT NULL, position INTEGER NOT NULL, fact BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS correction(
     target BLOB NOT NULL, declared_us INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(target, declared_us, fact)
@@ -40,10 +47,12 @@ CREATE TABLE IF NOT EXISTS fold_failure(
     view TEXT NOT NULL, fact BLOB NOT NULL, error TEXT NOT NULL, PRIMARY KEY(view, fact)
 ) STRICT, WITHOUT ROWID;
 """
-_CORE_NAME, _CORE_VERSION = "(corrections)", 2
+_CORE_NAME, _CORE_VERSION = "(corrections)", 3
+_CORE_TABLES = frozenset({"folded", "correction", "fold_failure"})
 SUBJECTS_AT_ONCE = 200
 
 Lookup = Callable[[UUID], AnyFact | None]
+_Rules = dict[type, tuple[tuple[View, Rule], ...]]
 Changed = dict[str, set[Any]]
 """Table name → first key columns of the rows that changed."""
 
@@ -59,20 +68,22 @@ class Store:
         self._in_memory = path is None
         self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         self._folding = threading.Lock()
+        self._tables = {row: table for view in views.values() for row, table in view.tables.items()}
+        self._owners = {row: view.name for view in views.values() for row in view.tables}
+        self._rules: dict[tuple[str, ...], _Rules] = {}
         with _errors(self._location):
             if path is not None and path.exists():
                 _refuse_foreign(path)
             self._db = self._connect()
             if not read_only:
                 self._prepare()
-            self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
-            if read_only and self.outdated():
+            elif self._is_of_another_core():
                 raise ViewsError(
                     "the views were made by another version of asbuilt",
                     where=self._location,
                     remedy="Ask with the version that works on this folder, or stop it and ask again.",
                 )
-        self._rules = _rules_by_type(views.values())
+            self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
 
     def _connect(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_URI | (
@@ -91,53 +102,122 @@ class Store:
     def _prepare(self) -> None:
         with self._db:
             self._db.pragma("application_id", APPLICATION_ID)
+            if self._is_of_another_core():
+                self._drop_all_but(())
             self._db.execute(_CORE)
-            if self._db.execute("SELECT 1 FROM folded LIMIT 1").fetchall() and self.outdated():
-                # Tables of another version are made anew, not added to: an index may name a column they lack.
-                return
-            for view in self.views.values():
-                for table in view.tables.values():
-                    self._db.execute(_create(table))
-                self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, 0, x'')", (view.name, view.version))
-            self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, 0, x'')", (_CORE_NAME, _CORE_VERSION))
+            self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, '', 0, x'')", (_CORE_NAME, _CORE_VERSION))
+            self._make_anew(self.outdated())
+
+    def make_anew(self, views: Collection[str]) -> None:
+        """Empty the rows of these views alone; they stand at 0 and catch up."""
+        with self._folding, _errors(self._location), self._db:
+            self._make_anew(views)
+
+    def _make_anew(self, names: Collection[str]) -> None:
+        # Dropped and not emptied: an index of another version may name a column that the rows lacked.
+        kept = {t.name for view in self.views.values() if view.name not in names for t in view.tables.values()}
+        self._drop_all_but(kept | _CORE_TABLES)
+        for (known,) in self._db.execute("SELECT view FROM folded WHERE view <> ?", (_CORE_NAME,)).fetchall():
+            if known in names or known not in self.views:
+                self._db.execute("DELETE FROM folded WHERE view = ?", (known,))
+                self._db.execute("DELETE FROM fold_failure WHERE view = ?", (known,))
+        for name in sorted(names):
+            view = self.views[name]
+            for table in view.tables.values():
+                self._db.execute(_create(table))
+            self._db.execute("INSERT INTO folded VALUES (?, ?, ?, 0, x'')", (name, view.version, _form(view)))
+
+    def _is_of_another_core(self) -> bool:
+        """Whether what all views share was kept by another version in another form; an empty file is of none."""
+        if not self._db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+            return self._read_only
+        if not self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'folded'").fetchall():
+            return True
+        found = self._db.execute("SELECT version FROM folded WHERE view = ?", (_CORE_NAME,)).fetchall()
+        return found != [(_CORE_VERSION,)]
+
+    def _drop_all_but(self, kept: Collection[str]) -> None:
+        found = self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        for (name,) in found.fetchall():
+            if name not in kept:
+                self._db.execute(f'DROP TABLE "{name}"')
 
     # ----------------------------------------------------------------- positions
 
-    def outdated(self) -> bool:
-        """Whether the rows were made by other folds than these, so that they must be made anew."""
-        rows = self._db.execute("SELECT view, version, position FROM folded")
-        known = {name: (version, position) for name, version, position in rows}
-        wanted = {_CORE_NAME: _CORE_VERSION, **{view.name: view.version for view in self.views.values()}}
-        return {name: version for name, (version, _) in known.items()} != wanted or len(
-            {position for _, position in known.values()}
-        ) > 1
+    def outdated(self) -> frozenset[str]:
+        """The views whose rows are of another version, or were never made.
 
-    def position(self) -> int:
-        """Up to which position every view has been folded."""
+        Only of a store that is read: one that folds has made their tables anew when it was opened, and they catch up.
+        """
         with _errors(self._location):
-            return int(self._db.execute("SELECT min(position) FROM folded").get)
+            found = self._db.execute("SELECT view, version, form FROM folded").fetchall()
+        known = {name: (version, form) for name, version, form in found}
+        return frozenset(
+            view.name for view in self.views.values() if known.get(view.name) != (view.version, _form(view))
+        )
 
-    def last_fact(self) -> bytes:
-        """The id of the fact at `position()`: that the rows belong to this record and no other."""
+    def position(self, view: str | None = None) -> int:
+        """Up to which position a view has been folded; without its name, the view that is furthest."""
         with _errors(self._location):
-            rows: list[Any] = self._db.execute("SELECT fact FROM folded WHERE view = ?", (_CORE_NAME,)).fetchall()
-        return bytes(rows[0][0])
+            found = self._db.execute("SELECT position FROM folded WHERE view = ?", (view or _CORE_NAME,)).fetchall()
+        return int(found[0][0]) if found else 0
+
+    def furthest(self, db: apsw.Connection) -> int:
+        """`position()` as a reader sees it."""
+        return int(db.execute("SELECT position FROM folded WHERE view = ?", (_CORE_NAME,)).get)
+
+    def positions(self, db: apsw.Connection | None = None) -> dict[str, int]:
+        """Where each view stands; one whose tables are of another version stands at 0. `db` is what a reader sees."""
+        with _errors(self._location):
+            found = (db or self._db).execute("SELECT view, version, form, position FROM folded").fetchall()
+        known = {name: (version, form, position) for name, version, form, position in found}
+        standing = {}
+        for view in self.views.values():
+            version, form, position = known.get(view.name, (0, "", 0))
+            standing[view.name] = position if (version, form) == (view.version, _form(view)) else 0
+        return standing
+
+    def behind(self, head: int) -> dict[str, int]:
+        """The views that have not folded everything up to `head`, and how many facts each still has to fold."""
+        return {view: head - position for view, position in self.positions().items() if position < head}
+
+    def next_portion(self, head: int, at_most: int) -> tuple[int, int]:
+        """What to fold next: the view that is furthest behind `head` goes on after this position, with so many facts.
+
+        Never beyond where the next one stands, so that they go on together. No facts if all views stand at `head`.
+        """
+        standing = sorted({*self.positions().values(), self.position(), head})
+        if standing[0] >= head:
+            return head, 0
+        return standing[0], min(at_most, standing[1] - standing[0])
+
+    def last_facts(self) -> dict[int, bytes]:
+        """Position → id of the fact that stands there, wherever a view stands: that the rows belong to this record."""
+        with _errors(self._location):
+            found = self._db.execute("SELECT DISTINCT position, fact FROM folded WHERE position > 0").fetchall()
+        return {position: bytes(fact) for position, fact in found}
 
     # ----------------------------------------------------------------- folding
 
     def fold(self, facts: Sequence[tuple[int, AnyFact]], lookup: Lookup) -> Changed:
-        """Bring every view up to these facts, which follow each other by position from `position()`.
+        """Bring up to these facts every view that stands right before the first; they follow each other by position.
 
         `lookup` finds any recorded fact by id. Returns what changed.
         """
         if not facts:
             return {}
         with self._folding, _errors(self._location):
+            before, (position, last) = facts[0][0] - 1, facts[-1]
+            views = [self.views[name] for name, stands in self.positions().items() if stands == before]
+            furthest = self.position()
+            assert views or furthest == before, f"no view stands right before fact {facts[0][0]:,}"
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                changed = self._fold_in_transaction(facts, lookup)
-                position, last = facts[-1]
-                self._db.execute("UPDATE folded SET position = ?, fact = ?", (position, last.id.bytes))
+                changed = self._fold_in_transaction(views, facts, lookup)
+                for name in [view.name for view in views] + ([_CORE_NAME] if position > furthest else []):
+                    self._db.execute(
+                        "UPDATE folded SET position = ?, fact = ? WHERE view = ?", (position, last.id.bytes, name)
+                    )
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -146,11 +226,13 @@ class Store:
                 raise
         return changed
 
-    def _fold_in_transaction(self, facts: Sequence[tuple[int, AnyFact]], lookup: Lookup) -> Changed:
+    def _fold_in_transaction(
+        self, views: Sequence[View], facts: Sequence[tuple[int, AnyFact]], lookup: Lookup
+    ) -> Changed:
         batch = _Batch()
         to_settle = self._register_corrections(facts)
         by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrected else {}
-        corrected, rules, puts = self._corrected, self._rules, batch.puts
+        corrected, rules, puts = self._corrected, self._rules_of(views), batch.puts
         timed = [(fact, events.microseconds(fact.event_time)) for _, fact in facts]
         for fact, time_us in timed:
             if corrected and fact.id.bytes in corrected:
@@ -165,12 +247,18 @@ class Store:
         for fact_id in sorted(to_settle):
             original = by_id.get(fact_id) or lookup(fact_id)
             if original is not None and not isinstance(original, CorrectionMade):
-                self._settle(original, batch, lambda wanted: by_id.get(wanted) or lookup(wanted))
-        for view in self.views.values():
+                self._settle(original, rules, batch, lambda wanted: by_id.get(wanted) or lookup(wanted))
+        for view in views:
             if view.tally is not None:
                 for row in view.tally(timed):
                     batch.tallies[type(row)].append(row)
-        return self._write(batch)
+        return self._write(views, batch)
+
+    def _rules_of(self, views: Sequence[View]) -> _Rules:
+        names = tuple(view.name for view in views)
+        if names not in self._rules:
+            self._rules[names] = _rules_by_type(views)
+        return self._rules[names]
 
     def _failed(self, view: View, fact: AnyFact, error: Exception) -> None:
         """A fold that cannot bear a fact must not stop the line.
@@ -238,7 +326,7 @@ class Store:
                 void.add(corrected)
         return None
 
-    def _settle(self, original: AnyFact, batch: _Batch, find: Lookup) -> None:
+    def _settle(self, original: AnyFact, rules: _Rules, batch: _Batch, find: Lookup) -> None:
         """Take back the rows of every reading of a fact, then give the rows of the one that holds."""
         readings: list[AnyFact] = [original]
         effective: AnyFact | None = original
@@ -251,15 +339,15 @@ class Store:
             if correction_id == deciding:
                 effective = correction.replacement
         for reading in readings:
-            for row in self._rows_of(reading):
+            for row in self._rows_of(reading, rules):
                 batch.deletes[type(row)].append(row)
         if effective is not None:
-            for row in self._rows_of(effective):
+            for row in self._rows_of(effective, rules):
                 batch.puts[type(row)].append(row)
 
-    def _rows_of(self, fact: AnyFact) -> list[Row]:
+    def _rows_of(self, fact: AnyFact, rules: _Rules) -> list[Row]:
         found: list[Row] = []
-        for view, rule in self._rules.get(type(fact), ()):
+        for view, rule in rules.get(type(fact), ()):
             try:
                 found.extend(rule(fact, events.microseconds(fact.event_time)))
             except Exception as error:
@@ -278,9 +366,9 @@ class Store:
 
     # ----------------------------------------------------------------- writing
 
-    def _write(self, batch: _Batch) -> Changed:
+    def _write(self, views: Sequence[View], batch: _Batch) -> Changed:
         changed: defaultdict[str, set[Any]] = defaultdict(set)
-        for view in self.views.values():
+        for view in views:
             for row_class, table in view.tables.items():
                 deletes, puts = batch.deletes.get(row_class, ()), batch.puts.get(row_class, ())
                 if deletes:
@@ -360,7 +448,11 @@ class Store:
 
     def table(self, row_class: type[Row]) -> Table:
         """Where rows of this class are kept."""
-        return next(view.tables[row_class] for view in self.views.values() if row_class in view.tables)
+        return self._tables[row_class]
+
+    def view_of(self, row_class: type[Row]) -> str:
+        """Whose rows they are."""
+        return self._owners[row_class]
 
     def failures(self) -> list[tuple[str, bytes, str]]:
         """Facts a fold could not bear: view, fact id, error."""
@@ -396,7 +488,7 @@ class _Batch:
         self.tallies: defaultdict[type[Row], list[Row]] = defaultdict(list)
 
 
-def _rules_by_type(views: Iterable[View]) -> dict[type, tuple[tuple[View, Rule], ...]]:
+def _rules_by_type(views: Iterable[View]) -> _Rules:
     rules: defaultdict[type, list[tuple[View, Rule]]] = defaultdict(list)
     for view in views:
         for event_type, rule in view.rules.items():
@@ -426,12 +518,22 @@ def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 def _create(table: Table) -> str:
     columns = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in table.columns)
-    sql = f"CREATE TABLE IF NOT EXISTS {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
+    sql = f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
     for number, index in enumerate(table.indexes, 1):
         names, _, where = index.partition(" WHERE ")
-        sql += f"CREATE INDEX IF NOT EXISTS {table.name}_{number} ON {table.name}({names})"
+        sql += f"CREATE INDEX {table.name}_{number} ON {table.name}({names})"
         sql += f" WHERE {where};" if where else ";"
     return sql
+
+
+@lru_cache(maxsize=1024)
+def _form_of(tables: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(tables).encode()).hexdigest()[:16]
+
+
+def _form(view: View) -> str:
+    """A short name of how a view's tables are built: other columns or indexes make it outdated, whatever VERSION says."""
+    return _form_of(tuple(_create(table) for table in view.tables.values()))
 
 
 def _put(table: Table) -> str:

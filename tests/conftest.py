@@ -32,14 +32,29 @@ ALONE = (
 """What drives browsers, foreign programs and processes, or waits for real seconds: one at a time, or they disturb each other."""
 
 SLOW = (
+    "tests/cases/test_kpi_time.py::test_night_a_shift_of_one_day_alone_is_simulated",
     "tests/connect/test_bad_input.py::test_a_hundred_thousand_metrics_in_one_birth",
-    "tests/proof/test_commands.py", "tests/proof/test_verify.py::test_every_flipped_byte_of_a_small_passport_is_caught",
-    "tests/proof/test_verify.py::test_hostile_files_are_refused_within_bounded_memory", "tests/shift/test_time.py",
+    "tests/proof/test_commands.py",
+    "tests/proof/test_sealer.py",
+    "tests/proof/test_verify.py",
+    "tests/shift/test_time.py",
     "tests/simulate/test_laws.py::test_nothing_is_produced_in_breaks_and_outside_shifts",
-    "tests/simulate/test_plant.py::test_a_calm_plant", "tests/simulate/test_show.py", "tests/test_cli.py",
-    "tests/test_csv_file.py::test_a_gzip_bomb_stays_small", "tests/test_day.py", "tests/test_examples.py", "tests/test_genealogy.py",
-    "tests/test_http_adapter.py::test_fifty_thousand_facts_are_not_too_many", "tests/test_machine_shop.py",
-    "tests/test_pipeline.py::test_a_sender_that_tries_again_loses_and_doubles_nothing", "tests/test_report.py", "tests/test_scaffold.py",
+    "tests/simulate/test_plant.py::test_a_calm_plant",
+    "tests/simulate/test_show.py",
+    "tests/test_cli.py",
+    "tests/test_csv_file.py::test_a_gzip_bomb_stays_small",
+    "tests/test_day.py",
+    "tests/test_examples.py",
+    "tests/test_genealogy.py",
+    "tests/test_http_adapter.py::test_a_gzip_bomb_is_refused_and_stays_small",
+    "tests/test_http_adapter.py::test_fifty_thousand_facts_are_not_too_many",
+    "tests/test_identity.py::test_no_estimator_of_the_volume_does_better_than_guessing",
+    "tests/test_machine_shop.py",
+    "tests/test_pipeline.py::test_a_sender_that_tries_again_loses_and_doubles_nothing",
+    "tests/test_power_loss.py",
+    "tests/test_report.py",
+    "tests/test_scaffold.py",
+    "tests/test_store_damage.py",
 )  # fmt: skip
 """What takes seconds, file by file or test by test: not in `make test-fast`."""
 

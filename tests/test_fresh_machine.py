@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import conftest
 from tests.conftest import ROOT
 from tests.connect import peers
 
@@ -51,6 +52,52 @@ def test_a_lock_is_whole_and_is_installed_without_resolving(lock, tmp_path):
         said = subprocess.run([python.with_name("asbuilt"), "--version"], capture_output=True, text=True, env=environment, check=True)  # fmt: skip
         assert said.stdout.startswith("asbuilt ")
     uv("pip", "check", "--python", python)
+
+
+OUTSIDE = """
+from pathlib import Path
+import asbuilt
+from asbuilt.plant import load
+from asbuilt.run.demo import plant_file
+
+
+assert "site-packages" in asbuilt.__file__, asbuilt.__file__
+plant = load(plant_file())
+assert plant.products["BX172"].drawing.startswith("<svg")
+with asbuilt.AsBuilt(memory=True, plant=plant) as app:
+    answer = app.client.get("/line/1")
+    assert answer.status_code == 200, (answer.status_code, answer.text[:500])
+"""
+
+
+@pytest.mark.slow
+def test_a_wheel_works_outside_of_the_checkout(tmp_path):
+    """What the package needs besides modules is in it: pages, templates, the demo's plant and its drawing."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, capture_output=True, cwd=ROOT)
+    (wheel,) = tmp_path.glob("*.whl")
+    python = tmp_path / "new" / "bin" / "python"
+    uv("venv", "-q", "--python", sys.executable, tmp_path / "new")
+    uv(
+        "pip",
+        "install",
+        "-q",
+        "--python",
+        python,
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        ROOT / "requirements.lock",
+        may_lack_index=True,
+    )
+    uv("pip", "install", "-q", "--python", python, "--no-deps", wheel)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for words in (
+        [python, "-c", OUTSIDE], [python.with_name("asbuilt"), "new", "adapter", "counter"], [python.with_name("asbuilt"), "new", "view", "pieces_of"],
+    ):  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "counter" / "tests" / "vectors" / "first" / "facts.jsonl").exists()
 
 
 # --------------------------------------------------------------------------- each peer missing
@@ -108,3 +155,10 @@ def test_half_of_a_peer_is_none(tmp_path, monkeypatch):
 def test_every_lock_of_a_peer_is_tried():
     names = {lock.stem for lock in ROOT.glob("tests/peers/*.lock")}
     assert names <= set(MISSING)
+
+
+def test_lists_of_slow_and_lone_tests_name_what_is_there():
+    for name in (*conftest.ALONE, *conftest.SLOW):
+        file, _, test = name.partition("::")
+        assert (ROOT / file).exists(), name
+        assert not test or f"def {test}(" in (ROOT / file).read_text(), name

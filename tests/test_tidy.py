@@ -10,9 +10,11 @@ import os
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -663,6 +665,63 @@ def test_folds_are_pure(module):
         if isinstance(node, ast.Global | ast.Nonlocal)
     ]
     assert not called, "\n".join([*called, "→ A fold sees facts alone: no clock, file, network, randomness or memory."])
+
+
+BY_POSITION = 4
+ROWS_BY_POSITION_STILL = frozenset(
+    (
+        "asbuilt/views/alarm/fold.py",
+        "asbuilt/views/line/fold.py",
+        "asbuilt/views/order/fold.py",
+        "asbuilt/views/shift/fold.py",
+        "asbuilt/views/source/fold.py",
+        "asbuilt/views/trace/fold.py",
+        "asbuilt/views/unit/fold.py",
+    )
+)
+"""Folds that still make rows of many values by position. Only to become fewer."""
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.endswith("/fold.py")])
+def test_rows_of_many_values_are_made_by_keyword(module):
+    """Two columns of one type that change places are found by nobody, and stored for ever."""
+    found = [
+        f"{module}:{node.lineno} {node.func.id} takes {len(node.args)} values by position"
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
+        and len(node.args) > BY_POSITION and module not in ROWS_BY_POSITION_STILL
+    ]  # fmt: skip
+    assert not found, "\n".join([*found, "→ Write `column=value` for each."])
+
+
+FACTS_AS_TEXT_STILL = frozenset(
+    ("order.ReportRow", "shift.PieceRow", "shift.Stop", "shift.Explanation", "shift.TileRow", "source.FailureRow", "source.RejectionRow")
+)  # fmt: skip
+"""Answers that still name a fact by a text of their own form. Only to become fewer."""
+
+
+def test_answers_name_facts_by_their_ids_alone():
+    """In every answer a fact is its UUID, so that what one answer names another finds."""
+    from asbuilt import views
+
+    found, seen, waiting = [], set(), []
+    for name, query in views.queries(views.discover()).items():
+        waiting.append((name.partition(".")[0], typing.get_type_hints(query.function).get("return")))
+    while waiting:
+        view, hint = waiting.pop()
+        waiting += [(view, inner) for inner in typing.get_args(hint)]
+        if (
+            not (isinstance(hint, type) and hint.__module__.startswith("asbuilt.") and hasattr(hint, "__annotations__"))
+            or hint in seen
+        ):
+            continue
+        seen.add(hint)
+        for field, inner in typing.get_type_hints(hint).items():
+            waiting.append((view, inner))
+            if field in ("fact", "fact_id") and UUID not in (inner, *typing.get_args(inner)):
+                found.append(f"{view}.{hint.__name__}")
+    wrong = sorted(set(found) - FACTS_AS_TEXT_STILL)
+    assert not wrong, f"{wrong}\n→ Give the fact's id as a UUID."
 
 
 # --------------------------------------------------------------------------- sizes

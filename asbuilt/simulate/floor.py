@@ -16,8 +16,8 @@ from asbuilt.simulate.journal import Journal
 from asbuilt.simulate.people import People
 
 if TYPE_CHECKING:
-    from asbuilt.simulate.after import After
     from asbuilt.simulate.alarms import Alarms
+    from asbuilt.simulate.delivery import After
     from asbuilt.simulate.line import Flow, Unit
     from asbuilt.simulate.office import Office
     from asbuilt.simulate.scenario import Scenario

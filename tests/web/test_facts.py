@@ -193,7 +193,7 @@ def test_what_the_plant_itself_says_cannot_be_said_from_outside(app):
         (b"[", {}, "not a JSON array"),
         (b"[" * 100_000, {}, "not a JSON array"),
         (b"not gzip", {"content-encoding": "gzip"}, "the body is not gzip"),
-        (gzip.compress(b"{}" * 1000)[:-9], {"content-encoding": "gzip"}, "ends too early"),
+        (gzip.compress(b"{}" * 1000, mtime=0)[:-9], {"content-encoding": "gzip"}, "ends too early"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_kept_as_a_rejection(app, body, headers, error):

@@ -61,14 +61,29 @@ INDEXES = {Issue: ["time_us", "recipient, time_us", "product, serial"]}
 
 def _issued(fact: DisclosureIssued, time_us: int) -> Iterator[Issue]:
     yield Issue(
-        fact.disclosure, time_us, fact.id.bytes, fact.recipient, fact.purpose, fact.product or "", fact.serial or "",
-        fact.profile or "", SEPARATOR.join(fact.fields), microseconds(fact.expires) if fact.expires else 0,
-        fact.file_digest or "", fact.by or "",
-    )  # fmt: skip
+        disclosure=fact.disclosure,
+        time_us=time_us,
+        fact=fact.id.bytes,
+        recipient=fact.recipient,
+        purpose=fact.purpose,
+        product=fact.product or "",
+        serial=fact.serial or "",
+        profile=fact.profile or "",
+        fields=SEPARATOR.join(fact.fields),
+        expires_us=microseconds(fact.expires) if fact.expires else 0,
+        file_digest=fact.file_digest or "",
+        by=fact.by or "",
+    )
 
 
 def _revoked(fact: DisclosureRevoked, time_us: int) -> Iterator[Revocation]:
-    yield Revocation(fact.disclosure, time_us, fact.id.bytes, fact.reason or "", fact.by or "")
+    yield Revocation(
+        disclosure=fact.disclosure,
+        time_us=time_us,
+        fact=fact.id.bytes,
+        reason=fact.reason or "",
+        by=fact.by or "",
+    )
 
 
 def _opened(fact: DisclosureOpened, time_us: int) -> Iterator[Opening]:

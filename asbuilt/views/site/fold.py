@@ -67,14 +67,28 @@ _URGENCY = {"info": 0, "detection": 1, "alert": 2}
 def _observed(fact: SiteObserved, time_us: int) -> Iterator[Sighting]:
     start_us = microseconds(fact.start_time) if fact.start_time else 0
     yield Sighting(
-        f"{fact.device}\t{fact.category}\t{fact.external_id or ''}", time_us, fact.id.bytes, fact.device, fact.zone,
-        fact.category, fact.severity, start_us, int(fact.end_time is not None), fact.external_id or "",
-        fact.message or "",
-    )  # fmt: skip
+        thing=f"{fact.device}\t{fact.category}\t{fact.external_id or ''}",
+        time_us=time_us,
+        fact=fact.id.bytes,
+        device=fact.device,
+        zone=fact.zone,
+        category=fact.category,
+        severity=fact.severity,
+        start_us=start_us,
+        ended=int(fact.end_time is not None),
+        external_id=fact.external_id or "",
+        message=fact.message or "",
+    )
 
 
 def _checked(fact: RoundChecked, time_us: int) -> Iterator[Check]:
-    yield Check(fact.round, time_us, fact.id.bytes, fact.checkpoint, fact.message or "")
+    yield Check(
+        round=fact.round,
+        time_us=time_us,
+        fact=fact.id.bytes,
+        checkpoint=fact.checkpoint,
+        message=fact.message or "",
+    )
 
 
 def presences(rows: list[Sighting]) -> Iterator[Presence]:
@@ -107,9 +121,16 @@ def _presence(told: list[Sighting], until_us: int) -> Presence:
     begins = [row.start_us or row.time_us for row in told]
     urgent = max(told, key=lambda row: _URGENCY.get(row.severity, 0))
     return Presence(
-        first.thing, first.zone, min(begins), max(until_us, last.time_us) if until_us else 0, last.time_us, first.device,
-        first.category, urgent.severity, last.message,
-    )  # fmt: skip
+        thing=first.thing,
+        zone=first.zone,
+        from_us=min(begins),
+        until_us=max(until_us, last.time_us) if until_us else 0,
+        last_us=last.time_us,
+        device=first.device,
+        category=first.category,
+        severity=urgent.severity,
+        message=last.message,
+    )
 
 
 RULES = {SiteObserved: _observed, RoundChecked: _checked}

@@ -73,7 +73,7 @@ class Store:
                     remedy="Ask with the version that works on this folder, or stop it and ask again.",
                 )
         self._rules = _rules_by_type(views.values())
-        self._tables: dict[type[Row], Table] = {}
+        self._tables = {row: table for view in views.values() for row, table in view.tables.items()}
 
     def _connect(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_URI | (
@@ -361,11 +361,7 @@ class Store:
 
     def table(self, row_class: type[Row]) -> Table:
         """Where rows of this class are kept."""
-        found = self._tables.get(row_class)
-        if found is None:
-            found = next(view.tables[row_class] for view in self.views.values() if row_class in view.tables)
-            self._tables[row_class] = found
-        return found
+        return self._tables[row_class]
 
     def failures(self) -> list[tuple[str, bytes, str]]:
         """Facts a fold could not bear: view, fact id, error."""

@@ -54,6 +54,52 @@ def test_a_lock_is_whole_and_is_installed_without_resolving(lock, tmp_path):
     uv("pip", "check", "--python", python)
 
 
+OUTSIDE = """
+from pathlib import Path
+import asbuilt
+from asbuilt.plant import load
+from asbuilt.run.demo import plant_file
+
+
+assert "site-packages" in asbuilt.__file__, asbuilt.__file__
+plant = load(plant_file())
+assert plant.products["BX172"].drawing.startswith("<svg")
+with asbuilt.AsBuilt(memory=True, plant=plant) as app:
+    answer = app.client.get("/line/1")
+    assert answer.status_code == 200, (answer.status_code, answer.text[:500])
+"""
+
+
+@pytest.mark.slow
+def test_a_wheel_works_outside_of_the_checkout(tmp_path):
+    """What the package needs besides modules is in it: pages, templates, the demo's plant and its drawing."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, capture_output=True, cwd=ROOT)
+    (wheel,) = tmp_path.glob("*.whl")
+    python = tmp_path / "new" / "bin" / "python"
+    uv("venv", "-q", "--python", sys.executable, tmp_path / "new")
+    uv(
+        "pip",
+        "install",
+        "-q",
+        "--python",
+        python,
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        ROOT / "requirements.lock",
+        may_lack_index=True,
+    )
+    uv("pip", "install", "-q", "--python", python, "--no-deps", wheel)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for words in (
+        [python, "-c", OUTSIDE], [python.with_name("asbuilt"), "new", "adapter", "counter"], [python.with_name("asbuilt"), "new", "view", "pieces_of"],
+    ):  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "counter" / "tests" / "vectors" / "first" / "facts.jsonl").exists()
+
+
 # --------------------------------------------------------------------------- each peer missing
 
 OF_PEERS = ["tests/connect/test_mqtt.py", "tests/connect/test_site.py", "tests/connect/test_sparkplug_peers.py",

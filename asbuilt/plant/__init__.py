@@ -11,6 +11,7 @@ file to a `Plant`.
 
 from __future__ import annotations
 
+from asbuilt.plant.model import Plant, local_day
 from asbuilt.plant.reading import load, parse
 from asbuilt.plant.tables import (
     DAYS,
@@ -38,7 +39,6 @@ from asbuilt.plant.tables import (
     minutes,
     shift_minutes,
 )
-from asbuilt.plant.whole import Plant, local_day
 
 __all__ = [
     "DAYS",

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from asbuilt.errors import PlantError
 from asbuilt.plant.drawing import with_drawings
+from asbuilt.plant.model import Plant
 from asbuilt.plant.places import line_of
 from asbuilt.plant.references import problems_of
 from asbuilt.plant.tables import (
@@ -36,7 +37,6 @@ from asbuilt.plant.tables import (
     TimeModel,
     Zone,
 )
-from asbuilt.plant.whole import Plant
 
 
 def load(path: Path) -> Plant:

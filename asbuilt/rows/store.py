@@ -73,6 +73,7 @@ class Store:
                     remedy="Ask with the version that works on this folder, or stop it and ask again.",
                 )
         self._rules = _rules_by_type(views.values())
+        self._tables = {row: table for view in views.values() for row, table in view.tables.items()}
 
     def _connect(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_URI | (
@@ -320,9 +321,8 @@ class Store:
         # By key, as the table has it: of two rows of one key the rule's later one stays, always.
         new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
         keys = {table.row: table.key_at for table in derivation.into}
-        one = "?" if len(at) == 1 else f"({', '.join('?' * len(at))})"
         for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
-            marks = ", ".join([one] * len(subjects))
+            marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
             wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
             bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
             found = self._db.execute(
@@ -360,7 +360,7 @@ class Store:
 
     def table(self, row_class: type[Row]) -> Table:
         """Where rows of this class are kept."""
-        return next(view.tables[row_class] for view in self.views.values() if row_class in view.tables)
+        return self._tables[row_class]
 
     def failures(self) -> list[tuple[str, bytes, str]]:
         """Facts a fold could not bear: view, fact id, error."""

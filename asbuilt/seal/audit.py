@@ -15,7 +15,7 @@ from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.proof.keys import CHECKPOINT
 from asbuilt.proof.tiles import WIDTH, Tiles
 from asbuilt.record import Record
-from asbuilt.seal import lanes, reading
+from asbuilt.seal import corrected, lanes
 from asbuilt.seal.leaves import Leaves, Placed
 from asbuilt.seal.logfiles import LogFiles
 from asbuilt.seal.sealer import founding
@@ -173,7 +173,7 @@ class _Audit:
         for placed in found:
             assert placed.recorded is not None
             position = placed.recorded.position
-            units = reading.units_of(self._record, events.recall(placed.recorded.body))
+            units = corrected.units_of(self._record, events.recall(placed.recorded.body))
             numbered = {link.unit for link in placed.links}
             # What a correction corrects may have been recorded after it was sealed.
             if not numbered <= set(units):

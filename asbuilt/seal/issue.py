@@ -23,7 +23,7 @@ from asbuilt.proof.keys import STATEMENT
 from asbuilt.proof.statement import STATUS_PLACES, Statement
 from asbuilt.proof.tiles import Tiles
 from asbuilt.record import Random, Record
-from asbuilt.seal import reading
+from asbuilt.seal import corrected
 from asbuilt.seal.keyring import Keyring
 from asbuilt.seal.leaves import Leaves, Placed
 from asbuilt.seal.logfiles import LogFiles
@@ -143,7 +143,7 @@ class Issuer:
         last = self._store.block(self._said.size - 1)
         after = last.last_position if last else 0
         waiting = (events.recall(found.body) for found in self._record.about(unit, after, MAX_ENTRIES))
-        return sum(unit in reading.units_of(self._record, fact) for fact in waiting)
+        return sum(unit in corrected.units_of(self._record, fact) for fact in waiting)
 
     def _is_out(self, position: int) -> bool:
         """Whether a fact's block is in the log that was signed."""

@@ -11,7 +11,7 @@ from asbuilt.proof.block import Founding
 from asbuilt.proof.encoding import b64url
 from asbuilt.proof.lane import Lane
 from asbuilt.record import Record
-from asbuilt.seal import reading
+from asbuilt.seal import corrected
 
 _TYPES = {"run_in_passed": "run_recorded", "completed": "unit_completed", "shipped": "unit_shipped"}
 
@@ -31,7 +31,7 @@ def _is_counted(fact: AnyFact, road: Lane) -> str | None:
 def counted(record: Record, road: Lane, known_to: int) -> list[int]:
     """The positions of the facts that count: of each unit the earliest, where that lies in the period."""
     first: dict[str, tuple[float, int]] = {}
-    for position, fact in reading.of_type(record, _TYPES[road.counts], known_to):
+    for position, fact in corrected.of_type(record, _TYPES[road.counts], known_to):
         serial = _is_counted(fact, road)
         if serial is not None:
             at = (fact.event_time.timestamp(), position)

@@ -28,7 +28,7 @@ from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.proof.keys import CHECKPOINT, STATEMENT, Manifest
 from asbuilt.proof.leaf import Link
 from asbuilt.record import Clock, Random, Record
-from asbuilt.seal import lanes, reading
+from asbuilt.seal import corrected, lanes
 from asbuilt.seal.keyring import Keyring
 from asbuilt.seal.leaves import Leaves
 from asbuilt.seal.logfiles import LogFiles
@@ -150,7 +150,7 @@ class Sealer:
         for recorded in found:
             fact = events.recall(recorded.body)
             links = []
-            for unit in reading.units_of(self._record, fact):
+            for unit in corrected.units_of(self._record, fact):
                 head = self._heads.get(unit) or self.store.head(unit)
                 links.append(Link(unit, head.number + 1, head.leaf) if head else Link(unit, 1, b""))
             hashed = merkle.leaf_hash(leaf_.sealed(recorded.body, recorded.seed, links).leaf)
@@ -353,7 +353,7 @@ class Sealer:
         """Of the facts about a unit: how many are in closed blocks, how many wait; and the log's entries."""
         head = self.store.head(unit)
         waiting = (events.recall(found.body) for found in self._record.about(unit, self._after, 1000))
-        number = sum(unit in reading.units_of(self._record, fact) for fact in waiting)
+        number = sum(unit in corrected.units_of(self._record, fact) for fact in waiting)
         return head.number if head else 0, number, self._signed().size
 
     @property

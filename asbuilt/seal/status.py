@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asbuilt.events import DisclosureIssued, DisclosureRevoked
 from asbuilt.record import Record
-from asbuilt.seal import reading
+from asbuilt.seal import corrected
 
 _KINDS = ("disclosure_issued", "disclosure_revoked", "correction_made")
 
@@ -24,12 +24,12 @@ class Revocations:
             head = self._record.head()
             revoked = {
                 fact.disclosure
-                for _, fact in reading.of_type(self._record, "disclosure_revoked", head)
+                for _, fact in corrected.of_type(self._record, "disclosure_revoked", head)
                 if isinstance(fact, DisclosureRevoked)
             }
             self._places = frozenset(
                 fact.status_place
-                for _, fact in reading.of_type(self._record, "disclosure_issued", head)
+                for _, fact in corrected.of_type(self._record, "disclosure_issued", head)
                 if isinstance(fact, DisclosureIssued) and fact.disclosure in revoked and fact.status_place is not None
             )
             self._seen = seen

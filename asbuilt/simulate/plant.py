@@ -10,8 +10,8 @@ from itertools import count
 from asbuilt.events import Event, SourceConnected
 from asbuilt.plant import Line, Plant
 from asbuilt.simulate import sensors
-from asbuilt.simulate.after import After
 from asbuilt.simulate.alarms import Alarms
+from asbuilt.simulate.delivery import After
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR, ms, start_of_history
 from asbuilt.simulate.line import Flow

@@ -44,7 +44,7 @@ from asbuilt.plant import Plant
 from asbuilt.plant.calendar import shifts_of
 from asbuilt.simulate import SimulatedPlant
 from asbuilt.simulate import miniature as tiny
-from asbuilt.simulate.after import COMPLAINTS, After
+from asbuilt.simulate.delivery import COMPLAINTS, After
 from asbuilt.simulate.line import Unit
 from tests.simulate.conftest import Days
 

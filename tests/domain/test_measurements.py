@@ -55,7 +55,12 @@ def test_a_units_values_follow_corrections_also_to_another_unit():
 
 
 def test_a_gauge_knows_its_units():
-    facts = [told(1, 1, "10", gauge="G1"), told(2, 2, "20", gauge="G2"), told(3, 3, "30", gauge="G1", serial="2"), told(4, 4, "1")]
+    facts = [
+        told(1, 1, "10", gauge="G1"),
+        told(2, 2, "20", gauge="G2"),
+        told(3, 3, "30", gauge="G1", serial="2"),
+        told(4, 4, "1"),
+    ]
     with held(facts) as plant, plant.reader() as reader:
         assert sorted(measurements.by_gauge(reader, "G1")) == [
             ("unit:E/1", microseconds(START + MINUTE)),
@@ -67,7 +72,12 @@ def test_a_gauge_knows_its_units():
 
 
 def test_what_many_units_were_measured_with_is_told_in_order_of_time():
-    facts = [told(2, 5, "20"), told(1, 1, "10", upper="12"), told(3, 3, "30", serial="2"), told(4, 1, "9", characteristic="gap")]
+    facts = [
+        told(2, 5, "20"),
+        told(1, 1, "10", upper="12"),
+        told(3, 3, "30", serial="2"),
+        told(4, 1, "9", characteristic="gap"),
+    ]
     with held(facts) as plant, plant.reader() as reader:
         until = microseconds(START + 4 * MINUTE)
         assert measurements.of_characteristic(reader, "torque", ["unit:E/1", "unit:E/2"], until) == [

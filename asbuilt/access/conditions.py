@@ -72,6 +72,16 @@ def other_than(value: Value) -> Test:
     return Test("{} IS NOT ?", (value,))
 
 
+def filled() -> Test:
+    """Not empty: what partial indexes of names ask for."""
+    return Test("{} <> ''", ())
+
+
+def named(value: str) -> Test:
+    """This name, which is none if it is empty: equal, and what partial indexes of names ask for."""
+    return Test("{0} <> '' AND {0} = ?", (value,))
+
+
 def one_of(values: Iterable[Value]) -> Test:
     """One of these values; none of them means no row."""
     listed = tuple(values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -37,6 +37,7 @@ from asbuilt.record import Record, Recorded
 from asbuilt.rows import Table
 from asbuilt.rows.store import Store
 
+_IDS_AT_ONCE = 5_000
 R = TypeVar("R", bound=tuple[Any, ...])
 R2 = TypeVar("R2")
 ALL: Where = {}
@@ -108,7 +109,7 @@ class Reader:
         self._store = store
         self._record = record
         self._plant_at = plant_at
-        self._known: dict[dt.datetime, Known] = {}
+        self._known: dict[dt.datetime | None, Known] = {}
         self._plants = plants
         self._once: dict[Any, Any] = {}
 
@@ -273,9 +274,31 @@ class Reader:
 
     def known(self, known_at: dt.datetime) -> Known:
         """The facts as they were known at a moment."""
+        return self._known_at(known_at)
+
+    def current(self, subject: str) -> list[AnyFact]:
+        """Every fact about a subject as it reads today, corrections honoured, in order of id."""
+        return self._known_at(None).facts(subject)
+
+    def _known_at(self, known_at: dt.datetime | None) -> Known:
         if known_at not in self._known:
-            self._known[known_at] = Known(known_at, self.facts, self._found)
+            self._known[known_at] = Known(known_at, self.facts, self._found, self._corrected)
         return self._known[known_at]
+
+    def _corrected(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of some facts that were ever corrected, as this reader's state of the rows has it."""
+        if not ids or not self._has_corrections():
+            return set()
+        found: set[UUID] = set()
+        every = [fact_id.bytes for fact_id in ids]
+        for at in range(0, len(every), _IDS_AT_ONCE):
+            some = every[at : at + _IDS_AT_ONCE]
+            sql = f"SELECT DISTINCT target FROM correction WHERE target IN ({', '.join('?' * len(some))})"
+            found.update(UUID(bytes=target) for (target,) in self._rows.execute(sql, some))
+        return found
+
+    def _has_corrections(self) -> bool:
+        return self.once("corrections", lambda: bool(self._rows.execute("SELECT 1 FROM correction LIMIT 1").fetchall()))
 
     def _found(self, fact_id: UUID) -> tuple[Recorded, AnyFact] | None:
         found = self._record.get(fact_id)

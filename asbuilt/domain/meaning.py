@@ -141,6 +141,11 @@ def goes_on(before: Told, after: Told, reason: str = "") -> bool:
     return after[0] in _FOLLOWS.get(before[0], ())
 
 
+def comes_after(state: str) -> bool:
+    """Whether a state may go on with a stop that began in another one."""
+    return state in _LEAD or state == "Resetting"
+
+
 def changes_meaning(before: Told, after: Told) -> bool:
     """Whether what goes on reads otherwise than it was told: for another reason, or as part of a stop of other kind."""
     if not goes_on(before, after):

@@ -408,9 +408,8 @@ class Store:
         # By key, as the table has it: of two rows of one key the rule's later one stays, always.
         new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
         keys = {table.row: table.key_at for table in derivation.into}
-        one = "?" if len(at) == 1 else f"({', '.join('?' * len(at))})"
         for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
-            marks = ", ".join([one] * len(subjects))
+            marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
             wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
             bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
             found = self._db.execute(

@@ -18,8 +18,8 @@ from asbuilt.events import (
 )
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR, MINUTE
-from asbuilt.simulate.line import Unit
 from asbuilt.simulate.people import SHIPPING
+from asbuilt.simulate.roles import Unit
 from asbuilt.simulate.stock import plain, positions
 
 SERVICE = "SV-1"

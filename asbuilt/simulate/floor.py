@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
@@ -14,15 +14,16 @@ from asbuilt.plant import Line, Plant, Product, Station
 from asbuilt.simulate.engine import Know, known_about
 from asbuilt.simulate.journal import Journal
 from asbuilt.simulate.people import People
-
-if TYPE_CHECKING:
-    from asbuilt.simulate.alarms import Alarms
-    from asbuilt.simulate.delivery import After
-    from asbuilt.simulate.line import Flow, Unit
-    from asbuilt.simulate.office import Office
-    from asbuilt.simulate.scenario import Scenario
-    from asbuilt.simulate.stock import Stock
-    from asbuilt.simulate.watch import Watch
+from asbuilt.simulate.roles import (
+    AlarmsRole,
+    DeliveryRole,
+    FlowRole,
+    OfficeRole,
+    ScenarioRole,
+    StockRole,
+    Unit,
+    WatchRole,
+)
 
 OFFICE = "office"
 """The source of what people at desks say, if the plant file has it."""
@@ -34,14 +35,14 @@ class Floor:
     Chance is drawn per name, so that a change at one station does not shift what happens at another.
     """
 
-    stock: Stock
-    office: Office
-    alarms: Alarms
-    watch: Watch
-    flow: Flow
-    after: After
+    stock: StockRole
+    office: OfficeRole
+    alarms: AlarmsRole
+    watch: WatchRole
+    flow: FlowRole
+    after: DeliveryRole
 
-    def __init__(self, plant: Plant, line: Line, seed: int, start_ms: int, scenario: Scenario) -> None:
+    def __init__(self, plant: Plant, line: Line, seed: int, start_ms: int, scenario: ScenarioRole) -> None:
         if not line.station or line.flow != "serial":
             raise UsageError(
                 f"line {line.id} has no serial flow of stations", remedy="Simulate a line that has stations in order."

@@ -17,26 +17,13 @@ from asbuilt.plant import Station
 from asbuilt.simulate.equipment import Trouble, troubles_of
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import FOREVER, HOUR, MINUTE, spells
-from asbuilt.simulate.stock import Taken
+from asbuilt.simulate.roles import Going, Unit
 from asbuilt.simulate.work import Work
-
-Going = Generator[simpy.Event, Any, None]
 
 PATIENCE = MINUTE
 """A station that waits longer than this says so; shorter waits belong to its rhythm."""
 FILL = 0.45
 """The share of all buffer places that units in work may take up, besides the stations themselves."""
-
-
-class Unit:
-    """An engine on its way, and what was fitted to it where."""
-
-    __slots__ = ("fitted", "order", "serial")
-
-    def __init__(self, serial: str, order: str) -> None:
-        self.serial = serial
-        self.order = order
-        self.fitted: dict[str, Taken] = {}
 
 
 class Buffer:

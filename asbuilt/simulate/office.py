@@ -23,8 +23,8 @@ from asbuilt.plant import Station
 from asbuilt.plant.calendar import ShiftWindow
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR, MINUTE, ms, shifts_from
-from asbuilt.simulate.line import Unit
 from asbuilt.simulate.people import PLANNING, SHIPPING
+from asbuilt.simulate.roles import Unit
 
 ORDER_QUANTITY = 600
 FIRST_ORDER = 2416

@@ -7,27 +7,17 @@ falls silent, the leak rate drifts and one box of bearings makes engines vibrate
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import simpy
 
 from asbuilt.events import SourceConnected
 from asbuilt.simulate.equipment import AlarmText, Trouble
+from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import MINUTE
-
-if TYPE_CHECKING:
-    from asbuilt.simulate.floor import Floor
-    from asbuilt.simulate.line import Unit
+from asbuilt.simulate.roles import Outage, Unit
 
 SECOND = 1_000
-
-
-class Outage(NamedTuple):
-    """A source cannot deliver from `start` to `end`; it keeps its facts and sends them then."""
-
-    source: str
-    start: int
-    end: int
 
 
 class Scenario:

@@ -14,17 +14,10 @@ from asbuilt.plant import Part, Station
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR
 from asbuilt.simulate.people import STORES
+from asbuilt.simulate.roles import Taken
 
 SPLIT_FROM = 200
 """A lot for so many engines is divided in the store."""
-
-
-class Taken(NamedTuple):
-    """A part in the hand: what it is known by."""
-
-    serial: str | None
-    lot: str
-    container: str | None
 
 
 class _Box(NamedTuple):

@@ -18,7 +18,7 @@ from asbuilt.simulate.engine import VIBRATION_ALERT
 from asbuilt.simulate.equipment import AlarmText
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import HOUR, MINUTE
-from asbuilt.simulate.line import Unit
+from asbuilt.simulate.roles import Unit
 
 LEAK_TEST, BENCH, CRANK = "60", "70", "20"
 BEARINGS, BEARINGS_AT = "MBR", "Main bearings"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from decimal import Decimal
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -28,12 +28,9 @@ from asbuilt.simulate.engine import Defect, Program, Spread
 from asbuilt.simulate.equipment import Trouble
 from asbuilt.simulate.floor import Floor
 from asbuilt.simulate.hours import MINUTE
-from asbuilt.simulate.stock import Bin, Taken, plain, positions
+from asbuilt.simulate.roles import BinRole, Doing, PlaceRole, Taken, Unit
+from asbuilt.simulate.stock import plain, positions
 
-if TYPE_CHECKING:
-    from asbuilt.simulate.line import Place, Unit
-
-Doing = Generator[simpy.Event, Any, bool]
 Step = Callable[[], None]
 
 PER_STEP = 4
@@ -69,7 +66,7 @@ class Task(NamedTuple):
     gauged: tuple[Gauged, ...]
     defects: tuple[Defect, ...]
     program: Program | None
-    bins: tuple[Bin, ...]
+    bins: tuple[BinRole, ...]
 
 
 class Work:
@@ -104,7 +101,7 @@ class Work:
 
     # ----------------------------------------------------------------- one unit
 
-    def do(self, place: Place, unit: Unit) -> Doing:
+    def do(self, place: PlaceRole, unit: Unit) -> Doing:
         """Everything the station does to a unit. Returns False if that was the unit's end."""
         for number, task in enumerate(self.tasks, 1):
             if not (yield from self._operation(place, unit, task)):
@@ -117,7 +114,7 @@ class Work:
         """The unit leaves the station: its last operation here is completed."""
         self._completed(unit, self.tasks[-1], good=1)
 
-    def _operation(self, place: Place, unit: Unit, task: Task) -> Doing:
+    def _operation(self, place: PlaceRole, unit: Unit, task: Task) -> Doing:
         defect = self._chance_of_defect(task)
         attempt = 0
         while True:
@@ -149,7 +146,7 @@ class Work:
                 return defect
         return None
 
-    def _time(self, place: Place, task: Task, attempt: int) -> int:
+    def _time(self, place: PlaceRole, task: Task, attempt: int) -> int:
         random = self.random
         share = min(1.2, max(0.92, random.gauss(1, 0.03)))
         if random.random() < 0.04:
@@ -161,7 +158,7 @@ class Work:
         before, after = place.bay.flow.waiting_around(self.index)
         return self.floor.scenario.cycle_ms(self.station.id, int(time_ms), self.floor.now, before, after)
 
-    def _steps(self, place: Place, time_ms: int, steps: list[Step]) -> Generator[simpy.Event, Any, None]:
+    def _steps(self, place: PlaceRole, time_ms: int, steps: list[Step]) -> Generator[simpy.Event, Any, None]:
         """Spread the steps over the time, a few at once."""
         groups = [steps[at : at + PER_STEP] for at in range(0, len(steps), PER_STEP)]
         cuts = sorted(self.random.randrange(max(1, time_ms)) for _ in groups)
@@ -182,7 +179,7 @@ class Work:
             for position, quantity in positions(bin.part)
         ]
 
-    def _fit(self, unit: Unit, task: Task, bin: Bin, position: str, quantity: Decimal) -> None:
+    def _fit(self, unit: Unit, task: Task, bin: BinRole, position: str, quantity: Decimal) -> None:
         taken = bin.take(quantity)
         unit.fitted[position] = taken
         evidence = "time_window" if bin.part.tracking == "bulk" else "container" if taken.container else "scanned"
@@ -239,7 +236,7 @@ class Work:
     # ----------------------------------------------------------------- the bench
 
     def _run_in(
-        self, place: Place, unit: Unit, task: Task, time_ms: int, values: list[Value], failed: Defect | None
+        self, place: PlaceRole, unit: Unit, task: Task, time_ms: int, values: list[Value], failed: Defect | None
     ) -> Generator[simpy.Event, Any, int]:
         """Run the engine; a run that the cell aborts is begun anew. Returns the time that counts as the run."""
         run_ms = time_ms * 9 // 10
@@ -251,12 +248,14 @@ class Work:
         self._run_recorded(place, task, unit, "pass" if failed is None else "fail", tuple(_channels(values)))
         return run_ms + (time_ms - run_ms) // 2
 
-    def interrupted(self, place: Place, trouble: Trouble) -> None:
+    def interrupted(self, place: PlaceRole, trouble: Trouble) -> None:
         """The equipment stopped under the unit."""
         if trouble.state == "Aborted" and place.number in self._run_since and place.unit is not None:
             self._run_recorded(place, self.tasks[-1], place.unit, "aborted", ())
 
-    def _run_recorded(self, place: Place, task: Task, unit: Unit, verdict: str, channels: tuple[Channel, ...]) -> None:
+    def _run_recorded(
+        self, place: PlaceRole, task: Task, unit: Unit, verdict: str, channels: tuple[Channel, ...]
+    ) -> None:
         since = self._run_since.pop(place.number)
         program = task.program or Program("run-in", "1")
         self._say_plain(
@@ -267,7 +266,7 @@ class Work:
     # ----------------------------------------------------------------- failures
 
     def _mend(
-        self, place: Place, unit: Unit, task: Task, defect: Defect, attempt: int
+        self, place: PlaceRole, unit: Unit, task: Task, defect: Defect, attempt: int
     ) -> Generator[simpy.Event, Any, None]:
         if defect.remedy == "swap" or attempt > 1:
             case = self._raise_case(unit, defect, "minor")
@@ -278,7 +277,7 @@ class Work:
             self._swap(unit, task, defect)
         self._completed(unit, task, rework=1, reason=self.floor.reason(defect.reason))
 
-    def _scrap(self, place: Place, unit: Unit, task: Task, defect: Defect) -> Generator[simpy.Event, Any, None]:
+    def _scrap(self, place: PlaceRole, unit: Unit, task: Task, defect: Defect) -> Generator[simpy.Event, Any, None]:
         case = self._raise_case(unit, defect, "major")
         yield from place.wait(self.random.randrange(MINUTE, 3 * MINUTE))
         self._decide(case, unit, "scrap")

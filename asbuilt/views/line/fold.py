@@ -17,7 +17,6 @@ from asbuilt.events import (
     AlarmRaised,
     AlarmShelved,
     Counted,
-    Measured,
     OperationCompleted,
     OperationReported,
     OperationStarted,
@@ -32,7 +31,7 @@ from asbuilt.events import (
     unit_key,
 )
 
-VERSION = 3
+VERSION = 4
 
 LONG_STAY_US = 86_400_000_000
 """Stays longer than a day are marked, so that a look at any moment finds them without a scan."""
@@ -65,20 +64,6 @@ class Output(NamedTuple):
     good: int
     rejected: int
     for_review: int
-
-
-class Reading(NamedTuple):
-    """A measured value at a station, with the limits then in force (empty: none)."""
-
-    station: str
-    characteristic: str
-    time_us: int
-    fact: bytes
-    value: str
-    uom: str
-    lower: str
-    upper: str
-    item: str
 
 
 class Alarm(NamedTuple):
@@ -146,7 +131,6 @@ class Oddity(NamedTuple):
 ROWS = {
     Passage: ("item", "time_us", "fact"),
     Output: ("station", "time_us", "fact"),
-    Reading: ("station", "characteristic", "time_us", "fact"),
     Alarm: ("alarm", "place", "time_us", "fact"),
     Spell: ("alarm", "place", "from_us"),
     Stay: ("item", "from_us", "station", "phase"),
@@ -214,15 +198,6 @@ def _counted(fact: Counted, time_us: int) -> Iterator[Output]:
     yield Output(fact.station, time_us, fact.id.bytes, fact.good, fact.rejected, fact.for_review)
 
 
-def _measured(fact: Measured, time_us: int) -> Iterator[Reading]:
-    if fact.station is not None:
-        item = _item(fact) if fact.serial or fact.lot or fact.order else ""
-        yield Reading(
-            fact.station, fact.characteristic, time_us, fact.id.bytes,
-            fact.value, fact.uom, fact.lower or "", fact.upper or "", item,
-        )  # fmt: skip
-
-
 def _place_of(fact: AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmShelved) -> str:
     if fact.station is not None:
         return fact.station
@@ -258,7 +233,6 @@ RULES = {
     UnitShipped: _milestone("shipped"),
     UnitReturned: _milestone("returned"),
     Counted: _counted,
-    Measured: _measured,
     AlarmRaised: _raised,
     AlarmCleared: _alarm_step("cleared"),
     AlarmAcknowledged: _alarm_step("acknowledged"),

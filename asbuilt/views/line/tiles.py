@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
+from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.presence.questions import Silence
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import explained_at, reading
@@ -15,7 +16,7 @@ from asbuilt.plant import Characteristic, Station
 from asbuilt.views.line.answers import AlarmRow, Cycle, Indicator, Tile
 from asbuilt.views.line.cycles import counted_from, cycles
 from asbuilt.views.line.flow import Here
-from asbuilt.views.line.fold import LONG_STAY_US, Passage, Reading
+from asbuilt.views.line.fold import LONG_STAY_US, Passage
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 from asbuilt.views.line.output import passages
@@ -155,11 +156,7 @@ class Tiles:
     def _key(self, station: Station) -> Indicator | None:
         if station.key is None:
             return None
-        reading = self._look.reader.first(
-            Reading,
-            "station = ? AND characteristic = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC",
-            station.path, station.key, self._look.at_us,
-        )  # fmt: skip
+        reading = measurements.last(self._look.reader, station.path, station.key, self._look.at_us)
         if reading is None:
             return None
         known = self._look.plant.characteristic(self._look.line, station.key)

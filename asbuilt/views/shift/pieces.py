@@ -5,10 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import count, one_of, overlap, total
+from asbuilt.access.conditions import Test, Value, between, count, one_of, overlap, total
+from asbuilt.domain.presence.intervals import Interval, union
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.plant import Station as PlantStation
@@ -21,6 +23,41 @@ from asbuilt.views.shift.timeline import Station
 TELLERS = ("completed", "counted", "reported")
 """Who tells pieces, the one that is believed first: identified units, counters, people."""
 _COUNTS = ("good", "rejected", "for_review", "rework")
+
+
+TELLS_ON_H = 168
+"""Whoever told pieces of a station tells them for a week on: a counter that is read beside it tells the same pieces."""
+
+
+class Tellers:
+    """Who tells the pieces of a station at a moment: chosen over time, the same in every window.
+
+    Identified units from the first one on, until none came for a week; else counters, likewise; else people.
+    """
+
+    def __init__(self, station: Station) -> None:
+        first, last = station.start_us // HOUR_US - TELLS_ON_H, station.end_us // HOUR_US + 1
+        asked: dict[str, Value | Test] = {"station": station.path, "hour": between(first, last)}
+        kinds = station.reader.values(Pieces, "told", asked)
+        self._only = kinds[0] if len(kinds) == 1 else ""
+        self._spans: dict[str, list[Interval]] = {
+            told: union(
+                (hour, hour + TELLS_ON_H) for hour in station.reader.values(Pieces, "hour", {**asked, "told": told})
+            )
+            for told in kinds
+            if not self._only
+        }
+
+    def of(self, hour: int) -> str:
+        """Who tells the pieces of an hour."""
+        if self._only:
+            return self._only
+        found = (told for told in TELLERS if any(a <= hour < b for a, b in self._spans.get(told, ())))
+        return next(found, TELLERS[-1])
+
+    def edges(self) -> list[int]:
+        """The hours at which that may change, in order."""
+        return sorted({edge for spans in self._spans.values() for span in spans for edge in span})
 
 
 class Cycles:
@@ -82,10 +119,11 @@ class Cycles:
 
 
 class _Told(NamedTuple):
-    """Pieces of one group and plant file, as one way of telling has them."""
+    """Pieces of one group and plant file, as one way of telling has them; `teller` is who is believed then."""
 
     number: int
     plant: int
+    teller: str
     told: str
     kind: str
     order_no: str
@@ -94,7 +132,7 @@ class _Told(NamedTuple):
 
 
 def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:
-    """Add a station's pieces to the groups; where several tell, all are kept and the first of `TELLERS` counts."""
+    """Add a station's pieces to the groups; where several tell, all are kept and those of the teller count."""
     rows = list(_told(station, cycles, cut))
     cycles.know(row.order_no for row in rows)
     told_by: defaultdict[Key, defaultdict[str, list[_Told]]] = defaultdict(lambda: defaultdict(list))
@@ -109,14 +147,17 @@ def _told(station: Station, cycles: Cycles, cut: Sequence[Group]) -> Iterator[_T
     """What was told in each group: of whole hours from their sums, of the hours at the edges fact by fact."""
     until = min(station.end_us, station.now_us + 1)
     hours: list[tuple[int, int]] = []
-    of_range: list[tuple[int, int]] = []
+    of_range: list[tuple[int, int, str]] = []
     edges: list[tuple[int, int, int, int]] = []
+    tellers = Tellers(station)
+    changes = tellers.edges()
     for number, group in enumerate(cut):
         for plant, start, end in _by_plant(cycles, group.start_us, min(group.end_us, until)):
             first, last = -(-start // HOUR_US), end // HOUR_US
-            if first < last:
-                hours.append((first, last))
-                of_range.append((number, plant))
+            for low, high in pairwise([first, *(edge for edge in changes if first < edge < last), last]):
+                if low < high:
+                    hours.append((low, high))
+                    of_range.append((number, plant, tellers.of(low)))
             parts = [(start, first * HOUR_US), (last * HOUR_US, end)] if first <= last else [(start, end)]
             edges += [(a, b, number, plant) for a, b in parts if a < b]
     reader, where = station.reader, {"station": station.path}
@@ -124,8 +165,8 @@ def _told(station: Station, cycles: Cycles, cut: Sequence[Group]) -> Iterator[_T
     for at, told, kind, order, product, *counts in reader.totals_in(
         Pieces, hours, "hour", where, by=by, of=[total(name) for name in _COUNTS]
     ):
-        number, plant = of_range[at]
-        yield _Told(number, plant, told, kind, order, product, counts)
+        number, plant, teller = of_range[at]
+        yield _Told(number, plant, teller, told, kind, order, product, counts)
     edges.sort()
     starts = [a for a, _, _, _ in edges]
     for row in reader.rows_of(Made, "hour", sorted({a // HOUR_US for a in starts}), where) if edges else ():
@@ -133,7 +174,7 @@ def _told(station: Station, cycles: Cycles, cut: Sequence[Group]) -> Iterator[_T
         if row.told != "started" and at >= 0 and row.time_us < edges[at][1]:
             _, _, number, plant = edges[at]
             pieces = (row.good, row.rejected, row.for_review, row.rework)
-            yield _Told(number, plant, row.told, row.kind, row.order_no, row.product, pieces)
+            yield _Told(number, plant, tellers.of(row.hour), row.told, row.kind, row.order_no, row.product, pieces)
 
 
 def _by_plant(cycles: Cycles, start_us: int, end_us: int) -> Iterator[tuple[int, int, int]]:
@@ -151,10 +192,9 @@ def _add_pieces(sums: Sums, tellers: Mapping[str, Sequence[_Told]], cycles: Cycl
     told = {name: sum(sum(row.counts[:3]) for row in rows) for name, rows in tellers.items()}
     for name, pieces in told.items():
         sums.told[name] = sums.told.get(name, 0) + pieces
-    believed = next(name for name in TELLERS if name in told)
     # Rounded once for all pieces of one cycle: the parts of a window add up to it.
     by_cycle: defaultdict[tuple[int, float | None], list[int]] = defaultdict(lambda: [0, 0])
-    for row in tellers[believed]:
+    for row in (row for rows in tellers.values() for row in rows if row.told == row.teller):
         good, rejected, for_review, rework = row.counts
         sums.good += good
         sums.rejected += rejected

@@ -19,7 +19,7 @@ from asbuilt.views.shift.anomalies import made_in, produced_us
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look
-from asbuilt.views.shift.pieces import TELLERS
+from asbuilt.views.shift.pieces import Tellers
 from asbuilt.views.shift.rows import Handover, Note, OpenItem
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
 
@@ -195,9 +195,8 @@ def _made(look: Look) -> list[tuple[int, int]]:
         if not member.ends:
             continue
         told = made_in(look.station(member))
-        known = {row.told for row in told}
-        believed = next((name for name in TELLERS if name in known), "")
-        rows += [(row.time_us, row.good) for row in told if row.told == believed and row.good]
+        tellers = Tellers(look.station(member))
+        rows += [(row.time_us, row.good) for row in told if row.good and row.told == tellers.of(row.hour)]
     return sorted(rows)
 
 

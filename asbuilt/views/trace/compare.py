@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
 from asbuilt.access import Reader
+from asbuilt.domain.measurements import questions as measurements
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Comparison
@@ -106,8 +107,4 @@ def last_values(
     reader: Reader, units: Sequence[str], characteristic: str, at_us: int
 ) -> list[tuple[str, str, str, str]]:
     """The value measured last, with its limits; of several positions measured last, each."""
-    sql = (
-        "SELECT v.unit, v.value, v.lower, v.upper FROM json_each(?1) AS j CROSS JOIN unit_value AS v ON v.unit = j.value"
-        " WHERE v.characteristic = ?2 AND v.time_us <= ?3 ORDER BY v.unit, v.time_us, v.fact"
-    )
-    return reader.select(sql, listed(units), characteristic, at_us)
+    return measurements.of_characteristic(reader, characteristic, units, at_us)

@@ -6,6 +6,7 @@ import datetime as dt
 from urllib.parse import quote
 
 from asbuilt.access import Reader
+from asbuilt.domain.measurements import questions as measurements
 from asbuilt.errors import UsageError
 from asbuilt.identity import link
 from asbuilt.views.order import queries as orders
@@ -57,6 +58,8 @@ def things(reader: Reader, name: str) -> list[tuple[str, str]]:
     for kind, table, column in _NAMED:
         if reader.select(f"SELECT 1 FROM {table} WHERE {column} = ? AND {column} <> '' LIMIT 1", name):
             found.append((kind.replace("_", " "), f"{kind}:{name}"))
+    if measurements.is_gauge(reader, name):
+        found.append(("gauge", f"gauge:{name}"))
     return found
 
 
@@ -64,7 +67,7 @@ _NAMED = (
     ("container", "unit_link", "container"), ("container", "trace_opening", "container"),
     ("heat", "trace_receipt", "heat"), ("supplier_lot", "trace_receipt", "supplier_lot"),
     ("supplier", "trace_receipt", "supplier"), ("order", "unit_passage", "order_no"),
-    ("gauge", "unit_value", "gauge"), ("program", "unit_passage", "program"), ("person", "unit_passage", "by"),
+    ("program", "unit_passage", "program"), ("person", "unit_passage", "by"),
 )  # fmt: skip
 
 

@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 from asbuilt.access import Reader
 from asbuilt.access.known import Known
+from asbuilt.domain.measurements import questions as measurements
+from asbuilt.events import Measured, microseconds, unit_key
 from asbuilt.views.trace.fold import RULES, LotMove, Opening, Receipt
 from asbuilt.views.unit import rows as of_units
 from asbuilt.views.unit.fold import RULES as UNIT_RULES
-from asbuilt.views.unit.fold import Passage, Value
+from asbuilt.views.unit.fold import Passage
 from asbuilt.views.unit.rows import fold, listed
 
 SUPPLY = ("heat", "supplier_lot", "supplier")
@@ -108,7 +110,7 @@ class Now(of_units.Now, Rows):
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
-            return self._reader.select("SELECT unit, time_us FROM unit_value WHERE gauge = ?1 AND gauge <> ''", name)
+            return measurements.by_gauge(self._reader, name)
         where, *bindings = _touch(kind, name)
         return self._reader.select(f"SELECT unit, time_us FROM unit_passage WHERE {where}", *bindings)
 
@@ -167,9 +169,15 @@ class Then(of_units.Then, Rows):
         return [tuple(link) for link in self.links_of(column, names)]
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
-        if kind in ("gauge", "program"):
-            types = ("measured",) if kind == "gauge" else ("operation_started", "operation_completed")
-            subjects = [f"type:{name}.v1" for name in types]
+        if kind == "gauge":
+            facts = (fact for fact in self.known.facts("type:measured.v1") if isinstance(fact, Measured))
+            return [
+                (unit_key(fact.product, fact.serial), microseconds(fact.event_time))
+                for fact in facts
+                if fact.gauge == name and fact.serial is not None
+            ]
+        if kind == "program":
+            subjects = [f"type:{name}.v1" for name in ("operation_started", "operation_completed")]
         else:
             subjects = [f"{kind}:{name}"]
         found = fold(UNIT_RULES, (fact for subject in subjects for fact in self.known.facts(subject)))
@@ -182,8 +190,6 @@ class Then(of_units.Then, Rows):
 
 
 def _is_touched(row: Any, kind: str, name: str) -> bool:
-    if kind == "gauge":
-        return isinstance(row, Value) and row.gauge == name
     if not isinstance(row, Passage):
         return False
     if kind == "program":

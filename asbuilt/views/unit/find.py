@@ -10,7 +10,7 @@ from asbuilt.events import lot_key, unit_key
 
 _TABLES = {
     "unit": (("unit_status", "unit"), ("unit_link", "unit"), ("unit_link", "part"), ("unit_fitting", "unit"),
-             ("unit_value", "unit"), ("unit_run", "unit"), ("unit_case", "item"), ("unit_hold_step", "item")),
+             ("unit_run", "unit"), ("unit_case", "item"), ("unit_hold_step", "item")),
     "lot": (("trace_receipt", "lot"), ("trace_lot_move", "lot"), ("trace_opening", "lot"), ("unit_link", "lot"),
             ("unit_case", "item"), ("unit_hold_step", "item")),
 }  # fmt: skip

@@ -19,7 +19,6 @@ from asbuilt.events import (
     DispositionDecided,
     HoldPlaced,
     HoldReleased,
-    Measured,
     NonconformanceRaised,
     OperationCompleted,
     OperationReported,
@@ -37,7 +36,7 @@ from asbuilt.events import (
     unit_key,
 )
 
-VERSION = 1
+VERSION = 2
 
 FOREVER = 9_223_372_036_854_775_807
 EXACT = Context(prec=100)
@@ -147,25 +146,6 @@ class Status(NamedTuple):
     completed_us: int
 
 
-class Value(NamedTuple):
-    """A characteristic of a unit was measured, with the limits in force then (empty: none)."""
-
-    unit: str
-    time_us: int
-    fact: bytes
-    characteristic: str
-    position: str
-    value: str
-    uom: str
-    nominal: str
-    lower: str
-    upper: str
-    gauge: str
-    station: str
-    operation: str
-    by: str
-
-
 class Run(NamedTuple):
     """A test run of a unit; `curve` is the digest of its curve file, `channels` are JSON."""
 
@@ -218,7 +198,6 @@ ROWS = {
     Stray: ("unit", "time_us", "fact", "kind"),
     Passage: ("unit", "time_us", "rank", "fact"),
     Status: ("unit",),
-    Value: ("unit", "time_us", "fact"),
     Run: ("unit", "time_us", "fact"),
     Case: ("nonconformance", "time_us", "step", "fact"),
     HoldStep: ("item", "time_us", "step", "fact"),
@@ -235,7 +214,6 @@ INDEXES = {
               "program, program_revision, time_us WHERE program <> ''", "order_no WHERE order_no <> ''"],
     Status: ["state, since_us", "since_us", "order_no WHERE order_no <> ''", "completed_us WHERE completed_us > 0",
              "station WHERE state = 'in work'"],
-    Value: ["gauge, time_us WHERE gauge <> ''", "characteristic, time_us"],
     Case: ["item WHERE item <> ''", "time_us"],
     HoldStep: ["hold, time_us"],
 }  # fmt: skip
@@ -299,15 +277,6 @@ def _passage(what: str) -> Any:
 _TOLD = ("station", "operation", "order", "program", "program_revision", "reason", "revision")
 
 
-def _measured(fact: Measured, time_us: int) -> Iterator[Value]:
-    if fact.serial is not None:
-        yield Value(
-            unit_key(fact.product, fact.serial), time_us, fact.id.bytes, fact.characteristic, fact.position or "",
-            fact.value, fact.uom, fact.nominal or "", fact.lower or "", fact.upper or "", fact.gauge or "",
-            fact.station or "", fact.operation or "", fact.by or "",
-        )  # fmt: skip
-
-
 def _run(fact: RunRecorded, time_us: int) -> Iterator[Run]:
     yield Run(
         unit_key(fact.product, fact.serial), time_us, fact.id.bytes, microseconds(fact.start_time), fact.station,
@@ -363,7 +332,6 @@ RULES = {
     UnitShipped: _passage("shipped"),
     UnitFitted: _passage("fitted"),
     UnitReturned: _passage("returned"),
-    Measured: _measured,
     RunRecorded: _run,
     NonconformanceRaised: _raised,
     DispositionDecided: _decided,

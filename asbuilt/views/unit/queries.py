@@ -31,7 +31,7 @@ from asbuilt.views.unit.answers import (
 )
 from asbuilt.views.unit.build import time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import Passage, Run, Status, Value
+from asbuilt.views.unit.fold import Passage, Run, Status
 from asbuilt.views.unit.rows import Rows, rows_for
 
 MAX_ROWS = 100_000
@@ -161,7 +161,7 @@ def measurements(
     """Every measurement of a unit against the limits in force at its time."""
     unit = find.unit(reader, serial, product)
     at_us = microseconds(reader.instant(at))
-    values = [row for row in rows_for(reader, known_at).of_unit(Value, unit) if row.time_us <= at_us]
+    values = [row for row in rows_for(reader, known_at).values(unit) if row.time_us <= at_us]
     return list(life.measurements(reader.plant(at), product_of(unit), values))
 
 

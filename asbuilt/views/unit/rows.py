@@ -13,6 +13,8 @@ import msgspec
 
 from asbuilt.access import Reader
 from asbuilt.access.known import Known
+from asbuilt.domain.measurements import questions as measurements
+from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.events import microseconds
 from asbuilt.views.unit.fold import (
     RULES,
@@ -24,12 +26,11 @@ from asbuilt.views.unit.fold import (
     Run,
     Status,
     Stray,
-    Value,
     links,
     status,
 )
 
-R = TypeVar("R", Fitting, Passage, Value, Run)
+R = TypeVar("R", Fitting, Passage, Run)
 COLUMNS = ("part", "lot", "container")
 
 
@@ -38,6 +39,10 @@ class Rows(Protocol):
 
     def of_unit(self, row: type[R], unit: str) -> list[R]:
         """A unit's rows of a class in order of time."""
+        ...
+
+    def values(self, unit: str) -> list[ItemValue]:
+        """What was measured on a unit, in order of time."""
         ...
 
     def links_in(self, units: Sequence[str]) -> list[Link]:
@@ -92,6 +97,9 @@ class Now(Rows):
     def of_unit(self, row: type[R], unit: str) -> list[R]:
         # Rows begin with unit, time and what puts those of one instant in order: tuples sort as they should.
         return sorted(self._reader.rows(row, "unit = ?", unit))
+
+    def values(self, unit: str) -> list[ItemValue]:
+        return measurements.of_item(self._reader.current(unit), unit)
 
     def links_in(self, units: Sequence[str]) -> list[Link]:
         if len(units) == 1:
@@ -153,6 +161,9 @@ class Then(Rows):
 
     def of_unit(self, row: type[R], unit: str) -> list[R]:
         return sorted(found for found in self._rows(unit) if isinstance(found, row))
+
+    def values(self, unit: str) -> list[ItemValue]:
+        return measurements.of_item(self.known.facts(unit), unit)
 
     def links_in(self, units: Sequence[str]) -> list[Link]:
         return [link for unit in units for link in self._derived(unit) if isinstance(link, Link)]

@@ -34,8 +34,7 @@ def record_of(facts):
 
 def numbered(count):
     return [
-        StateChanged(id=UUID(int=n), event_time=T0, source="g", station="p", state="Idle")
-        for n in range(1, count + 1)
+        StateChanged(id=UUID(int=n), event_time=T0, source="g", station="p", state="Idle") for n in range(1, count + 1)
     ]
 
 

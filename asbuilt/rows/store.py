@@ -150,7 +150,7 @@ class Store:
         Only of a store that is read: one that folds has made their tables anew when it was opened, and they catch up.
         """
         with _errors(self._location):
-            found = self._db.execute("SELECT view, version, form FROM folded").fetchall()
+            found: list[Any] = self._db.execute("SELECT view, version, form FROM folded").fetchall()
         known = {name: (version, form) for name, version, form in found}
         return frozenset(
             view.name for view in self.views.values() if known.get(view.name) != (view.version, _form(view))
@@ -159,7 +159,7 @@ class Store:
     def position(self, view: str | None = None) -> int:
         """Up to which position a view has been folded; without its name, the view that is furthest."""
         with _errors(self._location):
-            found = self._db.execute("SELECT position FROM folded WHERE view = ?", (view or _CORE_NAME,)).fetchall()
+            found: list[Any] = self._db.execute("SELECT position FROM folded WHERE view = ?", (view or _CORE_NAME,)).fetchall()
         return int(found[0][0]) if found else 0
 
     def furthest(self, db: apsw.Connection) -> int:
@@ -169,7 +169,7 @@ class Store:
     def positions(self, db: apsw.Connection | None = None) -> dict[str, int]:
         """Where each view stands; one whose tables are of another version stands at 0. `db` is what a reader sees."""
         with _errors(self._location):
-            found = (db or self._db).execute("SELECT view, version, form, position FROM folded").fetchall()
+            found: list[Any] = (db or self._db).execute("SELECT view, version, form, position FROM folded").fetchall()
         known = {name: (version, form, position) for name, version, form, position in found}
         standing = {}
         for view in self.views.values():
@@ -194,7 +194,7 @@ class Store:
     def last_facts(self) -> dict[int, bytes]:
         """Position → id of the fact that stands there, wherever a view stands: that the rows belong to this record."""
         with _errors(self._location):
-            found = self._db.execute("SELECT DISTINCT position, fact FROM folded WHERE position > 0").fetchall()
+            found: list[Any] = self._db.execute("SELECT DISTINCT position, fact FROM folded WHERE position > 0").fetchall()
         return {position: bytes(fact) for position, fact in found}
 
     # ----------------------------------------------------------------- folding
@@ -412,7 +412,7 @@ class Store:
             marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
             wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
             bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
-            found = self._db.execute(
+            found: list[Any] = self._db.execute(
                 f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
             )
             for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]

@@ -159,7 +159,9 @@ class Store:
     def position(self, view: str | None = None) -> int:
         """Up to which position a view has been folded; without its name, the view that is furthest."""
         with _errors(self._location):
-            found: list[Any] = self._db.execute("SELECT position FROM folded WHERE view = ?", (view or _CORE_NAME,)).fetchall()
+            found: list[Any] = self._db.execute(
+                "SELECT position FROM folded WHERE view = ?", (view or _CORE_NAME,)
+            ).fetchall()
         return int(found[0][0]) if found else 0
 
     def furthest(self, db: apsw.Connection) -> int:
@@ -194,7 +196,9 @@ class Store:
     def last_facts(self) -> dict[int, bytes]:
         """Position → id of the fact that stands there, wherever a view stands: that the rows belong to this record."""
         with _errors(self._location):
-            found: list[Any] = self._db.execute("SELECT DISTINCT position, fact FROM folded WHERE position > 0").fetchall()
+            found: list[Any] = self._db.execute(
+                "SELECT DISTINCT position, fact FROM folded WHERE position > 0"
+            ).fetchall()
         return {position: bytes(fact) for position, fact in found}
 
     # ----------------------------------------------------------------- folding

@@ -416,7 +416,7 @@ class Store:
             marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
             wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
             bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
-            found: list[Any] = self._db.execute(
+            found = self._db.execute(
                 f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
             )
             for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]

@@ -19,9 +19,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,30 +28,24 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
-from asbuilt.folder.sqlite_file import put_rows
-from asbuilt.rows import Derivation, Row, Rule, Table, View
+from asbuilt.rows import Row, Rule, Table, View, corrections
+from asbuilt.rows.corrections import Corrections
+from asbuilt.rows.writing import Batch, Changed, Writer, create, form
 
 APPLICATION_ID = 0x61736276  # "asbv"
 _CORE = """
 CREATE TABLE IF NOT EXISTS folded(
     view TEXT PRIMARY KEY, version INTEGER NOT NULL, form TEXT NOT NULL, position INTEGER NOT NULL, fact BLOB NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS correction(
-    target BLOB NOT NULL, declared_us INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(target, declared_us, fact)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS correction_fact ON correction(fact);
 CREATE TABLE IF NOT EXISTS fold_failure(
     view TEXT NOT NULL, fact BLOB NOT NULL, error TEXT NOT NULL, PRIMARY KEY(view, fact)
 ) STRICT, WITHOUT ROWID;
 """
 _CORE_NAME, _CORE_VERSION = "(corrections)", 3
 _CORE_TABLES = frozenset({"folded", "correction", "fold_failure"})
-SUBJECTS_AT_ONCE = 200
 
 Lookup = Callable[[UUID], AnyFact | None]
 _Rules = dict[type, tuple[tuple[View, Rule], ...]]
-Changed = dict[str, set[Any]]
-"""Table name → first key columns of the rows that changed."""
 
 
 class Store:
@@ -83,7 +74,8 @@ class Store:
                     where=self._location,
                     remedy="Ask with the version that works on this folder, or stop it and ask again.",
                 )
-            self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
+            self._corrections = Corrections(self._db)
+            self._writer = Writer(self._db)
 
     def _connect(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_URI | (
@@ -104,7 +96,7 @@ class Store:
             self._db.pragma("application_id", APPLICATION_ID)
             if self._is_of_another_core():
                 self._drop_all_but(())
-            self._db.execute(_CORE)
+            self._db.execute(_CORE + corrections.CREATE)
             self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, '', 0, x'')", (_CORE_NAME, _CORE_VERSION))
             self._make_anew(self.outdated())
 
@@ -124,8 +116,8 @@ class Store:
         for name in sorted(names):
             view = self.views[name]
             for table in view.tables.values():
-                self._db.execute(_create(table))
-            self._db.execute("INSERT INTO folded VALUES (?, ?, ?, 0, x'')", (name, view.version, _form(view)))
+                self._db.execute(create(table))
+            self._db.execute("INSERT INTO folded VALUES (?, ?, ?, 0, x'')", (name, view.version, form(view)))
 
     def _is_of_another_core(self) -> bool:
         """Whether what all views share was kept by another version in another form; an empty file is of none."""
@@ -151,9 +143,9 @@ class Store:
         """
         with _errors(self._location):
             found: list[Any] = self._db.execute("SELECT view, version, form FROM folded").fetchall()
-        known = {name: (version, form) for name, version, form in found}
+        known = {name: (version, built) for name, version, built in found}
         return frozenset(
-            view.name for view in self.views.values() if known.get(view.name) != (view.version, _form(view))
+            view.name for view in self.views.values() if known.get(view.name) != (view.version, form(view))
         )
 
     def position(self, view: str | None = None) -> int:
@@ -172,11 +164,11 @@ class Store:
         """Where each view stands; one whose tables are of another version stands at 0. `db` is what a reader sees."""
         with _errors(self._location):
             found: list[Any] = (db or self._db).execute("SELECT view, version, form, position FROM folded").fetchall()
-        known = {name: (version, form, position) for name, version, form, position in found}
+        known = {name: (version, built, position) for name, version, built, position in found}
         standing = {}
         for view in self.views.values():
-            version, form, position = known.get(view.name, (0, "", 0))
-            standing[view.name] = position if (version, form) == (view.version, _form(view)) else 0
+            version, built, position = known.get(view.name, (0, "", 0))
+            standing[view.name] = position if (version, built) == (view.version, form(view)) else 0
         return standing
 
     def behind(self, head: int) -> dict[str, int]:
@@ -226,17 +218,17 @@ class Store:
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                self._corrected = {row[0] for row in self._db.execute("SELECT DISTINCT target FROM correction")}
+                self._corrections.read()
                 raise
         return changed
 
     def _fold_in_transaction(
         self, views: Sequence[View], facts: Sequence[tuple[int, AnyFact]], lookup: Lookup
     ) -> Changed:
-        batch = _Batch()
-        to_settle = self._register_corrections(facts)
-        by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrected else {}
-        corrected, rules, puts = self._corrected, self._rules_of(views), batch.puts
+        batch = Batch()
+        to_settle = self._corrections.register(facts)
+        by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrections.targets else {}
+        corrected, rules, puts = self._corrections.targets, self._rules_of(views), batch.puts
         timed = [(fact, events.microseconds(fact.event_time)) for _, fact in facts]
         for fact, time_us in timed:
             if corrected and fact.id.bytes in corrected:
@@ -256,7 +248,7 @@ class Store:
             if view.tally is not None:
                 for row in view.tally(timed):
                     batch.tallies[type(row)].append(row)
-        return self._write(views, batch)
+        return self._writer.write(views, batch)
 
     def _rules_of(self, views: Sequence[View]) -> _Rules:
         names = tuple(view.name for view in views)
@@ -278,64 +270,12 @@ class Store:
 
     # ----------------------------------------------------------------- corrections
 
-    def _register_corrections(self, facts: Sequence[tuple[int, AnyFact]]) -> set[UUID]:
-        """Note the corrections of this batch; returns the facts whose reading may have changed."""
-        touched: set[UUID] = set()
-        made = [fact for _, fact in facts if isinstance(fact, CorrectionMade)]
-        for fact in made:
-            self._db.execute(
-                "INSERT OR IGNORE INTO correction VALUES (?, ?, ?)",
-                (fact.corrects.bytes, events.microseconds(fact.event_time), fact.id.bytes),
-            )
-            self._corrected.add(fact.corrects.bytes)
-        walked: set[bytes] = set()
-        for fact in made:
-            # A correction of a correction changes the reading of whatever that one corrected.
-            target = fact.corrects.bytes
-            while target not in walked:
-                walked.add(target)
-                above = self._db.execute("SELECT target FROM correction WHERE fact = ?", (target,)).fetchone()
-                if above is None:
-                    touched.add(UUID(bytes=target))
-                else:
-                    target = above[0]
-        return touched
-
-    def _corrections_of(self, target: bytes) -> list[tuple[int, bytes]]:
-        found: list[Any] = self._db.execute(
-            "SELECT declared_us, fact FROM correction WHERE target = ?", (target,)
-        ).fetchall()
-        return found
-
-    def _deciding(self, target: bytes) -> bytes | None:
-        """The correction that says how a fact reads: the last declared one that is not void.
-
-        A correction is void if a later declared one, itself not void, corrects it. So the last
-        declared of all is valid, and going back from it each valid one makes its target void.
-        """
-        found: list[tuple[int, bytes, bytes]] = []
-        known, waiting = {target}, [target]
-        while waiting:
-            corrected = waiting.pop()
-            for declared_us, fact in self._corrections_of(corrected):
-                found.append((declared_us, fact, corrected))
-                if fact not in known:
-                    known.add(fact)
-                    waiting.append(fact)
-        void: set[bytes] = set()
-        for _, fact, corrected in sorted(found, reverse=True):
-            if fact not in void:
-                if corrected == target:
-                    return fact
-                void.add(corrected)
-        return None
-
-    def _settle(self, original: AnyFact, rules: _Rules, batch: _Batch, find: Lookup) -> None:
+    def _settle(self, original: AnyFact, rules: _Rules, batch: Batch, find: Lookup) -> None:
         """Take back the rows of every reading of a fact, then give the rows of the one that holds."""
         readings: list[AnyFact] = [original]
         effective: AnyFact | None = original
-        deciding = self._deciding(original.id.bytes)
-        for _, correction_id in self._corrections_of(original.id.bytes):
+        deciding = self._corrections.deciding(original.id.bytes)
+        for _, correction_id in self._corrections.of(original.id.bytes):
             correction = find(UUID(bytes=correction_id))
             assert isinstance(correction, CorrectionMade), "the record lost a correction that the views know"
             if correction.replacement is not None:
@@ -360,77 +300,13 @@ class Store:
 
     def effective(self, fact: AnyFact, lookup: Lookup) -> AnyFact | None:
         """How a fact reads today: itself, its replacement, or None if it did not happen."""
-        if fact.id.bytes not in self._corrected:
+        if fact.id.bytes not in self._corrections.targets:
             return fact
-        deciding = self._deciding(fact.id.bytes)
+        deciding = self._corrections.deciding(fact.id.bytes)
         if deciding is None:
             return fact
         correction = lookup(UUID(bytes=deciding))
         return correction.replacement if isinstance(correction, CorrectionMade) else None
-
-    # ----------------------------------------------------------------- writing
-
-    def _write(self, views: Sequence[View], batch: _Batch) -> Changed:
-        changed: defaultdict[str, set[Any]] = defaultdict(set)
-        for view in views:
-            for row_class, table in view.tables.items():
-                deletes, puts = batch.deletes.get(row_class, ()), batch.puts.get(row_class, ())
-                if deletes:
-                    self._delete(table, deletes)
-                if puts:
-                    put_rows(self._db, _put(table), puts)
-                first = table.key_at[0]
-                if deletes or puts:
-                    changed[table.name].update(row[first] for row in (*deletes, *puts))
-                tallies = batch.tallies.get(row_class)
-                if tallies:
-                    self._merge(table, tallies)
-                    changed[table.name].update(row[first] for row in tallies)
-            for derivation in view.derivations:
-                self._derive(derivation, batch, changed)
-        return dict(changed)
-
-    def _delete(self, table: Table, rows: Sequence[Row]) -> None:
-        where = " AND ".join(f"{name} IS ?" for name in table.key)
-        keys = ([row[at] for at in table.key_at] for row in rows)
-        self._db.executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
-
-    def _merge(self, table: Table, rows: Sequence[Row]) -> None:
-        updates = ", ".join(
-            f"{name} = {name} + excluded.{name}" if how == "sum" else f"{name} = {how}({name}, excluded.{name})"
-            for name, how in table.merge.items()
-        )
-        put_rows(self._db, f"INSERT INTO {table.name} VALUES", rows, f"ON CONFLICT DO UPDATE SET {updates}")
-
-    def _derive(self, derivation: Derivation, batch: _Batch, changed: defaultdict[str, set[Any]]) -> None:
-        """Derive anew whatever follows from the rows of the subjects this batch touched."""
-        of, by = derivation.of, ", ".join(derivation.by)
-        at = [of.row._fields.index(name) for name in derivation.by]  # type: ignore[attr-defined]
-        subject = itemgetter(*at)
-        touched = {subject(row) for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
-        old: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
-        # By key, as the table has it: of two rows of one key the rule's later one stays, always.
-        new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
-        keys = {table.row: table.key_at for table in derivation.into}
-        for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
-            marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
-            wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
-            bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
-            found = self._db.execute(
-                f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
-            )
-            for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]
-                for row in derivation.rule(list(rows)):
-                    new[type(row)][tuple(row[n] for n in keys[type(row)])] = row
-            for table in derivation.into:
-                old[table.row].update(self._db.execute(f"SELECT * FROM {table.name} WHERE {wanted_by}", bound))
-        for table in derivation.into:
-            wanted = set(new[table.row].values())
-            gone, come = sorted(old[table.row] - wanted), sorted(wanted - old[table.row])
-            self._delete(table, gone)
-            put_rows(self._db, _put(table), come)
-            if gone or come:
-                changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
 
     # ----------------------------------------------------------------- reading
 
@@ -482,15 +358,6 @@ class Store:
         self._db.close()
 
 
-class _Batch:
-    """What one batch of facts writes."""
-
-    def __init__(self) -> None:
-        self.puts: defaultdict[type[Row], list[Row]] = defaultdict(list)
-        self.deletes: defaultdict[type[Row], list[Row]] = defaultdict(list)
-        self.tallies: defaultdict[type[Row], list[Row]] = defaultdict(list)
-
-
 def _rules_by_type(views: Iterable[View]) -> _Rules:
     rules: defaultdict[type, list[tuple[View, Rule]]] = defaultdict(list)
     for view in views:
@@ -512,35 +379,6 @@ def _refuse_foreign(path: Path) -> None:
             where=str(path),
             remedy="Move it away; the views are then folded anew.",
         )
-
-
-def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for at in range(0, len(items), size):
-        yield items[at : at + size]
-
-
-def _create(table: Table) -> str:
-    columns = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in table.columns)
-    sql = f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
-    for number, index in enumerate(table.indexes, 1):
-        names, _, where = index.partition(" WHERE ")
-        sql += f"CREATE INDEX {table.name}_{number} ON {table.name}({names})"
-        sql += f" WHERE {where};" if where else ";"
-    return sql
-
-
-@lru_cache(maxsize=1024)
-def _form_of(tables: tuple[str, ...]) -> str:
-    return hashlib.sha256("\n".join(tables).encode()).hexdigest()[:16]
-
-
-def _form(view: View) -> str:
-    """A short name of how a view's tables are built: other columns or indexes make it outdated, whatever VERSION says."""
-    return _form_of(tuple(_create(table) for table in view.tables.values()))
-
-
-def _put(table: Table) -> str:
-    return f"INSERT OR REPLACE INTO {table.name} VALUES"
 
 
 @contextmanager

@@ -317,7 +317,7 @@ def test_a_strict_store_keeps_nothing_of_a_batch_that_fails():
         store.fold([(1, counted), (2, ORIGINAL), (3, correction(2, 1, 0))], {}.get)
     assert store.position() == 0
     assert store.digest() == before
-    assert not store._corrected
+    assert not store._corrections.targets
     store.close()
 
 

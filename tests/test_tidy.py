@@ -428,7 +428,6 @@ SQL_STILL: frozenset[str] = frozenset(
         "asbuilt/views/line/flow.py",
         "asbuilt/views/line/look.py",
         "asbuilt/views/line/output.py",
-        "asbuilt/views/line/queries.py",
         "asbuilt/views/line/tiles.py",
         "asbuilt/views/order/queries.py",
         "asbuilt/views/shift/page.py",

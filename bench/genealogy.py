@@ -19,7 +19,7 @@ from asbuilt import events, views
 from asbuilt.access import Reader
 from asbuilt.app import AsBuilt
 from asbuilt.cli.shared import collect_less
-from asbuilt.domain.genealogy.fold import FOREVER, Fitting, Link, Named
+from asbuilt.domain.genealogy.rows import FOREVER, Fitting, Link, Named
 from asbuilt.domain.passages.fold import Passage, Status
 from asbuilt.folder.sqlite_file import put_rows
 from asbuilt.plant import parse

@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, at_most, filled, least, most, named
 from asbuilt.access.known import Known
-from asbuilt.domain.genealogy.fold import RULES, Fitting, Link, LotMove, Named, Opening, Receipt, Stray, links
+from asbuilt.domain.genealogy.fold import RULES, links
+from asbuilt.domain.genealogy.rows import Fitting, Link, LotMove, Named, Opening, Receipt, Stray
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages import fold as passages

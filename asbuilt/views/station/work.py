@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.fold import EXACT
+from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.errors import UsageError
 from asbuilt.plant import Characteristic, Line, Operation, Part, Plant, Product, Station
 from asbuilt.views.unit import queries as units

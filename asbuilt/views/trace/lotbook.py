@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.fold import EXACT
+from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import LotRow
 from asbuilt.views.unit.build import standing, time_at

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from asbuilt.domain.genealogy.fold import Receipt
+from asbuilt.domain.genealogy.rows import Receipt
 from asbuilt.views.unit.rows import Rows
 
 START = -(2**62)

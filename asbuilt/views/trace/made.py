@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.fold import FOREVER, INSTALLED, Fitting, Link, Receipt
+from asbuilt.domain.genealogy.rows import FOREVER, INSTALLED, Fitting, Link, Receipt
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Origin
 from asbuilt.views.trace.lots import START, Lots

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from asbuilt.domain.genealogy.fold import FOREVER, Link
+from asbuilt.domain.genealogy.rows import FOREVER, Link
 from asbuilt.domain.meaning import named_in
 from asbuilt.views.trace.lots import START, Lots, Taint
 from asbuilt.views.unit.rows import Rows

@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.fold import EXACT, INSTALLED, Fitting, Link
+from asbuilt.domain.genealogy.rows import EXACT, INSTALLED, Fitting, Link
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import Anomaly, AsBuilt, Component, Standing

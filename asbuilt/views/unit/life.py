@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from asbuilt.domain.genealogy.fold import EXACT
+from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages.fold import Passage
 from asbuilt.plant import Plant

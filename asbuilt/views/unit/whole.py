@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.fold import EXACT, Link
+from asbuilt.domain.genealogy.rows import EXACT, Link
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages.fold import Passage
 from asbuilt.events import microseconds

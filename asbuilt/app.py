@@ -30,8 +30,8 @@ from asbuilt.exchange import curves
 from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant, parse
 from asbuilt.record import Clock, Record, memory, sqlite
+from asbuilt.rows import Changed
 from asbuilt.rows.store import Store
-from asbuilt.rows.writing import Changed
 
 if TYPE_CHECKING:
     from asbuilt.seal.sealer import Sealer

@@ -27,8 +27,8 @@ from asbuilt.adapters import Rejection, Result, Taken
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, MessageRejected
 from asbuilt.record import Clock, Entry, Outcome, Receipt, Record
+from asbuilt.rows import Changed
 from asbuilt.rows.store import Store
-from asbuilt.rows.writing import Changed
 
 MAX_WAITING_FACTS = 200_000
 """So many facts may wait for the disk; then senders are told to come again."""

@@ -28,9 +28,9 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
-from asbuilt.rows import Row, Rule, Table, View, corrections
+from asbuilt.rows import Changed, Row, Rule, Table, View, corrections
 from asbuilt.rows.corrections import Corrections
-from asbuilt.rows.writing import Batch, Changed, Writer, create, form
+from asbuilt.rows.writing import Batch, Writer, create, form
 
 APPLICATION_ID = 0x61736276  # "asbv"
 _CORE = """

@@ -13,12 +13,9 @@ from typing import Any
 import apsw
 
 from asbuilt.folder.sqlite_file import put_rows
-from asbuilt.rows import Derivation, Row, Table, View
+from asbuilt.rows import Changed, Derivation, Row, Table, View
 
 SUBJECTS_AT_ONCE = 200
-
-Changed = dict[str, set[Any]]
-"""Table name → first key columns of the rows that changed."""
 
 
 class Batch:

@@ -252,7 +252,7 @@ class Reader:
 
     def _known_at(self, known_at: dt.datetime | None) -> Known:
         if known_at not in self._known:
-            self._known[known_at] = Known(known_at, self.facts, self._found, self._corrected)
+            self._known[known_at] = Known(known_at, self.facts, self._found, self._corrected, self._position_at)
         return self._known[known_at]
 
     def _corrected(self, ids: Collection[UUID]) -> set[UUID]:
@@ -266,6 +266,17 @@ class Reader:
             sql = f"SELECT DISTINCT target FROM correction WHERE target IN ({', '.join('?' * len(some))})"
             found.update(UUID(bytes=target) for (target,) in self._rows.execute(sql, some))
         return found
+
+    def _position_at(self, until_us: int) -> int:
+        """Up to which position facts had been recorded at a moment."""
+        first, last = 0, self._record.head()
+        while first < last:
+            middle = (first + last + 1) // 2
+            if self._record.read(middle - 1, 1)[0].record_time_us <= until_us:
+                first = middle
+            else:
+                last = middle - 1
+        return first
 
     def _has_corrections(self) -> bool:
         return self.once("corrections", lambda: bool(self._rows.execute("SELECT 1 FROM correction LIMIT 1").fetchall()))

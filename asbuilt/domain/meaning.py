@@ -42,6 +42,15 @@ def item_of(fact: Any) -> str:
     return ""
 
 
+def named_in(key: str) -> tuple[str, str]:
+    """Product and name in the key of a unit or lot; of a key of another kind nothing and its name."""
+    kind, _, rest = key.partition(":")
+    if kind not in ("unit", "lot"):
+        return "", rest
+    product, _, name = rest.partition("/")
+    return product.replace("%2F", "/").replace("%25", "%"), name
+
+
 # --------------------------------------------------------------------------- pieces
 
 

@@ -422,8 +422,6 @@ SQL = re.compile(
 )
 SQL_STILL: frozenset[str] = frozenset(
     (
-        "asbuilt/views/alarm/queries.py",
-        "asbuilt/views/line/alarms.py",
         "asbuilt/views/line/cycles.py",
         "asbuilt/views/line/flow.py",
         "asbuilt/views/line/look.py",
@@ -661,7 +659,6 @@ def test_folds_are_pure(module):
 BY_POSITION = 4
 ROWS_BY_POSITION_STILL = frozenset(
     (
-        "asbuilt/views/alarm/fold.py",
         "asbuilt/views/line/fold.py",
         "asbuilt/views/order/fold.py",
         "asbuilt/views/shift/fold.py",

@@ -78,6 +78,11 @@ def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
 
 
 PAGES = [
-    Page("/line", index, views=("line",), refresh_s=REFRESH_S),
-    Page("/line/{line:path}", show, views=("line", "order"), refresh_s=REFRESH_S),
+    Page("/line", index, views=("line", "states", "presence_notice", "measurements"), refresh_s=REFRESH_S),
+    Page(
+        "/line/{line:path}",
+        show,
+        views=("line", "order", "states", "presence_notice", "presence_gap", "measurements"),
+        refresh_s=REFRESH_S,
+    ),
 ]

@@ -82,6 +82,20 @@ def named(value: str) -> Test:
     return Test("{0} <> '' AND {0} = ?", (value,))
 
 
+def beginning(text: str) -> Test:
+    """Begins so, whatever the case of its letters."""
+    return Test("{} LIKE ? ESCAPE '\\'", (f"{_plainly(text)}%",), ordered=True)
+
+
+def ending(text: str) -> Test:
+    """Ends so, whatever the case of its letters."""
+    return Test("{} LIKE ? ESCAPE '\\'", (f"%{_plainly(text)}",), ordered=True)
+
+
+def _plainly(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def one_of(values: Iterable[Value]) -> Test:
     """One of these values; none of them means no row."""
     listed = tuple(values)

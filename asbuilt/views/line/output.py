@@ -6,12 +6,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from asbuilt.domain.states import told
+from asbuilt.access.conditions import Test, Value, between, one_of
+from asbuilt.domain.states import told as states
 from asbuilt.domain.states.reading import course
 from asbuilt.plant import Station
 from asbuilt.plant.calendar import forecast, pace_s, plan_of, utc
+from asbuilt.time import DAY_US
 from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
-from asbuilt.views.line.fold import Passage
+from asbuilt.views.line.fold import Output, Passage
 from asbuilt.views.line.moment import Moment
 
 
@@ -28,8 +30,18 @@ def made_in_shift(look: Moment) -> list[dt.datetime]:
     """When good pieces left the last station in this shift."""
     if not look.line.station:
         return []
-    found = passages(look, look.line.station[-1])
-    return [look.time(passage.time_us) for passage in found for _ in range(min(passage.good, 10_000))]
+    last = look.line.station[-1]
+    told = [(passage.time_us, passage.good) for passage in passages(look, last)]
+    # A counter tells the pieces of a station that completes nothing; beside completions it tells the same ones again.
+    week_us = 7 * DAY_US
+    identified: dict[str, Value | Test] = {
+        "station": last.path,
+        "time_us": between(look.start_us - week_us, look.at_us + 1),
+    }
+    if not told and not look.reader.exists(Passage, {**identified, "what": one_of(("completed", "reported"))}):
+        counted: dict[str, Value | Test] = {"station": last.path, "time_us": between(look.start_us, look.at_us + 1)}
+        told = [(row.time_us, row.good) for row in look.reader.rows(Output, counted, order="time_us fact")]
+    return [look.time(time_us) for time_us, good in told for _ in range(min(good, 10_000))]
 
 
 def planned(look: Moment, until: dt.datetime) -> int | None:
@@ -78,7 +90,7 @@ def ribbon(look: Moment, station: Station) -> Ribbon:
     """The states of a station over the shift so far, with the reasons as they read today; no data where nobody observed."""
     assert look.shift is not None
     parts: list[RibbonPart] = []
-    if told.before(look.reader, station.path, look.at_us + 1) is None:
+    if states.before(look.reader, station.path, look.at_us + 1) is None:
         return Ribbon(station.id, ())
     for piece in course(look.reader, look.plant, station.path, look.start_us, look.at_us):
         here = piece.reading

@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.domain.measurements.questions import ItemValue
+from asbuilt.domain.passages.fold import Passage
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import (
     CaseRow,
@@ -21,7 +23,7 @@ from asbuilt.views.unit.answers import (
     Step,
 )
 from asbuilt.views.unit.build import time_at
-from asbuilt.views.unit.fold import EXACT, Case, Passage, Run
+from asbuilt.views.unit.fold import Case, Run
 
 
 class Pass(NamedTuple):

@@ -67,7 +67,7 @@ PAGES = [
     Page(
         "/line/{line:path}/station/{station}",
         show,
-        views=("line", "unit", "states", "presence_notice", "measurements"),
+        views=("line", "unit", "states", "presence", "measurements"),
         refresh_s=30,
     ),
 ]

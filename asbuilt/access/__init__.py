@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from asbuilt.access.conditions import (
     where_sql,
 )
 from asbuilt.access.known import Known
-from asbuilt.errors import UsageError
+from asbuilt.errors import UsageError, ViewsError
 from asbuilt.events import AnyFact
 from asbuilt.exchange.curves import Curve
 from asbuilt.plant import Plant
@@ -47,6 +48,14 @@ Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
 
 def _limited(limit: int | None) -> str:
     return "" if limit is None else f" LIMIT {max(0, int(limit))}"
+
+
+class Progress(NamedTuple):
+    """How far a view is that is being folded anew: so many of the facts that the others have folded."""
+
+    view: str
+    folded: int
+    facts: int
 
 
 class UnitSeal(NamedTuple):
@@ -111,6 +120,27 @@ class Reader:
         found: R2 = self._once[key]
         return found
 
+    def folding(self, row: type[tuple[Any, ...]]) -> Progress | None:
+        """How far the view of a row class is that is being folded anew; None if its rows are up to the others'."""
+        standing = self._standing
+        view = self._store.view_of(row)
+        return Progress(view, standing[view], standing[""]) if standing[view] < standing[""] else None
+
+    @cached_property
+    def _standing(self) -> dict[str, int]:
+        """Where each view stands in this reader's state of the rows; under no name, the furthest."""
+        return {**self._store.positions(self._rows), "": self._store.furthest(self._rows)}
+
+    def _table(self, row: type[tuple[Any, ...]]) -> Table:
+        """Where rows are kept. Raises `ViewsError` while they are being folded anew: they are not all there yet."""
+        progress = self.folding(row)
+        if progress is not None:
+            raise ViewsError(
+                f"{progress.view} is being folded anew: {progress.folded:,} of {progress.facts:,} facts so far",
+                remedy="Ask again in a while; everything else answers meanwhile.",
+            )
+        return self._store.table(row)
+
     def instant(self, at: dt.datetime | None) -> dt.datetime:
         """The moment a query is about: `at`, or now. Raises `UsageError` for one that has not come: of it nothing is known."""
         if at is not None and at > self.now:
@@ -132,7 +162,7 @@ class Reader:
         self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "", limit: int | None = None
     ) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
-        table = self._store.table(row)
+        table = self._table(row)
         make = row._make  # type: ignore[attr-defined]
         if isinstance(where, str):  # asked in SQL, by queries that do not yet ask in words
             return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
@@ -156,7 +186,7 @@ class Reader:
 
     def rows_of(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[R]:
         """Rows whose column has one of many values, found one value after the other by the column's index."""
-        table = self._store.table(row)
+        table = self._table(row)
         sql, bound = where_sql(table, where, self._kept(table), "t.")
         found = self._rows.execute(
             f"SELECT t.* FROM json_each(?) AS j CROSS JOIN {table.name} AS t ON t.{checked(table, column)} = j.value"
@@ -167,7 +197,7 @@ class Reader:
 
     def values(self, row: type[R], column: str, where: Wheres = ALL, limit: int | None = None) -> list[Any]:
         """The different values of a column among such rows, in order."""
-        table = self._store.table(row)
+        table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table))
         name = checked(table, column)
         found = self._rows.execute(f"SELECT DISTINCT {name} FROM {table.name} WHERE {sql}{_limited(limit)}", values)
@@ -177,7 +207,7 @@ class Reader:
         self, row: type[R], where: Wheres = ALL, *, by: Sequence[str] = (), of: Sequence[Total] = (count(),)
     ) -> list[tuple[Any, ...]]:
         """Figures over groups of rows: the columns grouped by, then the figures; without `by` one row."""
-        table = self._store.table(row)
+        table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table))
         names = [checked(table, column) for column in by]
         asked = ", ".join([*names, *(total_sql(table, one) for one in of)])
@@ -202,7 +232,7 @@ class Reader:
         """
         if not ranges:
             return []
-        table = self._store.table(row)
+        table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table), "t.")
         begin = f"t.{checked(table, column)}"
         inside = (

@@ -189,3 +189,17 @@ def last_of_instants(later_first: Sequence[T]) -> list[T]:
         if not found or row.time_us != found[-1].time_us:
             found.append(row)
     return found
+
+
+# --------------------------------------------------------------------------- alarms and holds
+
+ALARM_TURN = {"raised": 0, "acknowledged": 1, "shelved": 2, "cleared": 3}
+"""The order of what was said about an alarm at one instant: raised before seen, seen before shelved, shelved before
+cleared; so one that is raised and cleared at one instant does not stand. Ids break ties."""
+
+
+def alarm_place(fact: Any) -> str:
+    """Where an alarm is: its station's path, `source:NAME` for one about a source, empty for the plant."""
+    if fact.station is not None:
+        return str(fact.station)
+    return f"source:{fact.adapter}" if fact.adapter is not None else ""

@@ -17,6 +17,7 @@ from asbuilt import events
 from asbuilt.access import Reader
 from asbuilt.access.conditions import above, at_least
 from asbuilt.app import OWN_SOURCE
+from asbuilt.domain.alarms import questions as alarms
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.measurements.fold import Measurement
 from asbuilt.domain.states.rows import State
@@ -24,7 +25,6 @@ from asbuilt.errors import AsBuiltError
 from asbuilt.events import AlarmCleared, AlarmRaised, Event, microseconds
 from asbuilt.plant import AlarmRule, Line, Plant, Station
 from asbuilt.time import HOUR_US
-from asbuilt.views.alarm.fold import Spell
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
@@ -115,7 +115,7 @@ class Alarms:
         plant = self._app.plant
         now = self._app.now()
         with self._app.reader(OWN_SOURCE) as reader:
-            standing = _standing(reader)
+            standing = alarms.standing(reader, microseconds(now))
             if plant.digest != self._digest:
                 self._place(plant, standing)
             facts = []
@@ -182,7 +182,3 @@ class Alarms:
             id=fact_id, event_time=now, source=OWN_SOURCE, alarm=rule.id, station=path, priority=rule.priority,
             text=rule.name, response=rule.response, detail=watch.detail or None,
         )  # fmt: skip
-
-
-def _standing(reader: Reader) -> set[tuple[str, str]]:
-    return {(spell.alarm, spell.place) for spell in reader.rows(Spell, "until_us = 0")}

@@ -78,6 +78,11 @@ def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
 
 
 PAGES = [
-    Page("/line", index, views=("line", "alarms", "states", "presence"), refresh_s=REFRESH_S),
-    Page("/line/{line:path}", show, views=("line", "order", "alarms", "states", "presence"), refresh_s=REFRESH_S),
+    Page("/line", index, views=("line", "alarms", "states", "presence", "measurements"), refresh_s=REFRESH_S),
+    Page(
+        "/line/{line:path}",
+        show,
+        views=("line", "order", "alarms", "states", "presence", "measurements"),
+        refresh_s=REFRESH_S,
+    ),
 ]

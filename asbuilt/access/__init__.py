@@ -35,7 +35,6 @@ from asbuilt.exchange.curves import Curve
 from asbuilt.plant import Plant
 from asbuilt.record import Record, Recorded
 from asbuilt.rows import Table
-from asbuilt.rows.names import named
 from asbuilt.rows.store import Store
 
 _IDS_AT_ONCE = 5_000
@@ -295,7 +294,7 @@ class Reader:
 
     def _said(self, found: Sequence[Any], interned: Sequence[int]) -> Sequence[Any]:
         """Rows that were read, with names for the numbers at these places."""
-        return named(self._store.names, self._rows, found, interned)
+        return self._store.named(self._rows, found, interned)
 
     def select(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
         """Answer an SQL query over the views' tables (`view_row_class`), for sums and joins."""

@@ -336,6 +336,10 @@ class Store:
         """Whose rows they are."""
         return self._owners[row_class]
 
+    def named(self, db: apsw.Connection, rows: Sequence[Any], at: Sequence[int]) -> Sequence[Any]:
+        """Rows that a reader read, with names for the numbers at these places."""
+        return names.named(self.names, db, rows, at)
+
     def every_row(self, db: apsw.Connection, table: Table) -> Iterator[Row]:
         """All rows of a table as the fold made them, in order of their keys."""
         said = {c.name: f"{c.name}_name.text" if c.interned else f"t.{c.name}" for c in table.columns}

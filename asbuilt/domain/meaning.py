@@ -5,7 +5,8 @@ One function a rule, each with its reason. A rule sees facts alone: no rows, no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from asbuilt.events import (
@@ -25,6 +26,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
+from asbuilt.time import HOUR_US
 
 # --------------------------------------------------------------------------- what a fact is about
 
@@ -174,4 +176,40 @@ def last_of_instants(later_first: Sequence[T]) -> list[T]:
     for row in later_first:
         if not found or row.time_us != found[-1].time_us:
             found.append(row)
+    return found
+
+
+# --------------------------------------------------------------------------- who is believed about pieces
+
+TELLERS = ("completed", "counted", "reported")
+"""The ways in which pieces are told, the one that is believed first: identified units, counters, people."""
+TELLS_FOR_US = 72 * HOUR_US
+"""So long after it last told pieces, a way of telling still speaks for its station.
+
+A weekend passes in it: the counter that is read on Monday morning tells again of units that were told one by one.
+"""
+
+
+def tellers_over(
+    told: Mapping[str, Sequence[tuple[int, int]]], start_us: int, end_us: int
+) -> list[tuple[int, int, str]]:
+    """Which way of telling is believed from when to when, in order; where nobody spoke for the station, none.
+
+    `told` says of each way when it told pieces at the station: stretches (first, last) without a break of `TELLS_FOR_US`.
+    A way speaks from the moment it first tells until it was silent for `TELLS_FOR_US`; of several that speak, the first
+    of `TELLERS` is believed. What is believed at an instant follows from what was told until then, never from the window
+    that is asked: so the parts of a window add up to it.
+    """
+    speaks = {
+        name: [(max(first, start_us), min(last + TELLS_FOR_US, end_us)) for first, last in several]
+        for name, several in told.items()
+    }
+    edges = sorted({edge for several in speaks.values() for a, b in several if a < b for edge in (a, b)})
+    found: list[tuple[int, int, str]] = []
+    for a, b in pairwise(edges):
+        name = next((name for name in TELLERS if any(c <= a < d for c, d in speaks.get(name, ()))), "")
+        if found and found[-1][1:] == (a, name):
+            found[-1] = (found[-1][0], b, name)
+        elif name:
+            found.append((a, b, name))
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import at_most
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
@@ -43,9 +44,10 @@ def condition(reader: Reader, station: str, characteristic: str = "", at: dt.dat
     at_us = microseconds(reader.instant(at))
     if characteristic:
         reading = reader.first(
-            Reading, "station = ? AND characteristic = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC",
-            station, characteristic, at_us,
-        )  # fmt: skip
+            Reading,
+            {"station": station, "characteristic": characteristic, "time_us": at_most(at_us)},
+            order="-time_us -fact",
+        )
         return reading.value if reading is not None else ""
     state = told.before(reader, station, at_us + 1)
     return state.state if state is not None else ""

@@ -19,13 +19,14 @@ from asbuilt import events, views
 from asbuilt.access import Reader
 from asbuilt.app import AsBuilt
 from asbuilt.cli.shared import collect_less
+from asbuilt.domain.genealogy.rows import FOREVER, Fitting, Link, Named
+from asbuilt.domain.passages.fold import Passage, Status
 from asbuilt.folder.sqlite_file import put_rows
 from asbuilt.plant import parse
 from asbuilt.record.memory import Log
 from asbuilt.rows.store import Store
 from asbuilt.views.trace import queries as trace
 from asbuilt.views.unit import queries as unit
-from asbuilt.views.unit.fold import FOREVER, Fitting, Link, Passage, Status
 from bench import postgres
 from bench.measure import Result, boxer, facts, folder, percentile, result
 
@@ -84,7 +85,7 @@ def _passport(count: int) -> float:
 def _filled(path: Path, engines: int) -> Store:
     """The rows that folding the facts would give, written in order of their keys."""
     known = views.discover()
-    store = Store(path, {name: known[name] for name in ("trace", "unit")})
+    store = Store(path, {name: known[name] for name in ("genealogy", "measurements", "passages", "trace", "unit")})
     db = store._db
     for start in range(0, engines, AT_ONCE):
         db.execute("BEGIN IMMEDIATE")
@@ -92,12 +93,21 @@ def _filled(path: Path, engines: int) -> Store:
         for number in range(start, min(start + AT_ONCE, engines)):
             fittings += _fittings(number)
         fittings.sort()
-        put_rows(db, "INSERT INTO unit_fitting VALUES", fittings)
-        put_rows(db, "INSERT INTO unit_link VALUES", sorted(_link(fitting) for fitting in fittings))
+        put_rows(db, "INSERT INTO genealogy_fitting VALUES", fittings)
+        put_rows(db, "INSERT INTO genealogy_link VALUES", sorted(_link(fitting) for fitting in fittings))
         passages = [_passage(number) for number in range(start, min(start + AT_ONCE, engines))]
-        put_rows(db, "INSERT INTO unit_passage VALUES", passages)
-        put_rows(db, "INSERT INTO unit_status VALUES", [_status(passage) for passage in passages])
+        put_rows(db, "INSERT INTO passages_passage VALUES", passages)
+        put_rows(db, "INSERT INTO passages_status VALUES", [_status(passage) for passage in passages])
         db.execute("COMMIT")
+    parts = {f"S{n:02}" for n in range(SERIALS)}
+    db.execute("BEGIN IMMEDIATE")
+    put_rows(
+        db,
+        "INSERT INTO genealogy_named VALUES",
+        sorted(Named(kind, product, 0) for product in parts for kind in ("part", "unit")),
+    )
+    put_rows(db, "INSERT INTO genealogy_named VALUES", [Named("unit", "E", 0)])
+    db.execute("COMMIT")
     db.execute("PRAGMA optimize")
     return store
 
@@ -111,7 +121,7 @@ def _fittings(number: int) -> Iterator[Fitting]:
 
     def fit(unit: str, n: int, position: str, product: str, part: str, lot: str) -> Fitting:
         fact = number.to_bytes(8, "big") + n.to_bytes(8, "big")
-        return Fitting(unit, time_us + n, 1, fact, position, product, part, lot, "", "1", "pcs", "scanned", "p/s/a/l/1", "10", "AB", "")  # fmt: skip
+        return Fitting(unit, position, time_us + n, 1, fact, product, part, lot, "", "1", "pcs", "scanned", "p/s/a/l/1", "10", "AB", "")  # fmt: skip
 
     for n in range(SERIALS):
         yield fit(engine, n, f"S{n:02}", f"S{n:02}", f"unit:S{n:02}/{number:08d}", "")
@@ -135,7 +145,7 @@ def _passage(number: int) -> Passage:
 
 
 def _status(p: Passage) -> Status:
-    return Status(p.unit, p.unit[7:], "shipped", p.time_us, p.place, "", p.place, "", "", p.time_us, 0)
+    return Status(p.unit, "E", p.unit[7:], "shipped", p.time_us, p.place, "", p.place, "", "", p.time_us, 0)
 
 
 # --------------------------------------------------------------------------- ours

@@ -154,7 +154,12 @@ def test_a_value_raises_and_clears(floor):
     floor.tell("value", "10", "bore", "35.0000", "08:02:00")
     assert floor.look("08:02:10") == []
     assert floor.look("08:02:20") == [("AlarmCleared", "10")]
+    # Nobody has seen it: it stays listed until somebody has.
+    (row,) = floor.app.query("alarm.standing")
+    assert (row.state, row.until) == ("RTN-UNACK", at("08:02:20"))
+    floor.act("acknowledge", alarm="bore_wide", place=f"{LINE}/10")
     assert floor.app.query("alarm.standing") == []
+    assert [row.seen_by for row in floor.app.query("alarm.cleared")] == ["M. Okafor"]
 
 
 def test_a_cause_suppresses_its_consequences_until_it_is_gone(floor):
@@ -207,7 +212,8 @@ def test_acknowledged_shelved_and_back(floor):
     assert "Nothing asks for a response." in said
     assert "20 Fuel and ignition until 09:00:01 by M. Okafor: part ordered" in said
     floor.clock[0] = at("09:00:02")
-    assert [row.seen_by for row in floor.app.query("alarm.standing", shelved=False)] == ["M. Okafor"]
+    # Its shelf has ended while it stands: it asks again.
+    assert [(row.state, row.seen_by) for row in floor.app.query("alarm.standing", shelved=False)] == [("UNACK", "")]
     floor.act("shelve", minutes="15", reason="still", **about)
     floor.clock[0] = at("09:00:03")
     assert floor.app.query("alarm.standing", shelved=False) == []
@@ -222,7 +228,9 @@ def test_what_stood_at_a_past_moment(floor):
     floor.look("08:00:01")
     floor.tell("state", "20", "Execute", "08:10:00")
     floor.look("08:10:01")
-    assert "Station held" not in floor.words().partition("Load, last day")[0]
+    said = floor.words()
+    assert "0 alarms stand, 1 returned to normal, 1 not acknowledged" in said
+    assert "Station held returned to normal 08:10:01, not acknowledged" in said
     past = floor.words("/alarms?at=2026-06-03T08:05")
     assert "1 alarm stands, 1 not acknowledged" in past
     assert "Acknowledge" not in past
@@ -235,7 +243,7 @@ def test_floods_and_rates():
     told.alarm("20", "late", "07:30:00", 3)
     with shop(told) as app:
         found = app.query("alarm.rates", **{"from": at("06:00"), "to": at("08:00")})
-    assert (found.count, found.peak, found.floods, found.flood_s) == (31, 20, 1, 29 * 30)
+    assert (found.count, found.peak, found.floods, found.flood_s) == (31, 20, 1, 22.5 * 60)
     assert (found.per_hour, found.verdict) == (15.5, "too many")
     assert found.by_priority == (8, 8, 8, 7)
     assert sum(found.tens) == 31 and found.tens[0] == 20 and len(found.tens) == 12

@@ -42,7 +42,11 @@ from asbuilt.views.trace import queries as trace
 from asbuilt.views.unit import queries as unit
 from tests.brute import Brute
 
-VIEWS = {name: view for name, view in views.discover().items() if name in ("unit", "trace")}
+VIEWS = {
+    name: view
+    for name, view in views.discover().items()
+    if name in ("unit", "trace", "measurements", "genealogy", "passages")
+}
 PLANT = parse('[plant]\nid = "p"\nname = "P"\nzone = "UTC"\n')
 START = dt.datetime(2026, 6, 1, 6, 0, tzinfo=dt.UTC)
 RECORDED = dt.datetime(2026, 7, 1, 6, 0, tzinfo=dt.UTC)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
+from asbuilt.domain.passages.fold import Passage
 from asbuilt.errors import UsageError
 from asbuilt.events import CorrectionMade, Event, LotPart
 from asbuilt.plant import parse
 from asbuilt.views.trace.compare import fisher
 from asbuilt.views.unit import life
-from asbuilt.views.unit.fold import Passage
 
 TEXT = """
 [plant]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from asbuilt.access.conditions import (
     where_sql,
 )
 from asbuilt.access.known import Known
-from asbuilt.errors import UsageError
+from asbuilt.errors import UsageError, ViewsError
 from asbuilt.events import AnyFact
 from asbuilt.exchange.curves import Curve
 from asbuilt.plant import Plant
@@ -36,6 +37,7 @@ from asbuilt.record import Record, Recorded
 from asbuilt.rows import Table
 from asbuilt.rows.store import Store
 
+_IDS_AT_ONCE = 5_000
 R = TypeVar("R", bound=tuple[Any, ...])
 R2 = TypeVar("R2")
 ALL: Where = {}
@@ -46,6 +48,14 @@ Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
 
 def _limited(limit: int | None) -> str:
     return "" if limit is None else f" LIMIT {max(0, int(limit))}"
+
+
+class Progress(NamedTuple):
+    """How far a view is that is being folded anew: so many of the facts that the others have folded."""
+
+    view: str
+    folded: int
+    facts: int
 
 
 class UnitSeal(NamedTuple):
@@ -99,7 +109,7 @@ class Reader:
         self._store = store
         self._record = record
         self._plant_at = plant_at
-        self._known: dict[dt.datetime, Known] = {}
+        self._known: dict[dt.datetime | None, Known] = {}
         self._plants = plants
         self._once: dict[Any, Any] = {}
 
@@ -109,6 +119,27 @@ class Reader:
             self._once[key] = make()
         found: R2 = self._once[key]
         return found
+
+    def folding(self, row: type[tuple[Any, ...]]) -> Progress | None:
+        """How far the view of a row class is that is being folded anew; None if its rows are up to the others'."""
+        standing = self._standing
+        view = self._store.view_of(row)
+        return Progress(view, standing[view], standing[""]) if standing[view] < standing[""] else None
+
+    @cached_property
+    def _standing(self) -> dict[str, int]:
+        """Where each view stands in this reader's state of the rows; under no name, the furthest."""
+        return {**self._store.positions(self._rows), "": self._store.furthest(self._rows)}
+
+    def _table(self, row: type[tuple[Any, ...]]) -> Table:
+        """Where rows are kept. Raises `ViewsError` while they are being folded anew: they are not all there yet."""
+        progress = self.folding(row)
+        if progress is not None:
+            raise ViewsError(
+                f"{progress.view} is being folded anew: {progress.folded:,} of {progress.facts:,} facts so far",
+                remedy="Ask again in a while; everything else answers meanwhile.",
+            )
+        return self._store.table(row)
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
         """The moment a query is about: `at`, or now. Raises `UsageError` for one that has not come: of it nothing is known."""
@@ -131,7 +162,7 @@ class Reader:
         self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "", limit: int | None = None
     ) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
-        table = self._store.table(row)
+        table = self._table(row)
         make = row._make  # type: ignore[attr-defined]
         if isinstance(where, str):  # asked in SQL, by queries that do not yet ask in words
             return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
@@ -155,7 +186,7 @@ class Reader:
 
     def rows_of(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[R]:
         """Rows whose column has one of many values, found one value after the other by the column's index."""
-        table = self._store.table(row)
+        table = self._table(row)
         sql, bound = where_sql(table, where, self._kept(table), "t.")
         found = self._rows.execute(
             f"SELECT t.* FROM json_each(?) AS j CROSS JOIN {table.name} AS t ON t.{checked(table, column)} = j.value"
@@ -166,7 +197,7 @@ class Reader:
 
     def values(self, row: type[R], column: str, where: Wheres = ALL, limit: int | None = None) -> list[Any]:
         """The different values of a column among such rows, in order."""
-        table = self._store.table(row)
+        table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table))
         name = checked(table, column)
         found = self._rows.execute(f"SELECT DISTINCT {name} FROM {table.name} WHERE {sql}{_limited(limit)}", values)
@@ -176,7 +207,7 @@ class Reader:
         self, row: type[R], where: Wheres = ALL, *, by: Sequence[str] = (), of: Sequence[Total] = (count(),)
     ) -> list[tuple[Any, ...]]:
         """Figures over groups of rows: the columns grouped by, then the figures; without `by` one row."""
-        table = self._store.table(row)
+        table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table))
         names = [checked(table, column) for column in by]
         asked = ", ".join([*names, *(total_sql(table, one) for one in of)])
@@ -201,7 +232,7 @@ class Reader:
         """
         if not ranges:
             return []
-        table = self._store.table(row)
+        table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table), "t.")
         begin = f"t.{checked(table, column)}"
         inside = (
@@ -243,9 +274,42 @@ class Reader:
 
     def known(self, known_at: dt.datetime) -> Known:
         """The facts as they were known at a moment."""
+        return self._known_at(known_at)
+
+    def current(self, subject: str) -> list[AnyFact]:
+        """Every fact about a subject as it reads today, corrections honoured, in order of id."""
+        return self._known_at(None).facts(subject)
+
+    def _known_at(self, known_at: dt.datetime | None) -> Known:
         if known_at not in self._known:
-            self._known[known_at] = Known(known_at, self.facts, self._found)
+            self._known[known_at] = Known(known_at, self.facts, self._found, self._corrected, self._position_at)
         return self._known[known_at]
+
+    def _corrected(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of some facts that were ever corrected, as this reader's state of the rows has it."""
+        if not ids or not self._has_corrections():
+            return set()
+        found: set[UUID] = set()
+        every = [fact_id.bytes for fact_id in ids]
+        for at in range(0, len(every), _IDS_AT_ONCE):
+            some = every[at : at + _IDS_AT_ONCE]
+            sql = f"SELECT DISTINCT target FROM correction WHERE target IN ({', '.join('?' * len(some))})"
+            found.update(UUID(bytes=target) for (target,) in self._rows.execute(sql, some))
+        return found
+
+    def _position_at(self, until_us: int) -> int:
+        """Up to which position facts had been recorded at a moment."""
+        first, last = 0, self._record.head()
+        while first < last:
+            middle = (first + last + 1) // 2
+            if self._record.read(middle - 1, 1)[0].record_time_us <= until_us:
+                first = middle
+            else:
+                last = middle - 1
+        return first
+
+    def _has_corrections(self) -> bool:
+        return self.once("corrections", lambda: bool(self._rows.execute("SELECT 1 FROM correction LIMIT 1").fetchall()))
 
     def _found(self, fact_id: UUID) -> tuple[Recorded, AnyFact] | None:
         found = self._record.get(fact_id)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from asbuilt.rows import Row, Table
@@ -71,6 +72,30 @@ def other_than(value: Value) -> Test:
     return Test("{} IS NOT ?", (value,))
 
 
+def filled() -> Test:
+    """Not empty: what partial indexes of names ask for."""
+    return Test("{} <> ''", ())
+
+
+def named(value: str) -> Test:
+    """This name, which is none if it is empty: equal, and what partial indexes of names ask for."""
+    return Test("{0} <> '' AND {0} = ?", (value,))
+
+
+def beginning(text: str) -> Test:
+    """Begins so, whatever the case of its letters."""
+    return Test("{} LIKE ? ESCAPE '\\'", (f"{_plainly(text)}%",), ordered=True)
+
+
+def ending(text: str) -> Test:
+    """Ends so, whatever the case of its letters."""
+    return Test("{} LIKE ? ESCAPE '\\'", (f"%{_plainly(text)}",), ordered=True)
+
+
+def _plainly(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def one_of(values: Iterable[Value]) -> Test:
     """One of these values; none of them means no row."""
     listed = tuple(values)
@@ -124,12 +149,42 @@ Translate = Callable[[str, Iterable[Value]], list[Any]]
 
 def where_sql(table: Table, where: Wheres, translate: Translate, alias: str = "") -> tuple[str, list[Any]]:
     """The condition as SQL and its bindings; `alias` stands before each column."""
+    if isinstance(where, Mapping) and (known := _known_sql(table, where, translate, alias)) is not None:
+        return known
     alternatives = [where] if isinstance(where, Mapping) else list(where)
     if not alternatives:
         return "0", []
     found = [_all_sql(table, one, translate, alias) for one in alternatives]
     bindings = [value for _, bound in found for value in bound]
     return (found[0][0] if len(found) == 1 else " OR ".join(f"({sql})" for sql, _ in found)), bindings
+
+
+_TEXTS: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
+"""SQL by table and form of condition: the forms are written in the queries, so there are only so many."""
+
+
+def _known_sql(table: Table, where: Where, translate: Translate, alias: str) -> tuple[str, list[Any]] | None:
+    """The condition, made once for its form; None for one whose SQL depends on its values."""
+    form: list[tuple[str, str]] = []
+    bindings: list[Any] = []
+    for column, wanted in where.items():
+        if type(wanted) is Test:
+            values = list(wanted.bindings) if wanted.ordered else translate(column, wanted.bindings)
+            if wanted.sql == "{} IN" or len(values) < len(wanted.bindings):
+                return None
+            form.append((column, wanted.sql))
+        else:
+            values = translate(column, (wanted,)) if wanted is not None else []  # type: ignore[arg-type]
+            if not values:
+                return None
+            form.append((column, "{} = ?"))
+        bindings += values
+    key = (table.name, alias, tuple(form))
+    text = _TEXTS.get(key)
+    if text is None:
+        parts = [sql.format(f"{alias}{checked(table, column)}") for column, sql in form]
+        text = _TEXTS[key] = " AND ".join(parts) or "1"
+    return text, bindings
 
 
 def _all_sql(table: Table, where: Where, translate: Translate, alias: str) -> tuple[str, list[Any]]:
@@ -161,12 +216,19 @@ def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
+@lru_cache(maxsize=1024)
+def _order(names: tuple[str, ...], alias: str, order: str) -> str:
+    parts = []
+    for word in order.split():
+        column = word.lstrip("-")
+        assert column in names, f"there is no column {column!r} to order by"
+        parts.append(f"{alias}{column}{' DESC' if word.startswith('-') else ''}")
+    return f" ORDER BY {', '.join(parts)}" if parts else ""
+
+
 def order_sql(table: Table, order: str, alias: str = "") -> str:
     """`"-time_us fact"` as ORDER BY: columns by blanks, a minus for descending; empty for none."""
-    parts = [
-        f"{alias}{checked(table, word.lstrip('-'))}{' DESC' if word.startswith('-') else ''}" for word in order.split()
-    ]
-    return f" ORDER BY {', '.join(parts)}" if parts else ""
+    return _order(table.row._fields, alias, order) if order else ""  # type: ignore[attr-defined]
 
 
 def total_sql(table: Table, one: Total, alias: str = "") -> str:

@@ -7,46 +7,110 @@ recorded until then alone; views fold them again (`views/*/`), this finds them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from asbuilt import events
-from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.events import AnyFact, CorrectionMade, Event
 from asbuilt.record import Recorded
 
 About = Callable[[str, int, int], list[tuple[Recorded, AnyFact]]]
 """Facts under a subject key after a position, at most so many."""
+Corrected = Callable[[Collection[UUID]], set[UUID]]
+"""Those of some facts that were ever corrected: all others read as they were said, and need no further look."""
 _AT_ONCE = 5_000
+_SINCE_AT_ONCE = 1_000
+FEW = 100
+"""So few subjects are folded again at once: that is less than to look through all corrections."""
+_ALWAYS = 2**63 - 1
 
 
 class Known:
-    """The facts that held at a moment, as far as they were known then."""
+    """The facts that held at a moment, as far as they were known then; without a moment, as they read today."""
 
-    def __init__(self, known_at: dt.datetime, about: About, get: Callable[[UUID], tuple[Recorded, AnyFact] | None]):
+    def __init__(
+        self,
+        known_at: dt.datetime | None,
+        about: About,
+        get: Callable[[UUID], tuple[Recorded, AnyFact] | None],
+        corrected: Corrected,
+        position_at: Callable[[int], int],
+    ):
         self.known_at = known_at
-        self._until_us = events.microseconds(known_at)
+        self._until_us = events.microseconds(known_at) if known_at is not None else _ALWAYS
         self._about = about
         self._get = get
+        self._corrected = corrected
+        self._position_at = position_at
+        self._until_position: int | None = None
+        self._moved: set[str] | None = None
         self._subjects: dict[str, list[AnyFact]] = {}
 
     def facts(self, subject: str) -> list[AnyFact]:
         """Every fact about a subject as it read then, in order of id."""
         if subject not in self._subjects:
-            ids: set[UUID] = set()
+            said: dict[UUID, AnyFact | None] = {}
             subjects = [subject]
             if subject.startswith(("type:", "source:")):
                 # A correction is not found under the type or source of what it replaces a fact with.
                 subjects.append("type:correction_made.v1")
             for found in subjects:
                 for fact in self._recorded(found):
-                    # What is corrected may have been about something else before.
-                    ids.add(fact.corrects if isinstance(fact, CorrectionMade) else fact.id)
-            readings = (self._reading(fact_id) for fact_id in sorted(ids))
-            self._subjects[subject] = [
-                fact for fact in readings if fact is not None and subject in events.subjects(fact)
-            ]
+                    if not isinstance(fact, CorrectionMade):
+                        said[fact.id] = fact
+                    else:
+                        # What is corrected may have been about something else before.
+                        said.setdefault(fact.corrects, None)
+            self._subjects[subject] = list(self._readings(said, subject))
         return self._subjects[subject]
+
+    def unchanged(self, subjects: Sequence[str], kinds: tuple[type[Event], ...]) -> tuple[list[str], list[str]]:
+        """Subjects about which no fact of these kinds was recorded or corrected since the moment, and the others.
+
+        What follows from such facts is today what was known then: rows have it, and nothing is folded again.
+        """
+        if len(subjects) <= FEW:
+            return [], list(subjects)
+        if self._until_position is None:
+            self._until_position = self._position_at(self._until_us)
+        moved, after = self._corrections(), self._until_position
+        same: list[str] = []
+        others: list[str] = []
+        for subject in subjects:
+            since = self._about(subject, after, _SINCE_AT_ONCE) if subject not in moved else None
+            is_same = (
+                since is not None and len(since) < _SINCE_AT_ONCE and not any(isinstance(f, kinds) for _, f in since)
+            )
+            (same if is_same else others).append(subject)
+        return same, others
+
+    def _corrections(self) -> set[str]:
+        """Every subject that any correction has to do with, whenever it was made."""
+        if self._moved is None:
+            self._moved = set()
+            after = 0
+            while found := self._about("type:correction_made.v1", after, _AT_ONCE):
+                for _, fact in found:
+                    assert isinstance(fact, CorrectionMade), "it is found by its type"
+                    self._moved.update(events.subjects(fact))
+                    original = self._get(fact.corrects)
+                    if original is not None:
+                        self._moved.update(events.subjects(original[1]))
+                after = found[-1][0].position
+        return self._moved
+
+    def _readings(self, said: dict[UUID, AnyFact | None], subject: str) -> Iterator[AnyFact]:
+        """How facts found under a subject read, in order of id; those that are not about it are left out."""
+        corrected = self._corrected(said.keys())
+        for fact_id in sorted(said, key=_number):
+            fact = said[fact_id]
+            if fact is not None and fact_id not in corrected:
+                yield fact
+                continue
+            reading = self._reading(fact_id)
+            if reading is not None and subject in events.subjects(reading):
+                yield reading
 
     def _recorded(self, subject: str) -> Iterator[AnyFact]:
         after = 0
@@ -78,6 +142,10 @@ class Known:
                     return correction.replacement
                 void.add(correction.corrects)
         return found[1]
+
+
+def _number(fact_id: UUID) -> int:
+    return fact_id.int
 
 
 def _rank(correction: CorrectionMade) -> tuple[Any, ...]:

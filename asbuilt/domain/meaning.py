@@ -26,7 +26,6 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
-from asbuilt.time import HOUR_US
 
 # --------------------------------------------------------------------------- what a fact is about
 
@@ -42,6 +41,15 @@ def item_of(fact: Any) -> str:
         if (name := getattr(fact, kind, None)) is not None:
             return f"{kind}:{name}"
     return ""
+
+
+def named_in(key: str) -> tuple[str, str]:
+    """Product and name in the key of a unit or lot; of a key of another kind nothing and its name."""
+    kind, _, rest = key.partition(":")
+    if kind not in ("unit", "lot"):
+        return "", rest
+    product, _, name = rest.partition("/")
+    return product.replace("%2F", "/").replace("%25", "%"), name
 
 
 # --------------------------------------------------------------------------- pieces
@@ -143,6 +151,11 @@ def goes_on(before: Told, after: Told, reason: str = "") -> bool:
     return after[0] in _FOLLOWS.get(before[0], ())
 
 
+def comes_after(state: str) -> bool:
+    """Whether a state may go on with a stop that began in another one."""
+    return state in _LEAD or state == "Resetting"
+
+
 def changes_meaning(before: Told, after: Told) -> bool:
     """Whether what goes on reads otherwise than it was told: for another reason, or as part of a stop of other kind."""
     if not goes_on(before, after):
@@ -183,33 +196,48 @@ def last_of_instants(later_first: Sequence[T]) -> list[T]:
 
 TELLERS = ("completed", "counted", "reported")
 """The ways in which pieces are told, the one that is believed first: identified units, counters, people."""
-TELLS_FOR_US = 72 * HOUR_US
-"""So long after it last told pieces, a way of telling still speaks for its station.
+TELLS_FOR_H = 168
+"""So many hours after it last told pieces, a way of telling still speaks for its station: a week.
 
-A weekend passes in it: the counter that is read on Monday morning tells again of units that were told one by one.
+A weekend or a short holiday passes in it: the counter that is read on the morning after tells again of units that were
+told one by one.
 """
 
 
-def tellers_over(
-    told: Mapping[str, Sequence[tuple[int, int]]], start_us: int, end_us: int
-) -> list[tuple[int, int, str]]:
-    """Which way of telling is believed from when to when, in order; where nobody spoke for the station, none.
+def tellers_over(told: Mapping[str, Sequence[int]]) -> list[tuple[int, int, str]]:
+    """Which way of telling is believed from which hour to which (half-open), in order; where nobody spoke, none.
 
-    `told` says of each way when it told pieces at the station: stretches (first, last) without a break of `TELLS_FOR_US`.
-    A way speaks from the moment it first tells until it was silent for `TELLS_FOR_US`; of several that speak, the first
-    of `TELLERS` is believed. What is believed at an instant follows from what was told until then, never from the window
-    that is asked: so the parts of a window add up to it.
+    `told` says of each way in which hours it told pieces at the station, in order. A way speaks from the hour in which
+    it first tells, as who tells beside it in that hour tells of the same pieces, until it was silent for a week; of
+    several that speak, the first of `TELLERS` is believed. So what is believed of an hour follows from what was told
+    up to it, never from the window that is asked: the parts of a window add up to it.
     """
-    speaks = {
-        name: [(max(first, start_us), min(last + TELLS_FOR_US, end_us)) for first, last in several]
-        for name, several in told.items()
-    }
-    edges = sorted({edge for several in speaks.values() for a, b in several if a < b for edge in (a, b)})
+    speaks: dict[str, list[tuple[int, int]]] = {}
+    for name, hours in told.items():
+        spans = speaks.setdefault(name, [])
+        for hour in hours:
+            if spans and hour <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], hour + TELLS_FOR_H)
+            else:
+                spans.append((hour, hour + TELLS_FOR_H))
+    edges = sorted({edge for spans in speaks.values() for span in spans for edge in span})
     found: list[tuple[int, int, str]] = []
     for a, b in pairwise(edges):
         name = next((name for name in TELLERS if any(c <= a < d for c, d in speaks.get(name, ()))), "")
-        if found and found[-1][1:] == (a, name):
-            found[-1] = (found[-1][0], b, name)
-        elif name:
+        if name:
             found.append((a, b, name))
     return found
+
+
+# --------------------------------------------------------------------------- alarms and holds
+
+ALARM_TURN = {"raised": 0, "acknowledged": 1, "shelved": 2, "cleared": 3}
+"""The order of what was said about an alarm at one instant: raised before seen, seen before shelved, shelved before
+cleared; so one that is raised and cleared at one instant does not stand. Ids break ties."""
+
+
+def alarm_place(fact: Any) -> str:
+    """Where an alarm is: its station's path, `source:NAME` for one about a source, empty for the plant."""
+    if fact.station is not None:
+        return str(fact.station)
+    return f"source:{fact.adapter}" if fact.adapter is not None else ""

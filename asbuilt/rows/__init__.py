@@ -39,6 +39,9 @@ Rule = Callable[[Any, int], Iterable[Row]]
 Timed = tuple[AnyFact, int]
 """A fact with its event time in microseconds since 1970 UTC."""
 
+Changed = dict[str, set[Any]]
+"""Table name → first key columns of the rows that changed."""
+
 _SQL_TYPES = {str: "TEXT", int: "INTEGER", bytes: "BLOB", float: "REAL"}
 
 

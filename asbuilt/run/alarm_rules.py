@@ -17,13 +17,14 @@ from asbuilt import events
 from asbuilt.access import Reader
 from asbuilt.access.conditions import above, at_least
 from asbuilt.app import OWN_SOURCE
+from asbuilt.domain.alarms import questions as alarms
+from asbuilt.domain.measurements import questions as measurements
+from asbuilt.domain.measurements.fold import Measurement
 from asbuilt.domain.states.rows import State
 from asbuilt.errors import AsBuiltError
 from asbuilt.events import AlarmCleared, AlarmRaised, Event, microseconds
 from asbuilt.plant import AlarmRule, Line, Plant, Station
 from asbuilt.time import HOUR_US
-from asbuilt.views.alarm.fold import Spell
-from asbuilt.views.line.fold import Reading
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
@@ -114,7 +115,7 @@ class Alarms:
         plant = self._app.plant
         now = self._app.now()
         with self._app.reader(OWN_SOURCE) as reader:
-            standing = _standing(reader)
+            standing = alarms.standing(reader, microseconds(now))
             if plant.digest != self._digest:
                 self._place(plant, standing)
             facts = []
@@ -156,14 +157,9 @@ class Alarms:
         rule, path = placed.watch.rule, placed.station.path
         limit_of = 1 if placed.read_us < 0 else READ_AT_ONCE
         after = above(placed.read_us)
-        rows: Sequence[Reading | State]
+        rows: Sequence[Measurement | State]
         if rule.characteristic is not None:
-            rows = reader.rows(
-                Reading,
-                {"station": path, "characteristic": rule.characteristic, "time_us": after},
-                order="-time_us -fact",
-                limit=limit_of,
-            )
+            rows = measurements.since(reader, path, rule.characteristic, placed.read_us, limit_of)
         else:
             hour = at_least(placed.read_us // HOUR_US)
             rows = reader.rows(
@@ -171,7 +167,7 @@ class Alarms:
             )
         for row in reversed(rows):
             placed.read_us = row.time_us
-            if isinstance(row, Reading):
+            if isinstance(row, Measurement):
                 limit = rule.above if rule.above is not None else rule.below
                 placed.watch.value(row.time_us, float(row.value), f"{row.value} {row.uom}, limit {limit}")
             elif isinstance(row, State):
@@ -186,7 +182,3 @@ class Alarms:
             id=fact_id, event_time=now, source=OWN_SOURCE, alarm=rule.id, station=path, priority=rule.priority,
             text=rule.name, response=rule.response, detail=watch.detail or None,
         )  # fmt: skip
-
-
-def _standing(reader: Reader) -> set[tuple[str, str]]:
-    return {(spell.alarm, spell.place) for spell in reader.rows(Spell, "until_us = 0")}

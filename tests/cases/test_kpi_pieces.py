@@ -33,6 +33,6 @@ def test_50_counted_pieces_advance_the_order_they_name():
         assert [(step.operation, step.good) for step in app.query("order.steps", order="O1")] == [("10", 60)]
         assert [total.good for total in app.query("order.totals", order="O1")] == [60]
         assert [row.good for row in app.query("order.reports", order="O1")] == [60]
-        by_order = ask(app, "shift.kpis", by="order", scope=LINE)
+        by_order = ask(app, "shift.kpi", by="order", scope=LINE)
         assert {kpi.name: kpi.gq for kpi in by_order}.get("O1") == 60
         assert STATION in {row.station for row in app.query("order.reports", order="O1")}

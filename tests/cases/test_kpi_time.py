@@ -17,6 +17,29 @@ from tests.commands import process
 HOUR = 3600.0
 
 
+def test_01_pieces_told_twice_over_a_shift_change_are_made_once():
+    with case("01-two-tellers-over-a-shift-change") as app:
+        first, second = ask(app, "shift.kpi", "06-03 06:00", "06-03 22:00", by="shift")
+        whole = ask(app, "shift.kpi", "06-03 06:00", "06-03 22:00")
+        made = [app.query("shift.report", line=LINE, day=dt.date(2025, 6, 3), shift=name).made for name in "AB"]
+        late = ask(app, "shift.kpi", "06-03 14:01", "06-03 15:00")
+    assert (first.pq, second.pq, whole.pq, made) == (10, 0, 10, [10, 0])
+    # The counter's word is kept beside it.
+    assert (late.pq, late.told) == (0, {"counted": 10})
+
+
+def test_02_the_board_counts_what_the_handover_counts():
+    with case("02-counter-only-line", now=at("06-03 13:59")) as app:
+        board = app.query("line.board", line=LINE)
+        report = app.query("shift.report", line=LINE, day=dt.date(2025, 6, 3), shift="A")
+    assert (board.output, report.made, sum(hour.made or 0 for hour in board.hours)) == (360, 360, 360)
+
+
+def test_01_the_board_of_the_next_shift_counts_nothing_again():
+    with case("01-two-tellers-over-a-shift-change", now=at("06-03 15:00")) as app:
+        assert app.query("line.board", line=LINE).output == 0
+
+
 def test_03_one_stop_of_five_states_and_its_reason_holds_for_all_of_it():
     with case("03-one-stop-three-states") as app:
         first, second = sorted(ask(app, "shift.stops"), key=lambda stop: stop.start)

@@ -222,7 +222,7 @@ def test_the_brokers_death_is_recorded_and_its_return(tmp_path):
         assert time.monotonic() - began < allowed_s(5)
         (lost,) = recorded(server.app, SourceLost)
         assert "hung up" in lost.reason or "broke" in lost.reason
-        (tile,) = server.app.query("line.states", line="1")
+        (tile,) = server.query("line.states", line="1")
         assert tile.state == "No data"
         broker.start()
         until_connected(server, 2)

@@ -81,15 +81,15 @@ def test_a_machine_is_on_the_board_without_configuration():
         agent.add(said("Execution", "ACTIVE", 1), said("PartCount", "12", 2), said("EmergencyStop", "TRIGGERED", 3))
         wait_until(lambda: states(server) == ["Idle", "Execute", "Aborted"])
         assert sum(fact.good for fact in recorded(server.app, Counted)) == 2
-        (tile,) = server.app.query("line.states", line="1")
+        (tile,) = server.query("line.states", line="1")
         assert (tile.state, tile.observed) == ("Aborted", "yes")
         agent.add(said("Execution", "UNAVAILABLE", 4))
         wait_until(lambda: recorded(server.app, SourceLost))
-        (tile,) = server.app.query("line.states", line="1")
+        (tile,) = server.query("line.states", line="1")
         assert tile.state == "No data"
         agent.add(said("EmergencyStop", "ARMED", 5), said("Execution", "ACTIVE", 6))
         wait_until(lambda: states(server)[-1] == "Execute")
-        (tile,) = server.app.query("line.states", line="1")
+        (tile,) = server.query("line.states", line="1")
         assert (tile.state, tile.observed) == ("Execute", "yes")
 
 
@@ -156,7 +156,7 @@ def test_a_frozen_agent_is_lost_within_seconds_and_heard_again():
         agent.frozen.clear()
         agent.add(said("Execution", "ACTIVE", 9))
         wait_until(lambda: "Execute" in states(server))
-        wait_until(lambda: server.app.query("line.silences") == [])
+        wait_until(lambda: server.query("line.silences") == [])
 
 
 def test_an_answer_that_is_no_document_is_rejected_and_asked_for_again():

@@ -161,11 +161,11 @@ def test_nodes_machines_and_jobs_become_facts(shared):
         wait_until(lambda: states(server)[-1:] == ["Execute"], lambda: str(recorded(server.app, MessageRejected)))
         shared.say("count 3")
         wait_until(lambda: sum(fact.good for fact in recorded(server.app, Counted)) >= 3)
-        (tile,) = server.app.query("line.states", line="1")
+        (tile,) = server.query("line.states", line="1")
         assert (tile.state, tile.observed) == ("Execute", "yes")
         shared.say("machine NotAvailable")
         wait_until(lambda: recorded(server.app, SourceLost))
-        (tile,) = server.app.query("line.states", line="1")
+        (tile,) = server.query("line.states", line="1")
         assert tile.state == "No data"
         shared.say("bad")
         shared.say("machine OutOfService")

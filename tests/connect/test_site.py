@@ -51,9 +51,9 @@ def test_a_camera_a_door_and_a_guard(tmp_path: Path) -> None:
             out.say("frigate/front_cam/status/detect", "offline")
             out.say("frigate/reviews", "broken by Bob Smith")
         wait_until(lambda: len(recorded(server.app, SiteObserved)) == 2 and recorded(server.app, MessageRejected))
-        (here,) = server.app.query("site.present")
+        (here,) = server.query("site.present")
         assert (here.zone, here.category, here.unexpected) == ("gate", "person", "not expected there")
-        assert [row.device for row in server.app.query("site.blind")] == ["front_cam"]
+        assert [row.device for row in server.query("site.blind")] == ["front_cam"]
         assert not any(b"Bob Smith" in encode(fact) or b'"Bob"' in encode(fact) for fact in recorded(server.app))
         token = {"authorization": f"Bearer {server.app.token('site')}"}
         told = {"round": "night", "checkpoint": "gate", "time": "2026-06-03T08:20:00+02:00", "guard": "J. Doe"}

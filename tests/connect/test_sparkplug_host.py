@@ -504,7 +504,7 @@ def test_40_after_a_new_connection_every_known_node_is_stale_until_it_is_born_ag
         broker.drop()
         wait_until(lambda: broker.sessions == 2 and [p for p in broker.of("publish") if "NCMD" in p["topic"]])
         wait_until(lambda: {fact.adapter for fact in recorded(server.app, SourceLost)} == {"cells", "cells:G/E"})
-        assert {silence.source for silence in server.app.query("line.silences")} == {"cells:G/E"}
+        assert {silence.source for silence in server.query("line.silences")} == {"cells:G/E"}
         broker.say("spBv1.0/G/NBIRTH/E", birth(1, temp(22.0, t=NOW_MS + 5)))
         wait_until(lambda: len(recorded(server.app, Measured)) == 2)
         connected = [fact.adapter for fact in recorded(server.app, SourceConnected)]

@@ -127,7 +127,7 @@ def tell_real_time(server: Served) -> None:
 
 
 def silent(server: Served) -> set[str]:
-    return {silence.source for silence in server.app.query("line.silences")}
+    return {silence.source for silence in server.query("line.silences")}
 
 
 def connected(server: Served) -> list[str]:

@@ -54,14 +54,20 @@ class Longer(NamedTuple):
     gate: str
 
 
-def test_rows_of_another_version_that_lack_a_column_are_seen_to_be_outdated(tmp_path):
+def test_rows_of_another_version_that_lack_a_column_are_made_anew(tmp_path):
     view = VIEWS["line"]
     old = rows_contract._table("demo", Visit, ("station", "time_us", "fact"), (), {})
     new = rows_contract._table("demo", Longer, ("station", "time_us", "fact"), ("gate",), {})._replace(name=old.name)
     bare = view._replace(name="demo", rules={}, derivations=())
     Store(tmp_path / "views.db", {"demo": bare._replace(version=1, tables={Visit: old})}).close()
-    store = Store(tmp_path / "views.db", {"demo": bare._replace(version=2, tables={Longer: new})})
-    assert store.outdated()
+    later = {"demo": bare._replace(version=2, tables={Longer: new})}
+    reader = Store(tmp_path / "views.db", later, read_only=True)
+    assert reader.outdated() == {"demo"}
+    reader.close()
+    store = Store(tmp_path / "views.db", later)
+    assert not store.outdated()
+    with store.reading() as db:
+        assert [name for _, name, *_ in db.pragma("table_info", old.name)] == list(Longer._fields)
     store.close()
 
 
@@ -311,7 +317,7 @@ def test_a_strict_store_keeps_nothing_of_a_batch_that_fails():
         store.fold([(1, counted), (2, ORIGINAL), (3, correction(2, 1, 0))], {}.get)
     assert store.position() == 0
     assert store.digest() == before
-    assert not store._corrected
+    assert not store._corrections.targets
     store.close()
 
 

@@ -252,9 +252,9 @@ def test_a_counter_that_goes_back_or_jumps_is_named_and_books_nothing():
 def test_ways_of_telling_that_disagree_are_shown():
     facts = Facts()
     facts.state("06:00", "Execute")
-    facts.count("06:40", good=12)
+    facts.count("06:30", good=12)
     facts.tell(
-        events.OperationCompleted, "06:30", station=f"{LINE}/1", operation="x", order="A", product="P", good=10, scrap=1
+        events.OperationCompleted, "06:40", station=f"{LINE}/1", operation="x", order="A", product="P", good=10, scrap=1
     )
     with taken_in(plant(60), facts) as app:
         found = kpi(app, "06:00", "07:00")

@@ -92,6 +92,12 @@ class Served:
         self.app.pipeline.settle()
         told.facts.clear()
 
+    def query(self, name: str, **asked: Any) -> Any:
+        """The answer once all that is recorded by now is in the views, as a look at the record may be ahead of them."""
+        head = self.app.record.head()
+        wait_until(lambda: self.app.store.position() >= head, "the views")
+        return self.app.query(name, **asked)
+
     def hear(self, *sources: str) -> None:
         """These sources have just been heard."""
         for source in sources or ("left", "right"):

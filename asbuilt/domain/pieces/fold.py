@@ -36,7 +36,13 @@ def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Made | Run]:
     yield _made(fact, time_us, "completed", start_us=microseconds(fact.start_time) if fact.start_time else time_us)
     if fact.serial is not None:
         clean = int(bool(pieces_of(fact).good) and not fact.scrap and not fact.rework)
-        yield Run(unit_key(fact.product, fact.serial), fact.station, time_us, fact.id.bytes, clean)
+        yield Run(
+            item=unit_key(fact.product, fact.serial),
+            station=fact.station,
+            time_us=time_us,
+            fact=fact.id.bytes,
+            clean=clean,
+        )
 
 
 def _reported(fact: OperationReported, time_us: int) -> Iterator[Made]:
@@ -101,8 +107,6 @@ def pieces(made: list[Made]) -> Iterator[Pieces]:
             rejected=sum(row.rejected for row in rows),
             for_review=sum(row.for_review for row in rows),
             rework=sum(row.rework for row in rows),
-            first_us=rows[0].time_us,
-            last_us=rows[-1].time_us,
         )
 
 

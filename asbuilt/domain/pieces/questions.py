@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Test, Value, at_most, between, least, most, other_than, total
-from asbuilt.domain.meaning import TELLERS, TELLS_FOR_US, tellers_over
+from asbuilt.access.conditions import Test, Value, at_most, between, other_than, total
+from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
 from asbuilt.domain.pieces.rows import Made, Pieces
@@ -41,21 +41,14 @@ def believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believ
 
 
 def _believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believed:
-    hours = between((start_us - TELLS_FOR_US) // HOUR_US, -(-end_us // HOUR_US))
+    hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
     where: dict[str, Value | Test] = {"station": station, "hour": hours}
     tell = [name for name in TELLERS if reader.exists(Pieces, {**where, "told": name})]
     if len(tell) < 2:
         # Nobody contradicts: nothing has to be read.
         return Believed([(start_us, end_us, name) for name in tell])
-    told: dict[str, list[tuple[int, int]]] = {name: [] for name in tell}
-    for name in tell:
-        cells = reader.totals(Pieces, {**where, "told": name}, by=("hour",), of=(least("first_us"), most("last_us")))
-        for _, first_us, last_us in sorted(cells):
-            if told[name] and first_us - told[name][-1][1] < TELLS_FOR_US:
-                told[name][-1] = (told[name][-1][0], last_us)
-            else:
-                told[name].append((first_us, last_us))
-    return Believed(tellers_over(told, start_us, end_us))
+    told = {name: reader.values(Pieces, "hour", {**where, "told": name}) for name in tell}
+    return Believed([(a * HOUR_US, b * HOUR_US, name) for a, b, name in tellers_over(told)])
 
 
 def tellers(reader: Reader, station: str) -> list[str]:

@@ -35,7 +35,7 @@ class Made(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """The pieces of a station's hour, as one way of telling has them for an order and product; first and last told when."""
+    """The pieces of a station's hour, as one way of telling has them for an order and product."""
 
     station: str
     hour: int
@@ -47,8 +47,6 @@ class Pieces(NamedTuple):
     rejected: int
     for_review: int
     rework: int
-    first_us: int
-    last_us: int
 
 
 class Run(NamedTuple):

@@ -123,40 +123,52 @@ Span = list[int]
 def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Hour | Minute]:
     """The first and last words of a batch, by source and minute, by subject and hour."""
     minutes: dict[tuple[str, int], Span] = {}
-    hours: dict[tuple[str, int], Span] = {}
+    places: dict[tuple[str, int], Span] = {}
     for fact, time_us in _moments(facts):
         kind = type(fact)
-        if fact.source != OWN_SOURCE and kind not in WATCHING:
-            _widen(minutes, (fact.source, time_us // MINUTE_US), time_us, time_us)
-        if kind in OBSERVATIONS:
-            station = getattr(fact, "station", None)
-            if station is not None:
-                _widen(hours, (f"station:{station}", time_us // HOUR_US), time_us, time_us)
-            _widen(hours, ("", time_us // HOUR_US), time_us, time_us)
-        elif kind is SourceConnected:
-            # Something was heard. A loss or a gap that is noticed makes nothing heard.
-            _widen(hours, ("", time_us // HOUR_US), time_us, time_us)
-    for (source, minute), (first_us, last_us) in minutes.items():
-        _widen(hours, (f"source:{source}", minute * MINUTE_US // HOUR_US), first_us, last_us)
-        yield Minute(source, minute, first_us, last_us)
-    for (subject, hour), (first_us, last_us) in hours.items():
-        yield Hour(subject, hour, first_us, last_us)
+        observes = kind in OBSERVATIONS
+        if fact.source != OWN_SOURCE and (observes or kind not in WATCHING):
+            key = (fact.source, time_us // MINUTE_US)
+            span = minutes.get(key)
+            if span is None:
+                minutes[key] = [time_us, time_us]
+            elif time_us > span[1]:
+                span[1] = time_us
+            elif time_us < span[0]:
+                span[0] = time_us
+        # Something was heard. A loss or a gap that is noticed makes nothing heard.
+        if observes or kind is SourceConnected:
+            key = (getattr(fact, "station", None) or "", time_us // HOUR_US)
+            span = places.get(key)
+            if span is None:
+                places[key] = [time_us, time_us]
+            elif time_us > span[1]:
+                span[1] = time_us
+            elif time_us < span[0]:
+                span[0] = time_us
+    hours: dict[tuple[str, int], Span] = {}
+    for (station, hour), span in places.items():
+        _widen(hours, ("", hour), span)
+        if station:
+            _widen(hours, (f"station:{station}", hour), span)
+    for (source, minute), span in minutes.items():
+        _widen(hours, (f"source:{source}", minute * MINUTE_US // HOUR_US), span)
+        yield Minute(source, minute, span[0], span[1])
+    for (subject, hour), span in hours.items():
+        yield Hour(subject, hour, span[0], span[1])
 
 
 def _moments(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[tuple[AnyFact, int]]:
     """When a fact speaks: at its time; a report, told when the work is over, at the begin of that as well."""
     for fact, time_us in facts:
         yield fact, time_us
-        if isinstance(fact, OperationReported):
+        if type(fact) is OperationReported:
             yield fact, microseconds(fact.start_time)
 
 
-def _widen(spans: dict[tuple[str, int], Span], key: tuple[str, int], first_us: int, last_us: int) -> None:
+def _widen(spans: dict[tuple[str, int], Span], key: tuple[str, int], by: Span) -> None:
     span = spans.get(key)
     if span is None:
-        spans[key] = [first_us, last_us]
-        return
-    if first_us < span[0]:
-        span[0] = first_us
-    if last_us > span[1]:
-        span[1] = last_us
+        spans[key] = [*by]
+    else:
+        span[0], span[1] = min(span[0], by[0]), max(span[1], by[1])

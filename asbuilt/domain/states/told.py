@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import at_least, at_most, below, between, one_of
-from asbuilt.domain.meaning import goes_on, last_of_instants, lead_of
+from asbuilt.domain.meaning import comes_after, goes_on, last_of_instants, lead_of
 from asbuilt.domain.states.rows import Explained, State
 from asbuilt.time import FOREVER_US, HOUR_US
 
@@ -102,9 +102,14 @@ def _goes_on(before: State, after: State, reason: str = "") -> bool:
     return goes_on((before.state, before.reason), (after.state, after.reason), reason)
 
 
-def may_read_otherwise(state: str, reason: str) -> bool:
-    """Whether what is told after a state may say more about the stop it belongs to."""
-    return goes_on((state, reason), (state, reason))
+def reads_by_what_was_before(state: str, reason: str) -> bool:
+    """Whether what was told before a state may say more about the stop it belongs to: its reason, or its kind."""
+    return comes_after(state) and (not reason or lead_of(state) in ("Stopped", "Resetting"))
+
+
+def reads_by_what_comes(state: str, reason: str) -> bool:
+    """Whether what is told after a state may say more about the stop it belongs to: its reason."""
+    return not reason and goes_on((state, reason), (state, reason))
 
 
 def back(reader: Reader, row: State) -> list[State]:

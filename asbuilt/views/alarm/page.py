@@ -7,6 +7,8 @@ import datetime as dt
 from markupsafe import Markup
 
 from asbuilt.access import Reader
+from asbuilt.domain.alarms.fold import NORMAL
+from asbuilt.domain.alarms.questions import FLOOD_BEGINS
 from asbuilt.events import AlarmAcknowledged, AlarmShelved, Event
 from asbuilt.plant import AlarmRule
 from asbuilt.views.alarm import queries
@@ -36,7 +38,7 @@ def show(reader: Reader, at: dt.datetime | None = None) -> Shown:
         "standing": Fragment(
             "standing", {"rows": [row for row in found if row.shelved_until is None], "shelves": SHELVES_MIN, **common}
         ),
-        "shelved": Fragment("shelved", {"rows": [row for row in found if row.shelved_until is not None], **common}),
+        "shelved": Fragment("shelved", {"rows": queries.standing(reader, at, shelved=True), **common}),
         "suppressed": Fragment("suppressed", {"rows": hidden, **common}),
         "cleared": Fragment("cleared", {"rows": queries.cleared(reader, at=at)[:40], **common}),
         "rates": Fragment("rates", {"rates": rates, "drawing": _tens(rates), **common}),
@@ -52,8 +54,11 @@ def _suppressed(reader: Reader, found: list[AlarmRow], at: dt.datetime | None) -
     for rule in plant.alarms.values():
         for station in plant.alarm_places(rule) if rule.suppressed_by else ():
             here = {one.path for one in lines_of[station.path].station}
-            cause = next((row for row in found if row.alarm in rule.suppressed_by and row.place in here), None)
-            raised = any(row.alarm == rule.id and row.place == station.path for row in found)
+            cause = next(
+                (row for row in found if row.alarm in rule.suppressed_by and row.place in here and row.until is None),
+                None,
+            )
+            raised = any(row.alarm == rule.id and row.place == station.path and row.until is None for row in found)
             if cause is not None and not raised and _holds(reader, rule, station.path, at):
                 key = (rule.name, f"{cause.text}, {cause.name}")
                 hidden[key] = hidden.get(key, 0) + 1
@@ -74,7 +79,10 @@ def _finding(found: list[AlarmRow], rates: Rates) -> str:
     if not active:
         return "Nothing asks for a response."
     first = active[0]
-    text = f"{len(active)} {'alarm stands' if len(active) == 1 else 'alarms stand'}"
+    gone = sum(1 for row in active if row.until is not None)
+    stand = len(active) - gone
+    text = f"{stand} {'alarm stands' if stand == 1 else 'alarms stand'}"
+    text += f", {gone} returned to normal" if gone else ""
     text += f", {len(unseen)} not acknowledged" if unseen else ", all acknowledged"
     text += f"; the most urgent is {first.text[:1].lower() + first.text[1:]} at {first.name}"
     return f"{text}. {'A flood: look at the first ones.' if rates.floods else ''}".strip()
@@ -94,14 +102,14 @@ def _counts(found: list[AlarmRow]) -> list[tuple[int, int, bool]]:
 
 def _tens(rates: Rates) -> Markup:
     """New alarms by ten minutes; the line is where a flood begins."""
-    most = max([queries.FLOOD, *rates.tens])
+    most = max([FLOOD_BEGINS, *rates.tens])
     step = WIDTH / len(rates.tens)
-    inside = svg.line(0, 60 - 56 * queries.FLOOD / most, WIDTH, 60 - 56 * queries.FLOOD / most, "ink3", 1, "4 4")
+    inside = svg.line(0, 60 - 56 * FLOOD_BEGINS / most, WIDTH, 60 - 56 * FLOOD_BEGINS / most, "ink3", 1, "4 4")
     for number, count in enumerate(rates.tens):
         if count:
             high = 56 * count / most
             inside += svg.rect(
-                number * step, 60 - high, max(step - 0.8, 1), high, "ink1" if count > queries.FLOOD else "shape"
+                number * step, 60 - high, max(step - 0.8, 1), high, "ink1" if count > FLOOD_BEGINS else "shape"
             )
     inside += svg.line(0, 60, WIDTH, 60, "rule")
     inside += svg.text(0, 72, f"{rates.start:%H:%M}", "axis") + svg.text(WIDTH, 72, f"{rates.end:%H:%M}", "axis", "end")
@@ -114,7 +122,8 @@ def _tens(rates: Rates) -> Markup:
 
 def _standing(reader: Reader, act: Act) -> AlarmRow:
     name, place = act.text("alarm"), act.text("place", "")
-    found = next((row for row in queries.standing(reader) if (row.alarm, row.place) == (name, place)), None)
+    every = queries.standing(reader) + queries.standing(reader, shelved=True)
+    found = next((row for row in every if (row.alarm, row.place) == (name, place)), None)
     if found is None:
         raise Refused("this alarm does not stand any more", remedy="Nothing is to be done.")
     if not act.by:
@@ -131,6 +140,8 @@ def _about(row: AlarmRow) -> dict[str, str]:
 def acknowledge(reader: Reader, act: Act) -> list[Event]:
     """A person has seen an alarm."""
     row = _standing(reader, act)
+    if row.state == NORMAL:
+        raise Refused("this alarm is normal and shelved", remedy="Nothing is to be done.")
     if row.seen_by:
         raise Refused(f"{row.seen_by} has seen this alarm already", remedy="Nothing is to be done.")
     return [act.fact(AlarmAcknowledged, **_about(row))]
@@ -155,4 +166,4 @@ def unshelve(reader: Reader, act: Act) -> list[Event]:
 
 
 ACTIONS = [Action("acknowledge", acknowledge), Action("shelve", shelve), Action("unshelve", unshelve)]
-PAGES = [Page("/alarms", show, views=("alarm", "line"), refresh_s=REFRESH_S)]
+PAGES = [Page("/alarms", show, views=("alarm", "alarms", "line"), refresh_s=REFRESH_S)]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.domain.alarms import questions as alarms
+from asbuilt.domain.alarms.fold import STANDS, Phase
+from asbuilt.domain.alarms.questions import TEN_MINUTES_US
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.plant.calendar import at_place
-from asbuilt.views.alarm.fold import Spell, Step
+from asbuilt.time import HOUR_US, SECOND_US, time_at
 
-SECOND_US = 1_000_000
-HOUR_US = 3600 * SECOND_US
-TEN_MINUTES_US = 600 * SECOND_US
-FLOOD = 10
-"""More new alarms than this within ten minutes are a flood (ANSI/ISA-18.2, table of performance metrics)."""
 GOOD_AN_HOUR, MANAGEABLE_AN_HOUR = 6, 12
 """Average alarms an hour that an operator is very likely to handle, and at most to manage (ANSI/ISA-18.2)."""
 STALE_US = 24 * HOUR_US
@@ -30,11 +28,15 @@ MAX_LISTED = 1_000
 
 
 class AlarmRow(Struct, frozen=True):
-    """An alarm that stands or stood. `seen_by` is empty until a person acknowledged it; `raised` counts repetitions."""
+    """An alarm that stands or stood, in its state of ISA-18.2 (NORM, UNACK, ACK, RTN-UNACK).
+
+    `until` is when its condition went, `seen_by` is empty until a person acknowledged it, `raised` counts repetitions.
+    """
 
     alarm: str
     place: str
     name: str
+    state: str
     priority: int
     text: str
     response: str
@@ -77,8 +79,8 @@ class Frequent(Struct, frozen=True):
 class Rates(Struct, frozen=True):
     """How much the alarms of a window asked of people (ANSI/ISA-18.2).
 
-    `per_hour` new alarms an hour; `peak` the most in any ten minutes; `floods` periods with more than
-    ten in ten minutes, `flood_s` their length; `stale` stand longer than a day; `by_priority`
+    `per_hour` new alarms an hour; `peak` the most in any ten minutes; `floods` periods that begin with more than
+    ten in ten minutes and end with fewer than five, `flood_s` their length; `stale` stand longer than a day; `by_priority`
     counts of priority 1 to 4 (about 5, 15 and 80 % of 2, 3 and 4 are aimed at); `to_see_s` median
     time until one was acknowledged; `tens` new alarms by ten minutes, from the start.
     """
@@ -100,36 +102,30 @@ class Rates(Struct, frozen=True):
 
 
 def standing(reader: Reader, at: dt.datetime | None = None, shelved: bool | None = None) -> list[AlarmRow]:
-    """Alarms that stand, the most urgent first; `shelved=yes` those put aside, `shelved=no` the others."""
+    """Alarms that stand or returned to normal unacknowledged, the most urgent first.
+
+    `shelved=yes` those put aside, also while their condition is gone; `shelved=no` the others.
+    """
     at_us = microseconds(reader.instant(at))
-    rows = reader.rows(
-        Spell, "(until_us = 0 OR until_us > ?) AND from_us <= ? ORDER BY from_us LIMIT ?", at_us, at_us, MAX_LISTED
-    )
+    found = alarms.shelved(reader, at_us) if shelved else alarms.current(reader, at_us)
     plant = reader.plant(at)
-    found = [_row(plant, spell, at_us) for spell in rows]
-    chosen = [row for row in found if shelved is None or (row.shelved_until is not None) == shelved]
-    return sorted(chosen, key=lambda row: (row.priority, row.seen_by != "", row.since, row.alarm, row.place))
+    rows = [_row(plant, phase) for phase in found if shelved is None or bool(phase.shelved_us) == shelved]
+    return sorted(rows, key=lambda row: (row.priority, row.seen_by != "", row.since, row.alarm, row.place))
 
 
 def cleared(reader: Reader, hours: float = 24, at: dt.datetime | None = None) -> list[AlarmRow]:
     """Alarms cleared in the last hours, the latest first."""
     at_us = microseconds(reader.instant(at))
-    rows = reader.rows(
-        Spell, "until_us > ? AND until_us <= ? ORDER BY until_us DESC, subject LIMIT ?",
-        at_us - round(hours * HOUR_US), at_us, MAX_LISTED,
-    )  # fmt: skip
     plant = reader.plant(at)
-    return [_row(plant, spell, at_us) for spell in rows]
+    found = alarms.cleared(reader, at_us - round(hours * HOUR_US), at_us, limit=MAX_LISTED)
+    return [_row(plant, phase) for phase in found]
 
 
 def journal(reader: Reader, hours: float = 24, limit: int = 200, at: dt.datetime | None = None) -> list[StepRow]:
     """Everything said about alarms in the last hours, the latest first."""
     at_us = microseconds(reader.instant(at))
     plant = reader.plant(at)
-    rows = reader.rows(
-        Step, "time_us > ? AND time_us <= ? ORDER BY time_us DESC, fact DESC LIMIT ?",
-        at_us - round(hours * HOUR_US), at_us, min(max(limit, 0), MAX_LISTED),
-    )  # fmt: skip
+    rows = alarms.history(reader, at_us - round(hours * HOUR_US), at_us, min(max(limit, 0), MAX_LISTED))
     return [
         StepRow(
             _time(plant, row.time_us), row.what, row.alarm, row.place, name_of(plant, row.place), row.text, row.by,
@@ -152,17 +148,16 @@ def rates(
         )
     plant = reader.plant(at)
     start_us, end_us = microseconds(start), microseconds(end)
-    rows = reader.rows(Spell, "from_us >= ? AND from_us < ? ORDER BY from_us, subject", start_us, end_us)
+    at_us = microseconds(reader.instant(at))
+    # Nothing is said of what has not come, such as the end of a shelf.
+    known_us = min(end_us, at_us + 1)
+    rows = alarms.annunciations(reader, start_us, max(start_us, known_us))
     times = [row.from_us for row in rows]
-    peak, peak_us, floods, flood_us = _density(times)
+    found = alarms.density(times, max(start_us, known_us))
     hours = (end_us - start_us) / HOUR_US
-    seen = sorted((row.seen_us - row.from_us) / SECOND_US for row in rows if row.seen_us)
-    at_us = min(end_us, microseconds(reader.instant(at)))
-    still = reader.select(
-        "SELECT count(*) FROM alarm_spell WHERE from_us <= ? AND (until_us = 0 OR until_us > ?)",
-        at_us - STALE_US,
-        at_us,
-    )
+    acknowledged = alarms.acknowledgements(reader, start_us, max(start_us, known_us))
+    seen = sorted((row.seen_us - row.asked_us) / SECOND_US for row in acknowledged if row.asked_us)
+    still = alarms.listed(reader, min(end_us, at_us))
     tens = [0] * (-(-(end_us - start_us) // TEN_MINUTES_US))
     for time_us in times:
         tens[(time_us - start_us) // TEN_MINUTES_US] += 1
@@ -170,50 +165,28 @@ def rates(
     return Rates(
         start=at_place(start, plant.zone), end=at_place(end, plant.zone), count=len(rows), per_hour=per_hour,
         verdict="good" if per_hour <= GOOD_AN_HOUR else "manageable" if per_hour <= MANAGEABLE_AN_HOUR else "too many",
-        peak=peak, peak_at=_time(plant, peak_us) if peak else None, floods=floods, flood_s=flood_us / SECOND_US,
-        stale=int(still[0][0]), by_priority=_by_priority(rows), to_see_s=seen[len(seen) // 2] if seen else None,
+        peak=found.peak, peak_at=_time(plant, found.peak_us) if found.peak else None, floods=len(found.floods),
+        flood_s=sum(flood.until_us - flood.from_us for flood in found.floods) / SECOND_US,
+        stale=sum(row.state in STANDS and row.since_us <= min(end_us, at_us) - STALE_US for row in still),
+        by_priority=_by_priority(rows), to_see_s=seen[len(seen) // 2] if seen else None,
         frequent=tuple(_frequent(plant, rows)), tens=tuple(tens),
     )  # fmt: skip
 
 
-def _density(times: Sequence[int]) -> tuple[int, int, int, int]:
-    """The most in ten minutes and when; how many floods there were, and how long they lasted together."""
-    peak, peak_us, floods, flood_us = 0, 0, 0, 0
-    recent: deque[int] = deque()
-    begun: int | None = None
-    last_us = 0
-    for time_us in times:
-        while recent and recent[0] <= time_us - TEN_MINUTES_US:
-            recent.popleft()
-        if begun is not None and len(recent) + 1 <= FLOOD:
-            # It lasted until its last alarm, not until the next one after it.
-            flood_us += last_us - begun
-            begun = None
-        recent.append(time_us)
-        last_us = time_us
-        if len(recent) > peak:
-            peak, peak_us = len(recent), recent[0]
-        if len(recent) > FLOOD and begun is None:
-            begun, floods = recent[0], floods + 1
-    if begun is not None:
-        flood_us += last_us - begun
-    return peak, peak_us, floods, flood_us
-
-
-def _by_priority(rows: Sequence[Spell]) -> tuple[int, int, int, int]:
+def _by_priority(rows: Sequence[Phase]) -> tuple[int, int, int, int]:
     counts = Counter(row.priority for row in rows)
     return counts[1], counts[2], counts[3], counts[4]
 
 
-def _frequent(plant: Plant, rows: Sequence[Spell]) -> list[Frequent]:
-    by_subject: dict[str, list[Spell]] = {}
+def _frequent(plant: Plant, rows: Sequence[Phase]) -> list[Frequent]:
+    by_subject: dict[tuple[str, str], list[Phase]] = {}
     for row in rows:
-        by_subject.setdefault(row.subject, []).append(row)
-    most = sorted(by_subject.values(), key=lambda found: (-len(found), found[0].subject))[:10]
+        by_subject.setdefault((row.alarm, row.place), []).append(row)
+    most = sorted(by_subject.values(), key=lambda found: (-len(found), found[0].alarm, found[0].place))[:10]
     return [
         Frequent(
             found[0].alarm, found[0].place, name_of(plant, found[0].place), found[-1].text, len(found),
-            len(found) / len(rows), _chatters([spell.from_us for spell in found]),
+            len(found) / len(rows), _chatters([phase.from_us for phase in found]),
         )
         for found in most
     ]  # fmt: skip
@@ -231,20 +204,16 @@ def name_of(plant: Plant, place: str) -> str:
     return plant.adapters[source].title if source in plant.adapters else source or "the plant"
 
 
-def _row(plant: Plant, spell: Spell, at_us: int) -> AlarmRow:
-    seen = 0 < spell.seen_us <= at_us
-    shelved = spell.shelved_us > at_us
+def _row(plant: Plant, phase: Phase) -> AlarmRow:
     return AlarmRow(
-        alarm=spell.alarm, place=spell.place, name=name_of(plant, spell.place), priority=spell.priority,
-        text=spell.text, response=spell.response, detail=spell.detail, since=_time(plant, spell.from_us),
-        until=_time(plant, spell.until_us) if 0 < spell.until_us <= at_us else None, raised=spell.raised,
-        seen_at=_time(plant, spell.seen_us) if seen else None, seen_by=spell.seen_by if seen else "",
-        shelved_until=_time(plant, spell.shelved_us) if shelved else None,
-        shelved_by=spell.shelved_by if shelved else "", shelved_why=spell.shelved_why if shelved else "",
+        alarm=phase.alarm, place=phase.place, name=name_of(plant, phase.place), state=phase.state,
+        priority=phase.priority, text=phase.text, response=phase.response, detail=phase.detail,
+        since=_time(plant, phase.since_us), until=_time(plant, phase.gone_us) if phase.gone_us else None,
+        raised=phase.raised, seen_at=_time(plant, phase.seen_us) if phase.seen_us else None, seen_by=phase.seen_by,
+        shelved_until=_time(plant, phase.shelved_us) if phase.shelved_us else None, shelved_by=phase.shelved_by,
+        shelved_why=phase.shelved_why,
     )  # fmt: skip
 
 
 def _time(plant: Plant, time_us: int) -> dt.datetime:
-    return at_place(
-        dt.datetime.fromtimestamp(time_us // SECOND_US, dt.UTC).replace(microsecond=time_us % SECOND_US), plant.zone
-    )
+    return time_at(time_us, plant.zone)

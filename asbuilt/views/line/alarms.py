@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
+from asbuilt.domain.alarms import questions
+from asbuilt.domain.alarms.fold import Phase
 from asbuilt.views.line.answers import AlarmRow
-from asbuilt.views.line.fold import LONG_STAY_US, Spell
 from asbuilt.views.line.moment import Moment
 
 
 def alarms(look: Moment, *, standing: bool) -> list[AlarmRow]:
-    """What stands at the moment, most urgent first; or what was cleared in the shift, latest first."""
+    """What is people's business at the moment, most urgent first; or what was cleared in the shift, latest first."""
     places = _places(look)
-    marks = ", ".join("?" * len(places))
     if standing:
-        # Two conditions so that each uses its index: what still stands, and what stood at a past moment.
-        spells = look.reader.rows(Spell, f"place IN ({marks}) AND until_us = 0 AND from_us <= ?", *places, look.at_us)
-        if not look.live:
-            spells += look.reader.rows(
-                Spell, f"from_us <= ? AND until_us > ? AND place IN ({marks})", look.at_us, look.at_us, *places
-            )
-    else:
-        spells = look.reader.rows(
-            Spell,
-            f"from_us > ? AND until_us BETWEEN ? AND ? AND place IN ({marks})",
-            look.start_us - LONG_STAY_US, look.start_us, look.at_us, *places,
-        )  # fmt: skip
-    rows = [_alarm_row(look, spell, places) for spell in spells]
-    if standing:
-        return sorted(rows, key=lambda row: (row.priority, row.seen_by != "", row.since))
-    return sorted(rows, key=lambda row: row.until or row.since, reverse=True)
+        rows = [_alarm_row(look, phase, places) for phase in questions.current(look.reader, look.at_us, places)]
+        return sorted(rows, key=lambda row: (row.priority, row.seen_by != "", row.since, row.alarm, row.place))
+    found = questions.cleared(look.reader, look.start_us - 1, look.at_us, places)
+    return [_alarm_row(look, phase, places) for phase in found]
 
 
 def _places(look: Moment) -> dict[str, str]:
@@ -39,19 +27,19 @@ def _places(look: Moment) -> dict[str, str]:
     return places
 
 
-def _alarm_row(look: Moment, spell: Spell, places: dict[str, str]) -> AlarmRow:
-    seen = 0 < spell.seen_us <= look.at_us
+def _alarm_row(look: Moment, phase: Phase, places: dict[str, str]) -> AlarmRow:
     return AlarmRow(
-        alarm=spell.alarm,
-        priority=spell.priority,
-        text=spell.text,
-        response=spell.response,
-        detail=spell.detail,
-        station=places.get(spell.place, ""),
-        place=spell.place,
-        since=look.time(spell.from_us),
-        until=look.time(spell.until_us) if 0 < spell.until_us <= look.at_us else None,
-        seen_at=look.time(spell.seen_us) if seen else None,
-        seen_by=spell.seen_by if seen else "",
-        shelved_until=look.time(spell.shelved_us) if spell.shelved_us > look.at_us else None,
+        alarm=phase.alarm,
+        state=phase.state,
+        priority=phase.priority,
+        text=phase.text,
+        response=phase.response,
+        detail=phase.detail,
+        station=places.get(phase.place, ""),
+        place=phase.place,
+        since=look.time(phase.since_us),
+        until=look.time(phase.gone_us) if phase.gone_us else None,
+        seen_at=look.time(phase.seen_us) if phase.seen_us else None,
+        seen_by=phase.seen_by,
+        shelved_until=look.time(phase.shelved_us) if phase.shelved_us else None,
     )

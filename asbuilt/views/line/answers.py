@@ -40,9 +40,13 @@ class Indicator(Struct, frozen=True):
 
 
 class AlarmRow(Struct, frozen=True):
-    """An alarm that stands or stood; `seen_by` is empty until a person acknowledged it."""
+    """An alarm that stands or stood, in its state of ISA-18.2; `seen_by` is empty until a person acknowledged it.
+
+    `until` is when its condition went: one in the state RTN-UNACK is listed until somebody acknowledges it.
+    """
 
     alarm: str
+    state: str
     priority: int
     text: str
     response: str

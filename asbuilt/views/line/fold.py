@@ -13,11 +13,6 @@ from typing import Any, NamedTuple
 
 from asbuilt.domain.meaning import pieces_of
 from asbuilt.events import (
-    AlarmAcknowledged,
-    AlarmCleared,
-    AlarmRaised,
-    AlarmShelved,
-    Measured,
     OperationCompleted,
     OperationReported,
     OperationStarted,
@@ -56,58 +51,6 @@ class Passage(NamedTuple):
     by: str
 
 
-class Reading(NamedTuple):
-    """A measured value at a station, with the limits then in force (empty: none)."""
-
-    station: str
-    characteristic: str
-    time_us: int
-    fact: bytes
-    value: str
-    uom: str
-    lower: str
-    upper: str
-    item: str
-
-
-class Alarm(NamedTuple):
-    """An alarm was raised, acknowledged, shelved or cleared; words only where it was raised.
-
-    `place` is the station, or `source:NAME` for an alarm about a source.
-    """
-
-    alarm: str
-    place: str
-    time_us: int
-    fact: bytes
-    what: str
-    priority: int
-    text: str
-    response: str
-    detail: str
-    by: str
-    until_us: int
-
-
-class Spell(NamedTuple):
-    """An alarm stood for a time: from raised to cleared (`until_us` is 0 while it stands).
-
-    `seen_us`, `seen_by`: acknowledged when and by whom; `shelved_us`: shelved until when.
-    """
-
-    alarm: str
-    place: str
-    from_us: int
-    until_us: int
-    priority: int
-    text: str
-    response: str
-    detail: str
-    seen_us: int
-    seen_by: str
-    shelved_us: int
-
-
 class Stay(NamedTuple):
     """An item was at a station (`at`), or past it and waiting (`after`), for a time.
 
@@ -134,15 +77,11 @@ class Oddity(NamedTuple):
 
 ROWS = {
     Passage: ("item", "time_us", "fact"),
-    Reading: ("station", "characteristic", "time_us", "fact"),
-    Alarm: ("alarm", "place", "time_us", "fact"),
-    Spell: ("alarm", "place", "from_us"),
     Stay: ("item", "from_us", "station", "phase"),
     Oddity: ("item", "time_us", "kind", "station", "other"),
 }
 INDEXES = {
     Passage: ["station, time_us"],
-    Spell: ["from_us", "place WHERE until_us = 0"],
     Stay: ["station, from_us", "station WHERE long = 1"],
     Oddity: ["station, time_us"],
 }
@@ -197,39 +136,6 @@ def _milestone(what: str) -> Any:
     return rule
 
 
-def _measured(fact: Measured, time_us: int) -> Iterator[Reading]:
-    if fact.station is not None:
-        item = _item(fact) if fact.serial or fact.lot or fact.order else ""
-        yield Reading(
-            fact.station, fact.characteristic, time_us, fact.id.bytes,
-            fact.value, fact.uom, fact.lower or "", fact.upper or "", item,
-        )  # fmt: skip
-
-
-def _place_of(fact: AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmShelved) -> str:
-    if fact.station is not None:
-        return fact.station
-    return f"source:{fact.adapter}" if fact.adapter is not None else ""
-
-
-def _raised(fact: AlarmRaised, time_us: int) -> Iterator[Alarm]:
-    yield Alarm(
-        fact.alarm, _place_of(fact), time_us, fact.id.bytes, "raised",
-        fact.priority, fact.text, fact.response, fact.detail or "", fact.by or "", 0,
-    )  # fmt: skip
-
-
-def _alarm_step(what: str) -> Any:
-    def rule(fact: AlarmCleared | AlarmAcknowledged | AlarmShelved, time_us: int) -> Iterator[Alarm]:
-        until_us = microseconds(fact.until) if isinstance(fact, AlarmShelved) else 0
-        yield Alarm(
-            fact.alarm, _place_of(fact), time_us, fact.id.bytes, what,
-            0, "", "", "", fact.by or "", until_us,
-        )  # fmt: skip
-
-    return rule
-
-
 RULES = {
     OperationStarted: _started,
     OperationCompleted: _completed,
@@ -240,11 +146,6 @@ RULES = {
     Packed: _milestone("packed"),
     UnitShipped: _milestone("shipped"),
     UnitReturned: _milestone("returned"),
-    Measured: _measured,
-    AlarmRaised: _raised,
-    AlarmCleared: _alarm_step("cleared"),
-    AlarmAcknowledged: _alarm_step("acknowledged"),
-    AlarmShelved: _alarm_step("shelved"),
 }
 
 
@@ -323,34 +224,6 @@ def _stay(item: str, from_us: int, until_us: int, place: Place) -> Iterator[Stay
         yield Stay(item, from_us, until_us, int(until_us - from_us > LONG_STAY_US), place.station, place.phase)
 
 
-def spells(alarms: list[Alarm]) -> Iterator[Spell]:
-    """From when to when an alarm stood at each place, from all that was said about it.
-
-    Raised again while it stands is the same spell: never a second one for the same cause.
-    """
-    standing: dict[str, Spell] = {}
-    for step in alarms:
-        spell = standing.get(step.place)
-        if step.what == "raised":
-            if spell is None:
-                spell = Spell(
-                    step.alarm, step.place, step.time_us, 0, step.priority, step.text, step.response, step.detail,
-                    0, "", 0,
-                )  # fmt: skip
-            standing[step.place] = spell._replace(priority=step.priority, text=step.text, detail=step.detail)
-        elif spell is None:
-            continue
-        elif step.what == "cleared":
-            del standing[step.place]
-            yield spell._replace(until_us=max(step.time_us, spell.from_us + 1))
-        elif step.what == "acknowledged" and not spell.seen_us:
-            standing[step.place] = spell._replace(seen_us=step.time_us, seen_by=step.by)
-        elif step.what == "shelved":
-            standing[step.place] = spell._replace(shelved_us=step.until_us)
-    yield from standing.values()
-
-
 DERIVED = [
     {"rows": (Stay, Oddity), "of": Passage, "by": "item", "rule": stays},
-    {"rows": (Spell,), "of": Alarm, "by": "alarm", "rule": spells},
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence import questions as presence
-from asbuilt.domain.states import told
+from asbuilt.domain.states import told as states
 from asbuilt.domain.states.reading import course
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
@@ -107,7 +107,7 @@ def ribbon(look: Moment, station: Station) -> Ribbon:
     """The states of a station over the shift so far, with the reasons as they read today; no data where nobody observed."""
     assert look.shift is not None
     parts: list[RibbonPart] = []
-    if told.before(look.reader, station.path, look.at_us + 1) is None:
+    if states.before(look.reader, station.path, look.at_us + 1) is None:
         return Ribbon(station.id, ())
     for piece in course(look.reader, look.plant, station.path, look.start_us, look.at_us):
         here = piece.reading

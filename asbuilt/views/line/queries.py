@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import at_most
+from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.line.answers import Board, Buffer, LineRow, Silence, Tile
-from asbuilt.views.line.fold import Reading
 from asbuilt.views.line.look import look_at
 from asbuilt.views.line.moment import time_at
 
@@ -43,11 +42,7 @@ def condition(reader: Reader, station: str, characteristic: str = "", at: dt.dat
     """The last value of a characteristic at a station, or the station's state if none is named; empty if unknown."""
     at_us = microseconds(reader.instant(at))
     if characteristic:
-        reading = reader.first(
-            Reading,
-            {"station": station, "characteristic": characteristic, "time_us": at_most(at_us)},
-            order="-time_us -fact",
-        )
+        reading = measurements.last(reader, station, characteristic, at_us)
         return reading.value if reading is not None else ""
     state = told.before(reader, station, at_us + 1)
     return state.state if state is not None else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from asbuilt.access.conditions import after_until, at_most, between, count, total
+from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.pieces.rows import First
 from asbuilt.domain.presence.questions import Silence
 from asbuilt.domain.states import told
@@ -17,7 +18,7 @@ from asbuilt.plant import Characteristic, Station
 from asbuilt.views.line.answers import AlarmRow, Cycle, Indicator, Tile
 from asbuilt.views.line.cycles import counted_from, cycles
 from asbuilt.views.line.flow import Here
-from asbuilt.views.line.fold import LONG_STAY_US, Passage, Reading
+from asbuilt.views.line.fold import LONG_STAY_US, Passage
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 from asbuilt.views.line.output import made_at, told_in_shift
@@ -138,11 +139,7 @@ class Tiles:
     def _key(self, station: Station) -> Indicator | None:
         if station.key is None:
             return None
-        reading = self._look.reader.first(
-            Reading,
-            {"station": station.path, "characteristic": station.key, "time_us": at_most(self._look.at_us)},
-            order="-time_us -fact",
-        )
+        reading = measurements.last(self._look.reader, station.path, station.key, self._look.at_us)
         if reading is None:
             return None
         known = self._look.plant.characteristic(self._look.line, station.key)

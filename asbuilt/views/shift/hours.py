@@ -112,7 +112,7 @@ class Hours:
 
     def _cut_unlike(self) -> None:
         """Cut the hours of stops whose parts do not all read as they were told."""
-        if self._before is not None and states.may_read_otherwise(*self._initial or ("", "")):
+        if self._before is not None and states.reads_by_what_was_before(*self._initial or ("", "")):
             # What was told before the window may say what the stop that reaches into it was.
             known = states.together([*states.back(self._station.reader, self._before), self._before])[-1]
             if (known.reason, known.lead) != (self._before.reason, lead_of(self._before.state)):
@@ -125,14 +125,18 @@ class Hours:
             if not edge.plain or (before is not None and changes_meaning(before, first)):
                 self._cut_stop(n)
         last = carried[-1]
-        if last is None or not states.may_read_otherwise(*last):
+        if last is None or not states.reads_by_what_comes(*last):
             return
         # What is told after the window may say what the stop in it was.
-        for spell in states.spells(
-            self._station.reader, self._station.path, self._end_us - 1, self._end_us, self._station.now_us
-        )[-1:]:
-            if (spell.reason, spell.lead) != (last[1], lead_of(last[0])):
+        row = states.before(self._station.reader, self._station.path, self._end_us)
+        if row is None:
+            return
+        for after in states.on(self._station.reader, row, self._station.now_us):
+            if not goes_on(last, (after.state, after.reason)):
+                return
+            if after.reason:
                 self._cut_stop(len(self._edges))
+                return
 
     def _cut_stop(self, n: int) -> None:
         """Cut the hours of whatever goes on into, in and from the n-th known hour (their number: the end)."""

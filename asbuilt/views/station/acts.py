@@ -28,6 +28,7 @@ from asbuilt.events import (
     UnitScrapped,
     UnitStarted,
     lot_key,
+    microseconds,
     unit_key,
 )
 from asbuilt.identity import link
@@ -35,8 +36,9 @@ from asbuilt.plant import Operation, Part
 from asbuilt.views.order import queries as orders
 from asbuilt.views.station.work import Slot, Work
 from asbuilt.views.trace import queries as trace
-from asbuilt.views.unit import find
+from asbuilt.views.unit import build, find
 from asbuilt.views.unit import queries as units
+from asbuilt.views.unit.rows import rows_for
 from asbuilt.web.acting import Act, Action, Refused
 
 CALL_PRIORITY = 2
@@ -270,9 +272,10 @@ def _check_free(work: Work, act: Act, code: Code) -> None:
     """A part that sits in another unit, or that is held, is not put in by mistake."""
     if _anyway(act):
         return
-    keys = {unit_key(code.part.product, code.serial) if code.serial else "", lot_key(code.part.product, code.lot) if code.lot else ""}  # fmt: skip
-    hold = next((hold for hold in units.holds(work.reader, at=work.at) if hold.item in keys), None)
-    if hold is not None:
+    keys = [unit_key(code.part.product, code.serial)] if code.serial else []
+    keys += [lot_key(code.part.product, code.lot)] if code.lot else []
+    plant, at_us = work.reader.plant(work.at), microseconds(work.at or work.reader.now)
+    for hold in build.holds_on(rows_for(work.reader, None), keys, at_us, plant.zone):
         raise Refused(f"{code.name} is on hold: {hold.reason}", remedy="Put it aside and take another.")
     if code.serial:
         try:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.errors import UsageError
 from asbuilt.plant import Characteristic, Line, Operation, Part, Plant, Product, Station
 from asbuilt.views.unit import queries as units
 from asbuilt.views.unit.answers import AsBuilt, AtStation, Component, Measurement, Step
-from asbuilt.views.unit.fold import EXACT
 
 
 class Slot(NamedTuple):

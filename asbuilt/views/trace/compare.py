@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal, InvalidOperation
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import at_most, filled
+from asbuilt.domain.measurements import questions as measurements
+from asbuilt.domain.passages import questions as passages
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Comparison
 from asbuilt.views.trace.where import resolved, walk_from
+from asbuilt.views.unit.fold import Case, Run
 from asbuilt.views.unit.life import within
-from asbuilt.views.unit.rows import listed
 
 OUTCOMES = "above:CHARACTERISTIC:LIMIT, below:CHARACTERISTIC:LIMIT, out:CHARACTERISTIC, run (a run failed), case or case:REASON, scrapped"
 _EQUAL = 1 + 1e-7
@@ -88,26 +91,33 @@ def _outcome(reader: Reader, outcome: str, at_us: int) -> Known:
             unit: within(value, lower, upper) is False
             for unit, value, lower, upper in last_values(reader, units, rest, at_us)
         }
-    simple = {
-        "run": ("SELECT r.unit, max(r.verdict <> 'pass') FROM json_each(?1) AS j CROSS JOIN unit_run AS r ON r.unit = j.value"
-                " WHERE r.time_us <= ?2 GROUP BY r.unit", ()),
-        "case": ("SELECT j.value, EXISTS (SELECT 1 FROM unit_case AS c WHERE c.item = j.value AND c.item <> ''"
-                 " AND c.step = 0 AND c.time_us <= ?2 AND (?3 = '' OR c.reason = ?3)) FROM json_each(?1) AS j", (rest,)),
-        "scrapped": ("SELECT j.value, EXISTS (SELECT 1 FROM unit_passage AS p WHERE p.unit = j.value AND p.what = 'scrapped'"
-                     " AND p.time_us <= ?2) FROM json_each(?1) AS j", ()),
-    }  # fmt: skip
-    if kind not in simple:
-        raise UsageError(f"there is no outcome `{outcome}`", remedy=f"Outcomes: {OUTCOMES}.")
-    sql, more = simple[kind]
-    return lambda units: {unit: bool(is_so) for unit, is_so in reader.select(sql, listed(units), at_us, *more)}
+    if kind == "run":
+        return lambda units: _any_run_failed(reader, units, at_us)
+    if kind == "case":
+        return lambda units: _raised(reader, units, at_us, rest)
+    if kind == "scrapped":
+        return lambda units: _each(units, passages.scrapped(reader, units, at_us))
+    raise UsageError(f"there is no outcome `{outcome}`", remedy=f"Outcomes: {OUTCOMES}.")
+
+
+def _each(units: Sequence[str], found: Collection[str]) -> dict[str, bool]:
+    return {unit: unit in found for unit in units}
+
+
+def _any_run_failed(reader: Reader, units: Sequence[str], at_us: int) -> dict[str, bool]:
+    failed: dict[str, bool] = {}
+    for run in reader.rows_of(Run, "unit", units, {"time_us": at_most(at_us)}):
+        failed[run.unit] = failed.get(run.unit, False) or run.verdict != "pass"
+    return failed
+
+
+def _raised(reader: Reader, units: Sequence[str], at_us: int, reason: str) -> dict[str, bool]:
+    found = reader.rows_of(Case, "item", units, {"item": filled(), "step": 0, "time_us": at_most(at_us)})
+    return _each(units, {case.item for case in found if not reason or case.reason == reason})
 
 
 def last_values(
     reader: Reader, units: Sequence[str], characteristic: str, at_us: int
 ) -> list[tuple[str, str, str, str]]:
     """The value measured last, with its limits; of several positions measured last, each."""
-    sql = (
-        "SELECT v.unit, v.value, v.lower, v.upper FROM json_each(?1) AS j CROSS JOIN unit_value AS v ON v.unit = j.value"
-        " WHERE v.characteristic = ?2 AND v.time_us <= ?3 ORDER BY v.unit, v.time_us, v.fact"
-    )
-    return reader.select(sql, listed(units), characteristic, at_us)
+    return measurements.of_characteristic(reader, characteristic, units, at_us)

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import LotRow
-from asbuilt.views.trace.rows import rows_for
 from asbuilt.views.unit.build import standing, time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import EXACT
+from asbuilt.views.unit.rows import rows_for
 
 
 def lot_row(reader: Reader, lot: str, at: dt.datetime | None, known_at: dt.datetime | None) -> LotRow:

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from asbuilt.views.trace.fold import Receipt
-from asbuilt.views.trace.rows import Rows
+from asbuilt.domain.genealogy.rows import Receipt
+from asbuilt.views.unit.rows import Rows
 
 START = -(2**62)
 """Before everything: what is certain holds for all times."""

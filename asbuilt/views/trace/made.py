@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy.rows import FOREVER, INSTALLED, Fitting, Link, Receipt
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Origin
-from asbuilt.views.trace.fold import Receipt
 from asbuilt.views.trace.lots import START, Lots
-from asbuilt.views.trace.rows import Rows, rows_for
 from asbuilt.views.unit.build import time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import FOREVER, INSTALLED, Fitting, Link
+from asbuilt.views.unit.rows import Rows, rows_for
 
 MAX_ORIGINS = 200_000
 """So many things are told of one unit."""

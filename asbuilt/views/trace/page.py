@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy import questions as genealogy
+from asbuilt.domain.measurements import questions as measurements
+from asbuilt.domain.passages import questions as passages
 from asbuilt.errors import UsageError
 from asbuilt.identity import link
 from asbuilt.views.order import queries as orders
@@ -47,6 +52,14 @@ def _item(reader: Reader, q: str) -> str:
     return found[0][1]
 
 
+def _is_supply(kind: str, reader: Reader, name: str) -> bool:
+    return genealogy.is_supply(reader, kind, name)
+
+
+def _passed(kind: str, reader: Reader, name: str) -> bool:
+    return passages.is_named(reader, kind, name)
+
+
 def things(reader: Reader, name: str) -> list[tuple[str, str]]:
     """Whatever has this name: what it is in words, and its item (KIND:ID), the likeliest first."""
     scanned = link.read(name) if "/01/" in name else link.read_elements(name)
@@ -54,18 +67,18 @@ def things(reader: Reader, name: str) -> list[tuple[str, str]]:
         name = scanned.serial or scanned.lot or name
     found = [(f"unit, {find.product_of(key)}", key) for key in find.every(reader, "unit", name)]
     found += [(f"lot, {find.product_of(key)}", key) for key in find.every(reader, "lot", name)]
-    for kind, table, column in _NAMED:
-        if reader.select(f"SELECT 1 FROM {table} WHERE {column} = ? AND {column} <> '' LIMIT 1", name):
-            found.append((kind.replace("_", " "), f"{kind}:{name}"))
+    found += [(kind.replace("_", " "), f"{kind}:{name}") for kind, is_named in _NAMED if is_named(reader, name)]
     return found
 
 
-_NAMED = (
-    ("container", "unit_link", "container"), ("container", "trace_opening", "container"),
-    ("heat", "trace_receipt", "heat"), ("supplier_lot", "trace_receipt", "supplier_lot"),
-    ("supplier", "trace_receipt", "supplier"), ("order", "unit_passage", "order_no"),
-    ("gauge", "unit_value", "gauge"), ("program", "unit_passage", "program"), ("person", "unit_passage", "by"),
-)  # fmt: skip
+_NAMED: tuple[tuple[str, Callable[[Reader, str], bool]], ...] = (
+    ("container", genealogy.is_container),
+    *((kind, partial(_is_supply, kind)) for kind in ("heat", "supplier_lot", "supplier")),
+    ("order", partial(_passed, "order")),
+    ("gauge", measurements.is_gauge),
+    ("program", partial(_passed, "program")),
+    ("person", partial(_passed, "person")),
+)
 
 
 def search(reader: Reader, q: str = "", at: dt.datetime | None = None) -> Shown:
@@ -110,15 +123,10 @@ def _address(item: str) -> str:
 
 def _beginning(reader: Reader, q: str) -> list[str]:
     """Units whose serial begins or ends so."""
-    like = q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    sql = (
-        "SELECT unit FROM unit_status WHERE serial LIKE ? ESCAPE '\\' OR serial LIKE ? ESCAPE '\\'"
-        f" ORDER BY since_us DESC LIMIT {MAX_FOUND}"
-    )
-    return [unit for (unit,) in reader.select(sql, f"{like}%", f"%{like}")]
+    return passages.by_name(reader, q, MAX_FOUND)
 
 
 PAGES = [
-    Page("/trace", show, views=("unit", "trace"), refresh_s=0),
+    Page("/trace", show, views=("unit", "genealogy", "passages", "measurements"), refresh_s=0),
     Page("/search", search, live=False),
 ]

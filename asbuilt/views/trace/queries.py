@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime as dt
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy import questions as genealogy
 from asbuilt.errors import UsageError
-from asbuilt.events import lot_key, microseconds
+from asbuilt.events import microseconds
 from asbuilt.views.trace import compare as compare_
 from asbuilt.views.trace import lotbook, made, where
 from asbuilt.views.trace.answers import Comparison, LotRow, Origin, Use, WhereUsed
@@ -56,25 +57,15 @@ def lot(
 
 def lots(reader: Reader, product: str | None = None, limit: int = 500, at: dt.datetime | None = None) -> list[LotRow]:
     """Lots, the one received last first."""
-    key = lot_key(product, "") if product is not None else "lot:"
-    until = key[:-1] + chr(ord(key[-1]) + 1)
-    sql = (
-        "SELECT lot, max(time_us) FROM trace_receipt WHERE lot >= ? AND lot < ? AND time_us <= ?"
-        " GROUP BY lot ORDER BY 2 DESC, 1 LIMIT ?"
-    )
-    found = reader.select(sql, key, until, microseconds(reader.instant(at)), max(0, min(limit, MAX_LOTS_LISTED)))
-    return [lotbook.lot_row(reader, name, at, None) for name, _ in found]
+    until_us = microseconds(reader.instant(at))
+    found = genealogy.lots_received(reader, product, until_us, max(0, min(limit, MAX_LOTS_LISTED)))
+    return [lotbook.lot_row(reader, name, at, None) for name in found]
 
 
 def box(reader: Reader, container: str, at: dt.datetime | None = None) -> LotRow | None:
     """The lot that was filled into a container or named with it last; nothing if none ever was."""
-    sql = (
-        "SELECT lot, time_us FROM trace_opening WHERE container = ?1 AND container <> '' AND time_us <= ?2 UNION ALL"
-        " SELECT lot, from_us FROM unit_link WHERE container = ?1 AND container <> '' AND lot <> '' AND from_us <= ?2"
-        " ORDER BY 2 DESC, 1 LIMIT 1"
-    )
-    found = reader.select(sql, container, microseconds(reader.instant(at)))
-    return lotbook.lot_row(reader, found[0][0], at, None) if found else None
+    found = genealogy.lot_in(reader, container, microseconds(reader.instant(at)))
+    return lotbook.lot_row(reader, found, at, None) if found else None
 
 
 def compare(reader: Reader, first: str, second: str, outcome: str, at: dt.datetime | None = None) -> Comparison:

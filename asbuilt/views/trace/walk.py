@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from asbuilt.domain.genealogy.rows import FOREVER, Link
+from asbuilt.domain.meaning import named_in
 from asbuilt.views.trace.lots import START, Lots, Taint
-from asbuilt.views.trace.rows import Rows
-from asbuilt.views.unit.fold import FOREVER, Link
+from asbuilt.views.unit.rows import Rows
 
 MAX_UNITS = 1_000_000
 """So many units are walked; a walk that is cut short says so."""
@@ -126,8 +127,8 @@ class Walk:
         names = sorted(self.taints)
         lots = [name for name in names if not name.startswith("container:")]
         boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
-        links = self.rows.raw_links_of("lot", lots)
-        links += [link for link in self.rows.raw_links_of("container", boxes) if link[8] not in self.taints]
+        links = self.rows.links_of("lot", lots)
+        links += [link for link in self.rows.links_of("container", boxes) if link[8] not in self.taints]
         made_of: dict[str, None] = {}
         once, carriers, at_us, taint_of = self.once, self._carriers, self.at_us, self._taint_of
         # A hundred thousand links are walked here: each is taken apart once and looked up once.
@@ -222,10 +223,10 @@ class Walk:
         found: list[str] = []
         ever: dict[str, bool] = {}
         for unit in units:
-            product = unit[: unit.index("/") + 1]
+            product = unit[: unit.index("/")]
             is_part = ever.get(product)
             if is_part is None:
-                is_part = ever[product] = self.rows.is_ever_part(product)
+                is_part = ever[product] = self.rows.is_ever_part(named_in(unit)[0])
             if is_part:
                 found.append(unit)
         return found

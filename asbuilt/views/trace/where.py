@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Iterable
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy.questions import SUPPLY, TOUCH
+from asbuilt.domain.genealogy.rows import FOREVER, Link
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import LotUse, Use, WhereUsed
 from asbuilt.views.trace.lots import START
-from asbuilt.views.trace.rows import SUPPLY, TOUCH, rows_for
 from asbuilt.views.trace.walk import EVIDENCE, Carrier, Label, Walk
 from asbuilt.views.unit import find
 from asbuilt.views.unit.build import SECOND_US, standing, time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import FOREVER, Link
+from asbuilt.views.unit.rows import rows_for
 
 KINDS = ("unit", "lot", "container", *SUPPLY, *TOUCH)
 
@@ -95,7 +96,7 @@ def _lots(walk: Walk, zone: dt.tzinfo) -> Iterable[LotUse]:
 def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
     made_of = walk.parts if walk.taints else {}
     units = sorted(walk.carriers | made_of.keys())
-    places = walk.rows.places(units, at_us)
+    statuses = walk.rows.statuses(units, at_us)
     sitting, sat = _places(walk, units)
     held = {step.item for step in standing(walk.rows.holds(units), walk.at_us)}
     products: dict[str, str] = {}
@@ -116,11 +117,12 @@ def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
         lot_name = lots.get(lot)
         if lot_name is None:
             lot_name = lots[lot] = name_of(lot)
-        known, link = places.get(unit), sitting.get(unit)
-        if known is None:
+        known, link = statuses.get(unit), sitting.get(unit)
+        if known is not None:
+            state, place, consignee = known.state, known.place, known.consignee
+        else:
             last = link or sat.get(unit)
-            known = "installed" if link else "removed" if last else "", last.unit if last else "", ""
-        state, place, consignee = known
+            state, place, consignee = "installed" if link else "removed" if last else "", last.unit if last else "", ""
         yield Use(
             product, serial, "may" if maybe else "yes", EVIDENCE[rank],
             None if since == START else at_time(since / SECOND_US, zone),

@@ -9,11 +9,12 @@ from decimal import Decimal
 from uuid import UUID
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy.rows import EXACT, INSTALLED, Fitting, Link
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import Anomaly, AsBuilt, Component, Standing
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import EXACT, INSTALLED, Fitting, HoldStep, Link
+from asbuilt.views.unit.fold import HoldStep
 from asbuilt.views.unit.rows import Rows, rows_for
 
 SECOND_US = 1_000_000
@@ -151,9 +152,14 @@ def holds_of(rows: Rows, unit: str, links: Sequence[Link], at_us: int, zone: dt.
     """The holds that keep a unit from being packed: on it, its product, or a part or lot that sits in it."""
     items = {unit, f"product:{product_of(unit)}"}
     items.update(name for link in links for name in (link.part, link.lot) if name)
+    return holds_on(rows, sorted(items), at_us, zone)
+
+
+def holds_on(rows: Rows, items: Sequence[str], at_us: int, zone: dt.tzinfo) -> list[Standing]:
+    """The holds that stand on any of these items (keys); others are not looked at, however many there are."""
     return [
         Standing(step.hold, step.item, time_at(step.time_us, zone), step.reason, step.by)
-        for step in standing(rows.holds(sorted(items)), at_us)
+        for step in standing(rows.holds(items), at_us)
     ]
 
 

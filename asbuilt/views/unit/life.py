@@ -9,6 +9,9 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from asbuilt.domain.genealogy.rows import EXACT
+from asbuilt.domain.measurements.questions import ItemValue
+from asbuilt.domain.passages.fold import Passage
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import (
     CaseRow,
@@ -20,7 +23,7 @@ from asbuilt.views.unit.answers import (
     Step,
 )
 from asbuilt.views.unit.build import time_at
-from asbuilt.views.unit.fold import EXACT, Case, Passage, Run, Value
+from asbuilt.views.unit.fold import Case, Run
 
 
 class Pass(NamedTuple):
@@ -112,7 +115,7 @@ def within(value: str, lower: str, upper: str) -> bool | None:
     return not ((lower and number < Decimal(lower)) or (upper and number > Decimal(upper)))
 
 
-def measurements(plant: Plant, product: str, values: Sequence[Value]) -> Iterator[Measurement]:
+def measurements(plant: Plant, product: str, values: Sequence[ItemValue]) -> Iterator[Measurement]:
     """A unit's measurements, in order of time."""
     names = characteristic_names(plant, product)
     last = {(v.operation, v.characteristic, v.position): v.fact for v in values}

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 
 from asbuilt import events
 from asbuilt.access import Reader
+from asbuilt.access.conditions import at_most, filled
+from asbuilt.domain.passages import questions as passages
+from asbuilt.domain.passages.fold import Passage, Status
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.unit import build, find, life, whole
@@ -31,11 +34,11 @@ from asbuilt.views.unit.answers import (
 )
 from asbuilt.views.unit.build import time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import Passage, Run, Status, Value
+from asbuilt.views.unit.fold import Case, HoldStep
 from asbuilt.views.unit.rows import Rows, rows_for
 
 MAX_ROWS = 100_000
-STATES = ("in work", "completed", "packed", "shipped", "fitted", "returned", "scrapped")
+STATES = passages.STATES
 
 
 def list_(
@@ -54,22 +57,11 @@ def list_(
     if state is not None and state not in STATES:
         raise UsageError(f"there is no state `{state}`", remedy=f"Ask for one of: {', '.join(STATES)}.")
     zone, limit = reader.plant(at).zone, max(0, min(limit, MAX_ROWS))
+    at_us = microseconds(reader.instant(at))
     if at is None:
-        conditions, bindings = ["since_us <= ?"], list[object]([microseconds(reader.now)])
-        for column, value in (("state", state if state != "completed" else None), ("order_no", order)):
-            if value is not None:
-                conditions.append(f"{column} = ?")
-                bindings.append(value)
-        if product is not None:
-            key = events.unit_key(product, "")
-            conditions.append("unit >= ? AND unit < ?")
-            bindings += [key, key[:-1] + "0"]
-        if state == "completed":
-            conditions.append("completed_us > 0 AND state <> 'scrapped'")
-        where = f"{' AND '.join(conditions)} ORDER BY since_us DESC, unit LIMIT ?"
-        found = reader.rows(Status, where, *bindings, limit)
+        found = passages.in_state(reader, at_us, state, order, product, limit)
     else:
-        every = _statuses_at(reader, microseconds(at), product, order)
+        every = _statuses_at(reader, at_us, product, order)
         fitting = [s for s in every if state is None or s.state == state or (state == "completed" and s.completed_us and s.state != "scrapped")]  # fmt: skip
         found = sorted(fitting, key=lambda s: (-s.since_us, s.unit))[:limit]
     return _units(rows_for(reader, None), found, microseconds(reader.instant(at)), zone)
@@ -161,7 +153,7 @@ def measurements(
     """Every measurement of a unit against the limits in force at its time."""
     unit = find.unit(reader, serial, product)
     at_us = microseconds(reader.instant(at))
-    values = [row for row in rows_for(reader, known_at).of_unit(Value, unit) if row.time_us <= at_us]
+    values = [row for row in rows_for(reader, known_at).values(unit) if row.time_us <= at_us]
     return list(life.measurements(reader.plant(at), product_of(unit), values))
 
 
@@ -175,7 +167,7 @@ def runs(
     """A unit's test runs: verdict, channels, digest of the curve."""
     unit = find.unit(reader, serial, product)
     at_us = microseconds(reader.instant(at))
-    found = [row for row in rows_for(reader, known_at).of_unit(Run, unit) if row.time_us <= at_us]
+    found = [row for row in rows_for(reader, known_at).runs(unit) if row.time_us <= at_us]
     return list(life.runs(reader.plant(at).zone, found))
 
 
@@ -192,8 +184,8 @@ def cases(
     names = [nonconformance] if nonconformance else []
     items = [find.unit(reader, serial, product)] if serial else []
     if not names and not items:
-        latest = "SELECT nonconformance FROM unit_case WHERE step = 0 AND time_us <= ? ORDER BY time_us DESC LIMIT 500"
-        names = [name for (name,) in reader.select(latest, at_us)]
+        raised = reader.rows(Case, {"step": 0, "time_us": at_most(at_us)}, order="-time_us", limit=500)
+        names = [case.nonconformance for case in raised]
     told = [case for case in rows.cases(names, items) if case.time_us <= at_us]
     return life.cases(reader.plant(at).zone, told)
 
@@ -207,11 +199,7 @@ def holds(
     if serial is not None:
         unit = find.unit(reader, serial, product)
         return build.holds_of(rows, unit, build.Tree(rows, unit, at_us).every, at_us, zone)
-    items = [item for (item,) in reader.select("SELECT DISTINCT item FROM unit_hold_step WHERE item <> ''")]
-    return [
-        Standing(step.hold, step.item, time_at(step.time_us, zone), step.reason, step.by)
-        for step in build.standing(rows.holds(items), at_us)
-    ]
+    return build.holds_on(rows, reader.values(HoldStep, "item", {"item": filled()}), at_us, zone)
 
 
 def balance(
@@ -226,12 +214,12 @@ def balance(
     if serial is not None:
         units = [find.unit(reader, serial, product)]
     elif order is not None:
-        units = [u for (u,) in reader.select("SELECT DISTINCT unit FROM unit_passage WHERE order_no = ? AND order_no <> ''", order)]  # fmt: skip
+        units = passages.of_order(reader, order)
     else:
-        units = [s.unit for s in reader.rows(Status, "since_us <= ? ORDER BY since_us DESC, unit LIMIT 1000", at_us)]
+        units = [s.unit for s in passages.in_state(reader, at_us, None, None, None, 1000)]
     counts: dict[str, Counter[str]] = {}
     for unit in units:
-        for one in life.passes([row for row in rows.of_unit(Passage, unit) if row.time_us <= at_us]):
+        for one in life.passes([row for row in rows.passages(unit) if row.time_us <= at_us]):
             if order is None or order in (one.told.order_no, one.start.order_no if one.start else ""):
                 counts.setdefault(one.told.operation, Counter())[one.result] += 1
     return [
@@ -243,8 +231,8 @@ def at_station(reader: Reader, station: str, at: dt.datetime | None = None) -> l
     """Units in work that were at a station (a path) last, the one that came first first."""
     rows, zone, at_us = rows_for(reader, None), reader.plant(at).zone, microseconds(reader.instant(at))
     found = []
-    for status in reader.rows(Status, "station = ? AND state = 'in work' ORDER BY since_us, unit", station):
-        told = life.passes([row for row in rows.of_unit(Passage, status.unit) if row.time_us <= at_us])
+    for status in passages.at_station(reader, station):
+        told = life.passes([row for row in rows.passages(status.unit) if row.time_us <= at_us])
         mine = [one for one in told if one.told.station == station]
         if mine:
             last = mine[-1]
@@ -274,17 +262,11 @@ def facts(reader: Reader, serial: str, product: str | None = None, limit: int = 
 
 def _passages(reader: Reader, unit: str, at: dt.datetime | None, known_at: dt.datetime | None) -> list[Passage]:
     at_us = microseconds(reader.instant(at))
-    return [row for row in rows_for(reader, known_at).of_unit(Passage, unit) if row.time_us <= at_us]
+    return [row for row in rows_for(reader, known_at).passages(unit) if row.time_us <= at_us]
 
 
 def _statuses_at(reader: Reader, at_us: int, product: str | None, order: str | None) -> list[Status]:
-    where, bindings = "started_us <= ?", list[object]([at_us])
-    if product is not None:
-        key = events.unit_key(product, "")
-        where, bindings = f"{where} AND unit >= ? AND unit < ?", [*bindings, key, key[:-1] + "0"]
-    units = [
-        unit for (unit,) in reader.select(f"SELECT unit FROM unit_status WHERE {where} LIMIT {MAX_ROWS}", *bindings)
-    ]
+    units = passages.begun(reader, at_us, product)
     found = rows_for(reader, None).statuses(units, at_us).values()
     return [status for status in found if order is None or status.order_no == order]
 

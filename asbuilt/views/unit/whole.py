@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from asbuilt.access import Reader
+from asbuilt.domain.genealogy.rows import EXACT, Link
+from asbuilt.domain.measurements.questions import ItemValue
+from asbuilt.domain.passages.fold import Passage
 from asbuilt.events import microseconds
 from asbuilt.plant import Part, Product
 from asbuilt.views.unit.answers import Completeness, Expected
 from asbuilt.views.unit.build import Tree, holds_of, time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import EXACT, Link, Passage, Value
 from asbuilt.views.unit.life import cases, passes, within
 from asbuilt.views.unit.rows import rows_for
 
@@ -31,8 +33,8 @@ def completeness(reader: Reader, unit: str, at: dt.datetime | None, known_at: dt
     plant = reader.plant(time_at(released, dt.UTC) if released else now)
     product = plant.products.get(product_of(unit))
     tree = Tree(rows, unit, at_us)
-    passages = [row for row in rows.of_unit(Passage, unit) if row.time_us <= at_us]
-    values = [row for row in rows.of_unit(Value, unit) if row.time_us <= at_us]
+    passages = [row for row in rows.passages(unit) if row.time_us <= at_us]
+    values = [row for row in rows.values(unit) if row.time_us <= at_us]
     lines: list[Expected] = []
     still_open: list[str] = []
     if product is None:
@@ -149,9 +151,9 @@ def _plain(number: Decimal) -> str:
 # --------------------------------------------------------------------------- characteristics
 
 
-def _characteristics(product: Product, values: Sequence[Value]) -> Iterator[Expected]:
+def _characteristics(product: Product, values: Sequence[ItemValue]) -> Iterator[Expected]:
     """Each characteristic of the routing: measured at least once, and everywhere within its limits the last time."""
-    last: defaultdict[str, dict[tuple[str, str], Value]] = defaultdict(dict)
+    last: defaultdict[str, dict[tuple[str, str], ItemValue]] = defaultdict(dict)
     for value in values:
         last[value.characteristic][value.operation, value.position] = value
     wanted = {name for operation in product.operation for name in operation.characteristics}

@@ -1,0 +1,355 @@
+"""What is made of what: what sat where in which unit, and the ways of lots. Events → rows.
+
+Which component sat at a position of a unit from when to when follows from all fittings at that position (`Link`);
+everything else belongs to one fact. All times are microseconds since 1970 UTC, `FOREVER` is the end of what lasts;
+`fact` is the id of the fact behind a row; units and lots are named by their subject keys. What a split or merge says
+of two lots stands under both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from asbuilt.domain.genealogy.rows import (
+    EXACT,
+    FOREVER,
+    INSTALLED,
+    REMOVED,
+    Fitting,
+    Link,
+    LotMove,
+    Named,
+    Opening,
+    Receipt,
+    Stray,
+)
+from asbuilt.events import (
+    TYPES,
+    ComponentInstalled,
+    ComponentRemoved,
+    CorrectionMade,
+    LotMerged,
+    LotOpened,
+    LotReceived,
+    LotSplit,
+    lot_key,
+    unit_key,
+)
+
+VERSION = 1
+
+ROWS = {
+    Fitting: ("unit", "position", "time_us", "step", "fact"),
+    Link: ("unit", "position", "from_us", "fact", "piece"),
+    Stray: ("unit", "position", "time_us", "fact", "kind"),
+    Receipt: ("lot", "time_us", "fact"),
+    LotMove: ("lot", "time_us", "fact", "what", "other", "number"),
+    Opening: ("lot", "time_us", "fact"),
+}
+# Indexes on links hold all that a walk needs, so that it never touches the table.
+_WALK = "unit, until_us, evidence, quantity"
+INDEXES = {
+    Link: [
+        f"part, {_WALK}, lot, container WHERE part <> ''",
+        f"lot, {_WALK}, part, container WHERE lot <> ''",
+        f"container, {_WALK}, lot, part WHERE container <> ''",
+    ],
+    Receipt: ["heat WHERE heat <> ''", "supplier_lot WHERE supplier_lot <> ''", "supplier WHERE supplier <> ''"],
+    Opening: ["container WHERE container <> ''", "station, time_us"],
+}
+TALLIES = {Named: {"first_us": "min"}}
+
+
+# --------------------------------------------------------------------------- rows of one fact
+
+
+def _key(kind: Any, product: str | None, name: str | None) -> str:
+    return str(kind(product, name)) if name is not None else ""
+
+
+def _installed(fact: ComponentInstalled, time_us: int) -> Iterator[Fitting]:
+    yield Fitting(
+        unit=unit_key(fact.product, fact.serial),
+        position=fact.position,
+        time_us=time_us,
+        step=INSTALLED,
+        fact=fact.id.bytes,
+        product=fact.component_product,
+        part=_key(unit_key, fact.component_product, fact.component_serial),
+        lot=_key(lot_key, fact.component_product, fact.component_lot),
+        container=fact.container or "",
+        quantity=fact.quantity,
+        uom=fact.uom,
+        evidence=fact.evidence,
+        station=fact.station or "",
+        operation=fact.operation or "",
+        by=fact.by or "",
+        reason="",
+    )
+
+
+def _removed(fact: ComponentRemoved, time_us: int) -> Iterator[Fitting]:
+    yield Fitting(
+        unit=unit_key(fact.product, fact.serial),
+        position=fact.position,
+        time_us=time_us,
+        step=REMOVED,
+        fact=fact.id.bytes,
+        product=fact.component_product or "",
+        part=_key(unit_key, fact.component_product, fact.component_serial),
+        lot=_key(lot_key, fact.component_product, fact.component_lot),
+        container="",
+        quantity=fact.quantity or "",
+        uom=fact.uom,
+        evidence="",
+        station=fact.station or "",
+        operation=fact.operation or "",
+        by=fact.by or "",
+        reason=fact.reason or "",
+    )
+
+
+def _received(fact: LotReceived, time_us: int) -> Iterator[Receipt]:
+    yield Receipt(
+        lot=lot_key(fact.product, fact.lot),
+        time_us=time_us,
+        fact=fact.id.bytes,
+        product=fact.product,
+        quantity=fact.quantity,
+        uom=fact.uom,
+        supplier=fact.supplier or "",
+        supplier_lot=fact.supplier_lot or "",
+        heat=fact.heat or "",
+        country=fact.origin_country or "",
+        certificate=fact.certificate_digest or "",
+        order_no=fact.order or "",
+        by=fact.by or "",
+    )
+
+
+def _split(fact: LotSplit, time_us: int) -> Iterator[LotMove]:
+    whole = lot_key(fact.product, fact.lot)
+    for number, part in enumerate(fact.into):
+        name = lot_key(fact.product, part.lot)
+        yield LotMove(
+            lot=whole,
+            time_us=time_us,
+            fact=fact.id.bytes,
+            what="out",
+            other=name,
+            number=number,
+            quantity=part.quantity,
+            uom=fact.uom,
+        )
+        yield LotMove(
+            lot=name,
+            time_us=time_us,
+            fact=fact.id.bytes,
+            what="in",
+            other=whole,
+            number=number,
+            quantity=part.quantity,
+            uom=fact.uom,
+        )
+
+
+def _merged(fact: LotMerged, time_us: int) -> Iterator[LotMove]:
+    whole = lot_key(fact.product, fact.lot)
+    for number, part in enumerate(fact.merged):
+        name = lot_key(fact.product, part.lot)
+        yield LotMove(
+            lot=whole,
+            time_us=time_us,
+            fact=fact.id.bytes,
+            what="in",
+            other=name,
+            number=number,
+            quantity=part.quantity,
+            uom=fact.uom,
+        )
+        yield LotMove(
+            lot=name,
+            time_us=time_us,
+            fact=fact.id.bytes,
+            what="out",
+            other=whole,
+            number=number,
+            quantity=part.quantity,
+            uom=fact.uom,
+        )
+
+
+def _opened(fact: LotOpened, time_us: int) -> Iterator[Opening]:
+    yield Opening(
+        lot=lot_key(fact.product, fact.lot),
+        time_us=time_us,
+        fact=fact.id.bytes,
+        container=fact.container or "",
+        station=fact.station,
+        by=fact.by or "",
+    )
+
+
+RULES = {
+    ComponentInstalled: _installed,
+    ComponentRemoved: _removed,
+    LotReceived: _received,
+    LotSplit: _split,
+    LotMerged: _merged,
+    LotOpened: _opened,
+}
+
+
+# --------------------------------------------------------------------------- what was ever named
+
+_NAMES = (
+    ("unit", "product", "serial"),
+    ("lot", "product", "lot"),
+    ("unit", "component_product", "component_serial"),
+    ("part", "component_product", "component_serial"),
+    ("lot", "component_product", "component_lot"),
+)
+_NAMED_IN = {
+    kind: tuple(
+        one
+        for one in _NAMES
+        if one[1] in kind.__struct_fields__
+        and one[2] in kind.__struct_fields__
+        and (kind is ComponentInstalled or one[0] != "part")
+    )
+    for kind in TYPES.values()
+}
+"""By type of fact the pairs of fields that name units, lots and parts."""
+
+
+def tally(facts: Iterable[tuple[Any, int]]) -> Iterator[Named]:
+    """The products that facts name serials and lots of."""
+    found: dict[tuple[str, str], int] = {}
+    for fact, time_us in facts:
+        for reading in (fact, fact.replacement) if type(fact) is CorrectionMade else (fact,):
+            if reading is not None:
+                for kind, product, name in _NAMED_IN.get(type(reading), ()):
+                    known = getattr(reading, product)
+                    if known is not None and getattr(reading, name) is not None:
+                        key = kind, known
+                        before = found.get(key)
+                        if before is None or time_us < before:
+                            found[key] = time_us
+    for (kind, product), first_us in found.items():
+        yield Named(kind, product, first_us)
+
+
+# --------------------------------------------------------------------------- what sat where
+
+
+def links(fittings: list[Fitting]) -> Iterator[Link | Stray]:
+    """What sat where from when to when, from all fittings at a position of a unit in order of time.
+
+    Nothing is ever moved silently: what is installed over another stays beside it, a removal that
+    finds nothing is a `Stray`.
+    """
+    first = fittings[0]
+    if len(fittings) == 1 and first.step == INSTALLED and first.quantity == "1":
+        # What nearly every position holds, without arithmetic.
+        yield Link(
+            unit=first.unit,
+            position=first.position,
+            from_us=first.time_us,
+            fact=first.fact,
+            piece=0,
+            until_us=FOREVER,
+            quantity=first.quantity,
+            part=first.part,
+            lot=first.lot,
+            container=first.container,
+            evidence=first.evidence,
+        )
+        return
+    here: list[_Sitting] = []
+    for fitting in fittings:
+        if fitting.step == INSTALLED:
+            if fitting.part and (other := _same_kind(here, fitting)):
+                yield _stray(fitting, "installed over another", other.fitting.part)
+            if Decimal(fitting.quantity) <= 0:
+                yield _stray(fitting, "quantity not above zero", "")
+            here.append(_Sitting(fitting))
+            continue
+        found = [one for one in here if _is_meant(fitting, one.fitting)]
+        if not found:
+            yield _stray(fitting, "removed, but not installed", fitting.part or fitting.lot)
+        left = Decimal(fitting.quantity) if fitting.quantity else None
+        if left is not None and left <= 0:
+            yield _stray(fitting, "quantity not above zero", "")
+        for one in found:
+            took = one.left if left is None else min(one.left, left)
+            if left is not None:
+                if took <= 0:
+                    continue
+                left = EXACT.subtract(left, took)
+            yield one.link(took, fitting)
+            one.left = EXACT.subtract(one.left, took)
+            one.pieces += 1
+            if not one.left:
+                here.remove(one)
+        if found and left is not None and left > 0:
+            yield _stray(fitting, "removed more than was installed", fitting.part or fitting.lot)
+    for one in here:
+        yield one.link(one.left, None)
+
+
+class _Sitting:
+    """What an installation put in and is still there of it."""
+
+    def __init__(self, fitting: Fitting) -> None:
+        self.fitting = fitting
+        self.left = Decimal(fitting.quantity)
+        self.pieces = 0
+
+    def link(self, quantity: Decimal, removal: Fitting | None) -> Link:
+        f = self.fitting
+        whole = not self.pieces and quantity == self.left
+        return Link(
+            unit=f.unit,
+            position=f.position,
+            from_us=f.time_us,
+            fact=f.fact,
+            piece=self.pieces,
+            until_us=removal.time_us if removal else FOREVER,
+            quantity=f.quantity if whole else format(quantity, "f"),
+            part=f.part,
+            lot=f.lot,
+            container=f.container,
+            evidence=f.evidence,
+        )
+
+
+def _same_kind(here: list[_Sitting], fitting: Fitting) -> _Sitting | None:
+    """A serial of the same product that still sits at the position."""
+    return next((one for one in here if one.fitting.part and one.fitting.product == fitting.product), None)
+
+
+def _is_meant(removal: Fitting, installed: Fitting) -> bool:
+    """Whether a removal from this position speaks of this installation: whatever it tells must fit."""
+    if removal.product and removal.product != installed.product:
+        return False
+    # Without a product a removal's keys have none either; the names are compared alone.
+    for told, known in ((removal.part, installed.part), (removal.lot, installed.lot)):
+        if told and told.partition("/")[2] != known.partition("/")[2]:
+            return False
+    return True
+
+
+def _stray(fitting: Fitting, kind: str, other: str) -> Stray:
+    return Stray(
+        unit=fitting.unit,
+        position=fitting.position,
+        time_us=fitting.time_us,
+        fact=fitting.fact,
+        kind=kind,
+        other=other,
+    )
+
+
+DERIVED = [{"rows": (Link, Stray), "of": Fitting, "by": ("unit", "position"), "rule": links}]

@@ -1,0 +1,199 @@
+"""Where units, lots and orders passed: work at stations and the milestones of a unit's life. Events → rows.
+
+Every passage is stored once; where a unit is now follows from all its passages (`Status`). All times are microseconds
+since 1970 UTC; `fact` is the id of the fact behind a row; units and lots are named by their subject keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from asbuilt.domain.meaning import Pieces, named_in, pieces_of
+from asbuilt.events import (
+    Event,
+    OperationCompleted,
+    OperationReported,
+    OperationStarted,
+    Packed,
+    UnitCompleted,
+    UnitFitted,
+    UnitReturned,
+    UnitScrapped,
+    UnitShipped,
+    UnitStarted,
+    microseconds,
+    unit_key,
+)
+
+VERSION = 1
+
+
+class Passage(NamedTuple):
+    """Something happened to a unit as a whole: `what` is born, started, completed, reported, released,
+    packed, shipped, fitted, returned or scrapped; `rank` puts those of one instant in order.
+
+    `place` is the container, consignee or what it was fitted in; `start_us` 0 where not told.
+    """
+
+    unit: str
+    time_us: int
+    rank: int
+    fact: bytes
+    what: str
+    station: str
+    operation: str
+    order_no: str
+    program: str
+    program_revision: str
+    start_us: int
+    good: int
+    scrap: int
+    rework: int
+    by: str
+    place: str
+    reason: str
+    revision: str
+
+
+class Status(NamedTuple):
+    """Where a unit is in its life, from all its passages.
+
+    `state`: in work, completed, packed, shipped, fitted, returned or scrapped. `place` is the station
+    where it was last, or the container, consignee or what it is fitted in. Times are 0 if never.
+    """
+
+    unit: str
+    product: str
+    serial: str
+    state: str
+    since_us: int
+    place: str
+    station: str
+    consignee: str
+    order_no: str
+    revision: str
+    started_us: int
+    completed_us: int
+
+
+ROWS = {
+    Passage: ("unit", "time_us", "rank", "fact"),
+    Status: ("unit",),
+}
+INDEXES = {
+    Passage: ["station, time_us WHERE station <> ''", "by, time_us WHERE by <> ''",
+              "program, program_revision, time_us WHERE program <> ''", "order_no WHERE order_no <> ''"],
+    Status: ["state, since_us", "since_us", "order_no WHERE order_no <> ''", "completed_us WHERE completed_us > 0",
+             "station, state"],
+}  # fmt: skip
+
+
+# --------------------------------------------------------------------------- rows of one fact
+
+
+_RANKS = ("born", "completed", "reported", "started", "released", "packed", "shipped", "fitted", "returned", "scrapped")
+_PLACES = {"packed": "container", "shipped": "consignee", "fitted": "fitted_in", "returned": "returned_by"}
+
+
+def _passage(what: str) -> Any:
+    place, rank = _PLACES.get(what, ""), _RANKS.index(what)
+
+    def rule(fact: Any, time_us: int) -> Iterator[Passage]:
+        if fact.serial is None or (what == "reported" and fact.kind != "production"):
+            return
+        told = {name: getattr(fact, name, None) or "" for name in _TOLD}
+        start = getattr(fact, "start_time", None)
+        pieces = pieces_of(fact) if isinstance(fact, OperationCompleted | OperationReported) else _NONE
+        yield Passage(
+            unit=unit_key(fact.product, fact.serial),
+            time_us=time_us,
+            rank=rank,
+            fact=fact.id.bytes,
+            what=what,
+            station=told["station"],
+            operation=told["operation"],
+            order_no=told["order"],
+            program=told["program"],
+            program_revision=told["program_revision"],
+            start_us=microseconds(start) if start else 0,
+            good=pieces.good,
+            scrap=pieces.rejected,
+            rework=pieces.rework,
+            by=fact.by or "",
+            place=(getattr(fact, place) or "") if place else "",
+            reason=told["reason"],
+            revision=told["revision"],
+        )
+
+    return rule
+
+
+_NONE = Pieces(0, 0, 0, 0)
+_TOLD = ("station", "operation", "order", "program", "program_revision", "reason", "revision")
+
+
+RULES: dict[type[Event], Any] = {
+    OperationStarted: _passage("started"),
+    OperationCompleted: _passage("completed"),
+    OperationReported: _passage("reported"),
+    UnitStarted: _passage("born"),
+    UnitCompleted: _passage("released"),
+    UnitScrapped: _passage("scrapped"),
+    Packed: _passage("packed"),
+    UnitShipped: _passage("shipped"),
+    UnitFitted: _passage("fitted"),
+    UnitReturned: _passage("returned"),
+}
+
+
+# --------------------------------------------------------------------------- where a unit is
+
+_STATES = {"released": "completed", "packed": "packed", "shipped": "shipped", "fitted": "fitted",
+           "returned": "returned", "scrapped": "scrapped"}  # fmt: skip
+
+
+def status(passages: list[Passage]) -> Iterator[Status]:
+    """Where a unit is in its life, from all its passages in order of time.
+
+    The last one says it. An operation that is completed opens nothing again: work on a unit that was
+    released begins with a start.
+    """
+    first = passages[0]
+    state, since, place = "in work", first.time_us, ""
+    station = consignee = order = revision = ""
+    completed = 0
+    for passage in passages:
+        station = passage.station or station
+        order, revision = passage.order_no or order, passage.revision or revision
+        new = _STATES.get(passage.what, "in work")
+        if passage.what in ("completed", "reported"):
+            lost = passage.scrap and not passage.good and not passage.rework
+            new = "scrapped" if lost and passage.what == "completed" else state
+        if passage.what == "released":
+            completed = passage.time_us
+        elif passage.what == "shipped":
+            consignee = passage.place
+        if new != state:
+            state, since = new, passage.time_us
+        elif passage.what in _STATES:
+            since = passage.time_us
+        place = passage.place if passage.what in _PLACES else place if new in ("packed", "shipped", "fitted", "returned") else station  # fmt: skip
+    product, serial = named_in(first.unit)
+    yield Status(
+        unit=first.unit,
+        product=product,
+        serial=serial,
+        state=state,
+        since_us=since,
+        place=place,
+        station=station,
+        consignee=consignee,
+        order_no=order,
+        revision=revision,
+        started_us=first.time_us,
+        completed_us=completed,
+    )
+
+
+DERIVED = [{"rows": (Status,), "of": Passage, "by": "unit", "rule": status}]

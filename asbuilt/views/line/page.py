@@ -84,11 +84,11 @@ def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
 
 
 PAGES = [
-    Page("/line", index, views=("line", "alarms", "pieces", "presence", "states"), refresh_s=REFRESH_S),
+    Page("/line", index, views=("line", "pieces", "alarms", "states", "presence", "measurements"), refresh_s=REFRESH_S),
     Page(
         "/line/{line:path}",
         show,
-        views=("line", "alarms", "pieces", "orders", "presence", "states"),
+        views=("line", "pieces", "orders", "alarms", "states", "presence", "measurements"),
         refresh_s=REFRESH_S,
     ),
 ]

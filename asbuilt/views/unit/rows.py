@@ -11,8 +11,10 @@ from typing import Protocol
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import filled
+from asbuilt.access.known import Known
 from asbuilt.domain.genealogy import questions as genealogy
 from asbuilt.domain.genealogy.questions import Genealogy, fold
+from asbuilt.events import HoldPlaced, HoldReleased
 from asbuilt.views.unit.fold import RULES, Case, HoldStep, Run
 
 
@@ -60,6 +62,10 @@ class Now(genealogy.Now, Rows):
 class Then(genealogy.Then, Rows):
     """Rows folded from the facts that were known at a moment."""
 
+    def __init__(self, reader: Reader, known: Known) -> None:
+        super().__init__(reader, known)
+        self._rows_now = Now(reader)
+
     def runs(self, unit: str) -> list[Run]:
         found = fold(RULES, self.known.facts(unit))
         return sorted(row for row in found if isinstance(row, Run) and row.unit == unit)
@@ -77,8 +83,12 @@ class Then(genealogy.Then, Rows):
         ]
 
     def holds(self, items: Sequence[str]) -> list[HoldStep]:
-        wanted, names = set(items), dict[str, None]()
-        steps = [row for row in self._hold_steps(items) if row.item in wanted]
+        subjects = [item for item in dict.fromkeys(items) if item and not item.startswith("product:")]
+        same, others = self.known.unchanged(subjects, (HoldPlaced, HoldReleased))
+        others += [item for item in items if item.startswith("product:")]
+        wanted, names = set(others), dict[str, None]()
+        steps = [step for step in self._rows_now.holds(same) if step.item] if same else []
+        steps += [row for row in self._hold_steps(others) if row.item in wanted]
         names.update((row.hold, None) for row in steps)
         whole = (row for name in names for row in fold(RULES, self.known.facts(f"hold:{name}")))
         return [*steps, *(row for row in whole if isinstance(row, HoldStep) and not row.item)]

@@ -32,11 +32,11 @@ from asbuilt.events import (
 
 def item_of(fact: Any) -> str:
     """The narrowest thing a fact is about, as a subject key: unit, lot, order, product or station; empty if none is told."""
-    serial, lot, product = (getattr(fact, name, None) for name in ("serial", "lot", "product"))
-    if serial is not None:
-        return unit_key(product, serial)
-    if lot is not None:
-        return lot_key(product, lot)
+    # Asked for nearly every fact: nothing is looked at that is not needed.
+    if (serial := getattr(fact, "serial", None)) is not None:
+        return unit_key(fact.product, serial)
+    if (lot := getattr(fact, "lot", None)) is not None:
+        return lot_key(fact.product, lot)
     for kind in ("order", "product", "station"):
         if (name := getattr(fact, kind, None)) is not None:
             return f"{kind}:{name}"

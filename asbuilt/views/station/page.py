@@ -64,5 +64,5 @@ def _ours(reader: Reader, work: Work) -> set[str]:
 
 
 PAGES = [
-    Page("/line/{line:path}/station/{station}", show, views=("line", "unit"), refresh_s=30),
+    Page("/line/{line:path}/station/{station}", show, views=("line", "unit", "cases"), refresh_s=30),
 ]

@@ -30,7 +30,8 @@ from asbuilt.exchange import curves
 from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant, parse
 from asbuilt.record import Clock, Record, memory, sqlite
-from asbuilt.rows.store import Changed, Store
+from asbuilt.rows import Changed
+from asbuilt.rows.store import Store
 
 if TYPE_CHECKING:
     from asbuilt.seal.sealer import Sealer
@@ -53,7 +54,8 @@ class AsBuilt:
 
     `data` is the data folder; `memory=True` keeps everything in the process instead. `plant` is
     recorded as the plant in force if it differs from the last one. `read_only` asks questions
-    beside another process that works on the folder. `strict` makes a fold's error an error.
+    beside another process that works on the folder. With `fold_beside` views that must be made anew are folded while
+    the others answer, else before anything is answered. `strict` makes a fold's error an error.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class AsBuilt:
         random: Callable[[int], bytes] = os.urandom,
         read_only: bool = False,
         rebuild: bool = False,
+        fold_beside: bool = False,
         strict: bool = False,
         purpose: str = "asbuilt",
         progress: Callable[[int, int], None] = lambda done, total: None,
@@ -92,7 +95,7 @@ class AsBuilt:
                 undo.callback(self.folder.unlock)
             self.record: Record = self._open_record()
             undo.callback(self.record.close)
-            self.store = self._open_store(rebuild, strict, progress)
+            self.store = self._open_store(rebuild, strict, fold_beside, progress)
             undo.callback(self.store.close)
             self.pipeline = pipeline.Pipeline(self.record, self.store, now, self._announce)
             if not read_only:
@@ -108,18 +111,18 @@ class AsBuilt:
             return memory.Log(self.now, self.random)
         return sqlite.Log(self.folder.record, self.now, self.random, read_only=self.read_only)
 
-    def _open_store(self, rebuild: bool, strict: bool, progress: Callable[[int, int], None]) -> Store:
+    def _open_store(
+        self, rebuild: bool, strict: bool, fold_beside: bool, progress: Callable[[int, int], None]
+    ) -> Store:
         path = self.folder.views if self.folder else None
         if self.folder and rebuild:
             self.folder.forget_views()
         store = Store(path, self.views, strict=strict, read_only=self.read_only)
-        if self.folder and not self.read_only and store.outdated():
-            # Rows of another version of the folds: made anew rather than mixed.
-            store.close()
-            self.folder.forget_views()
-            store = Store(path, self.views, strict=strict)
         if not self.read_only:
-            total = self.record.head() - store.position()
+            head = self.record.head()
+            # Where no view has rows to answer from, there is nothing to wait beside.
+            beside = fold_beside and store.position() > 0 and len(store.behind(store.position())) < len(self.views)
+            total = head - store.position() if beside else max(store.behind(head).values(), default=0)
             done = 0
 
             def report(facts: int) -> None:
@@ -127,7 +130,7 @@ class AsBuilt:
                 done += facts
                 progress(done, total)
 
-            pipeline.fold_from(self.record, store, report)
+            (pipeline.fold_furthest if beside else pipeline.fold_from)(self.record, store, report)
         return store
 
     def define(self, plant: Plant | None) -> None:

@@ -27,7 +27,8 @@ from asbuilt.adapters import Rejection, Result, Taken
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, MessageRejected
 from asbuilt.record import Clock, Entry, Outcome, Receipt, Record
-from asbuilt.rows.store import Changed, Store
+from asbuilt.rows import Changed
+from asbuilt.rows.store import Store
 
 MAX_WAITING_FACTS = 200_000
 """So many facts may wait for the disk; then senders are told to come again."""
@@ -35,6 +36,8 @@ MAX_WAITING_BYTES = 256 * 1024 * 1024
 MAX_COMMIT_FACTS = 5_000
 MAX_HANDED_FACTS = 50_000
 FOLD_BATCH = 20_000
+CATCH_UP_FACTS = 1_000
+"""So many facts are folded for views that catch up before those that are furthest have their turn again."""
 MAX_AHEAD = dt.timedelta(days=1)
 """A fact may be this far ahead of the plant's clock; further, the sender's clock is wrong."""
 EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -72,6 +75,7 @@ class Pipeline:
         self._fold_wanted = threading.Condition()
         self._folded = store.position()
         self._recorded = record.head()
+        self._catching_up = bool(store.behind(self._folded))
         self._stopping = False
         self._broken: AsBuiltError | None = None
         self._views_error: AsBuiltError | None = None
@@ -82,10 +86,15 @@ class Pipeline:
     def _refuse_views_of_another_record(self) -> None:
         if self._folded > self._recorded:
             what = f"the record ends at fact {self._recorded:,}, but the views have seen {self._folded:,}: facts are missing"
-        elif self._folded and self._record.read(self._folded - 1, 1)[0].id != self._store.last_fact():
-            what = f"fact {self._folded:,} of the record is not the one that the views have seen"
         else:
-            return
+            others = [
+                position
+                for position, fact in self._store.last_facts().items()
+                if self._record.read(position - 1, 1)[0].id != fact
+            ]
+            if not others:
+                return
+            what = f"fact {others[0]:,} of the record is not the one that the views have seen"
         raise RecordError(
             what,
             remedy="The record was replaced by another copy or lost its -wal file. Restore it; if this copy is "
@@ -251,27 +260,42 @@ class Pipeline:
     def _fold(self) -> None:
         while True:
             with self._fold_wanted:
-                while self._folded >= self._recorded and not self._stopping:
+                while self._folded >= self._recorded and not self._catching_up and not self._stopping:
                     self._fold_wanted.wait()
-                if self._folded >= self._recorded:
+                if self._folded >= self._recorded and (self._stopping or not self._catching_up):
                     return
                 facts = self._next_handed()
             try:
-                if not facts:
-                    facts = read_facts(self._record, self._folded, FOLD_BATCH)
-                changed = self._store.fold(facts, self._find)
+                changed = self._fold_next(facts)
             except Exception as error:
                 if not self._wait_to_fold_again(error):
                     return
                 continue
             with self._fold_wanted:
-                self._folded = facts[-1][0]
                 self._views_error = None
                 self._fold_wanted.notify_all()
             try:
                 self._announce(changed)
             except Exception:
                 _log.exception("a listener to changes failed; folding goes on")
+
+    def _fold_next(self, facts: list[tuple[int, AnyFact]]) -> Changed:
+        """What comes next for the views that are furthest, then a portion for those that catch up with them."""
+        changed: Changed = {}
+        if self._folded < self._recorded:
+            if not facts:
+                facts = read_facts(self._record, self._folded, FOLD_BATCH)
+            changed = self._store.fold(facts, self._find)
+            with self._fold_wanted:
+                self._folded = facts[-1][0]
+                self._fold_wanted.notify_all()
+        if self._catching_up and not self._stopping:
+            after, count = self._store.next_portion(self._folded, CATCH_UP_FACTS)
+            if count:
+                for table, keys in self._store.fold(read_facts(self._record, after, count), self._find).items():
+                    changed.setdefault(table, set()).update(keys)
+            self._catching_up = self._store.next_portion(self._folded, 1)[1] > 0
+        return changed
 
     def _wait_to_fold_again(self, error: Exception) -> bool:
         """The record goes on without views; everyone who asks for them is told why. False at the end."""
@@ -302,7 +326,10 @@ class Pipeline:
         return _found(self._record, fact_id)
 
     def settle(self, timeout_s: float = 60) -> None:
-        """Wait until every fact recorded so far is folded. Raises `ViewsError` if that does not happen."""
+        """Wait until every fact recorded so far is folded. Raises `ViewsError` if that does not happen.
+
+        For views that catch up nobody waits: whoever asks them is told how far they are.
+        """
         with self._fold_wanted:
             wanted = self._recorded
             self._fold_wanted.wait_for(lambda: self._folded >= wanted or self._views_error, timeout_s)
@@ -324,8 +351,20 @@ class Pipeline:
 
 
 def fold_from(record: Record, store: Store, progress: Callable[[int], None] = lambda facts: None) -> None:
-    """Fold everything the store has not seen, without threads: rebuild and first catch-up."""
+    """Fold everything the store has not seen, without threads: rebuild and first catch-up.
 
+    Views that are behind first come to where the next one stands; then they go on together.
+    """
+    while True:
+        after, count = store.next_portion(record.head(), FOLD_BATCH)
+        if not count:
+            return
+        store.fold(read_facts(record, after, count), lambda fact_id: _found(record, fact_id))
+        progress(count)
+
+
+def fold_furthest(record: Record, store: Store, progress: Callable[[int], None] = lambda facts: None) -> None:
+    """Fold what the record has beyond the views that are furthest; those behind them stay where they are."""
     while facts := read_facts(record, store.position(), FOLD_BATCH):
         store.fold(facts, lambda fact_id: _found(record, fact_id))
         progress(len(facts))

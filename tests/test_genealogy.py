@@ -15,11 +15,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asbuilt import events, pipeline, views
-from asbuilt.access import Reader
+from asbuilt.access import Reader, known
 from asbuilt.errors import UsageError
 from asbuilt.events import (
     ComponentInstalled,
@@ -292,6 +293,31 @@ def _made_of(slow: Brute, part: Any) -> set[Any]:
         and slow.where_used(item).get(part, (0, 0, 0))[2] is None
         and part in slow.where_used(item)
     }
+
+
+@settings(max_examples=300)
+@given(plants(), moments, knowledge)
+def test_what_many_units_were_known_to_be_is_what_each_was(facts, at, known_at):
+    """Many units are read from the rows where nothing recorded since has to do with them; few are folded again."""
+    with held(facts) as plant:
+        answers: list[list[Any]] = []
+        for few in (1000, 0):
+            with pytest.MonkeyPatch.context() as patch, plant.reader() as reader:
+                patch.setattr(known, "FEW", few)
+                found: list[Any] = []
+                for _, name in ITEMS:
+                    try:
+                        found.append(trace.where_used(reader, name, at, known_at))
+                    except UsageError as error:
+                        found.append(str(error))
+                for product, serial in UNITS:
+                    try:
+                        found.append(unit.as_built(reader, serial, product, at, known_at))
+                        found.append(trace.made_from(reader, serial, product, at, known_at))
+                    except UsageError as error:
+                        found.append(str(error))
+                answers.append(found)
+        assert answers[0] == answers[1]
 
 
 @given(plants(), moments)

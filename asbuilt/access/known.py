@@ -21,6 +21,7 @@ Corrected = Callable[[Collection[UUID]], set[UUID]]
 """Those of some facts that were ever corrected: all others read as they were said, and need no further look."""
 _AT_ONCE = 5_000
 _SINCE_AT_ONCE = 1_000
+_NOTHING: frozenset[type] = frozenset()
 FEW = 100
 """So few subjects are folded again at once: that is less than to look through all corrections."""
 _ALWAYS = 2**63 - 1
@@ -45,6 +46,7 @@ class Known:
         self._position_at = position_at
         self._until_position: int | None = None
         self._moved: set[str] | None = None
+        self._since: dict[str, frozenset[type]] = {}
         self._subjects: dict[str, list[AnyFact]] = {}
 
     def facts(self, subject: str) -> list[AnyFact]:
@@ -72,18 +74,25 @@ class Known:
         """
         if len(subjects) <= FEW:
             return [], list(subjects)
-        if self._until_position is None:
-            self._until_position = self._position_at(self._until_us)
-        moved, after = self._corrections(), self._until_position
         same: list[str] = []
         others: list[str] = []
+        moved = self._corrections()
         for subject in subjects:
-            since = self._about(subject, after, _SINCE_AT_ONCE) if subject not in moved else None
-            is_same = (
-                since is not None and len(since) < _SINCE_AT_ONCE and not any(isinstance(f, kinds) for _, f in since)
-            )
+            since = self._since.get(subject)
+            if since is None and subject not in moved:
+                since = self._since[subject] = self._types_since(subject)
+            is_same = since is not None and since.isdisjoint(kinds) and Event not in since
             (same if is_same else others).append(subject)
         return same, others
+
+    def _types_since(self, subject: str) -> frozenset[type]:
+        """Types of what was recorded about a subject since; `Event` among them if that is too much to look through."""
+        if self._until_position is None:
+            self._until_position = self._position_at(self._until_us)
+        found = self._about(subject, self._until_position, _SINCE_AT_ONCE)
+        if not found:
+            return _NOTHING
+        return frozenset([type(fact) for _, fact in found] + [Event] * (len(found) == _SINCE_AT_ONCE))
 
     def _corrections(self) -> set[str]:
         """Every subject that any correction has to do with, whenever it was made."""
@@ -119,6 +128,8 @@ class Known:
                 if recorded.record_time_us > self._until_us:
                     return
                 yield fact
+            if len(found) < _AT_ONCE:
+                return
             after = found[-1][0].position
 
     def _reading(self, fact_id: UUID) -> AnyFact | None:

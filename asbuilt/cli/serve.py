@@ -53,7 +53,7 @@ def run(
     loaded = load(plant)
     for name in loaded.adapters:
         configure(loaded, name)
-    with opened_on(data, "run", plant=loaded) as opened:
+    with opened_on(data, "run", plant=loaded, fold_beside=True) as opened:
         token = None
         if host not in LOOPBACK and not open_:
             assert opened.folder is not None

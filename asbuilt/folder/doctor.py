@@ -75,10 +75,15 @@ def _views(folder: DataFolder) -> Iterator[Finding]:
         yield Finding(True, f"views: {error.message}", "Run `asbuilt rebuild`; nothing recorded is lost.")
         return
     try:
-        if store.outdated():
-            yield Finding(True, "views: made by another version", "They are folded anew when the record is opened.")
-        else:
-            yield Finding(False, f"views: {len(store.views)} views folded up to fact {store.position():,}")
+        position, outdated = store.position(), store.outdated()
+        behind = {view: facts for view, facts in store.behind(position).items() if view not in outdated}
+        if outdated:
+            which = ", ".join(sorted(outdated))
+            yield Finding(True, f"views: made by another version: {which}", "They are folded anew when the record is opened.")  # fmt: skip
+        for view, facts in behind.items():
+            yield Finding(True, f"views: {view} is {facts:,} facts behind the others", "It catches up while asbuilt runs.")  # fmt: skip
+        if not outdated and not behind:
+            yield Finding(False, f"views: {len(store.views)} views folded up to fact {position:,}")
         failures = store.failures()
         for view, fact, what in failures[:20]:
             yield Finding(

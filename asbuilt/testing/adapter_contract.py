@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from asbuilt import events
 from asbuilt.adapters import Message, Rejection, Taken
 from asbuilt.connect import messages as recordings
+from asbuilt.testing.strategies import UNHURRIED
 
 NAME = "vectors"
 HOSTILE = [
@@ -141,6 +142,7 @@ class AdapterContract:
     def test_no_message_makes_it_raise(self) -> None:
         folders = self.folders()
 
+        @UNHURRIED
         @given(data=st.data())
         def holds(data: st.DataObject) -> None:
             found = case(self.module, data.draw(st.sampled_from(folders)))

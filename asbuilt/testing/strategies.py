@@ -14,17 +14,20 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from asbuilt import events
 from asbuilt.events import AnyFact, CorrectionMade, Event, MessageRejected, PlantDefined, Unknown, codec
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""What a contract promises does not depend on how busy a machine is."""
+
 
 def examples(number: int) -> settings:
     """So many examples for a test that is slower or quicker than others, of 60; in proportion under other profiles."""
-    return settings(max_examples=max(1, number * settings().max_examples // 60))
+    return settings(UNHURRIED, max_examples=max(1, number * settings().max_examples // 60))
 
 
 START = dt.datetime(2026, 6, 1, 5, 0, tzinfo=dt.UTC)

@@ -30,7 +30,7 @@ from asbuilt.record import Entry
 from asbuilt.record.memory import Log
 from asbuilt.rows import Table, View
 from asbuilt.rows.store import Store
-from asbuilt.testing.strategies import History, arrivals, histories, small_facts, unknown_facts
+from asbuilt.testing.strategies import UNHURRIED, History, arrivals, histories, small_facts, unknown_facts
 
 T0 = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -136,7 +136,7 @@ class Folded:
         """All rows by table, in order of their keys."""
         with self.store.reading() as db:
             return {
-                table.name: db.execute(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}").fetchall()
+                table.name: list(self.store.every_row(db, table))
                 for view in self.views.values()
                 for table in view.tables.values()
             }
@@ -206,6 +206,7 @@ class ViewContract:
             metafunc.parametrize("view", list(self.views.values()), ids=list(self.views))
 
     def test_rows_are_those_of_the_facts_that_hold(self) -> None:
+        @UNHURRIED
         @given(history=histories(), data=st.data())
         def holds(history: History, data: st.DataObject) -> None:
             order = data.draw(arrivals(history))
@@ -220,6 +221,7 @@ class ViewContract:
     def test_order_and_batches_do_not_matter(self) -> None:
         """Law 3."""
 
+        @UNHURRIED
         @given(history=histories(), data=st.data())
         def holds(history: History, data: st.DataObject) -> None:
             expected = digest(self.views, history.facts)
@@ -231,6 +233,7 @@ class ViewContract:
     def test_facts_seen_ahead_of_their_turn_do_not_matter(self) -> None:
         """The record may hold more than was folded; a correction may then find what comes later."""
 
+        @UNHURRIED
         @given(history=histories(), data=st.data())
         def holds(history: History, data: st.DataObject) -> None:
             order = data.draw(arrivals(history))
@@ -245,6 +248,7 @@ class ViewContract:
     def test_repetition_does_not_matter(self) -> None:
         """The record drops repeated facts, so what reaches the views is the same set."""
 
+        @UNHURRIED
         @given(history=histories(), data=st.data())
         def holds(history: History, data: st.DataObject) -> None:
             log, store = Log(lambda: T0), Store(None, self.views, strict=True)
@@ -263,6 +267,7 @@ class ViewContract:
     def test_rebuild_equals_incremental(self) -> None:
         """Law 4: from the record's bytes, all at once, the same rows."""
 
+        @UNHURRIED
         @given(history=histories(), batch=st.integers(1, 6))
         def holds(history: History, batch: int) -> None:
             way = folded(self.views, history.facts, batch)
@@ -279,6 +284,7 @@ class ViewContract:
     def test_unknown_types_change_only_tallies(self) -> None:
         """Law 6."""
 
+        @UNHURRIED
         @given(history=histories(), first=unknown_facts, last=unknown_facts)
         def holds(history: History, first: AnyFact, last: AnyFact) -> None:
             plain, with_unknown = folded(self.views, history.facts), folded(self.views, [first, *history.facts, last])
@@ -292,6 +298,7 @@ class ViewContract:
         holds()
 
     def test_rules_are_pure_and_their_rows_fit(self, view: View) -> None:
+        @UNHURRIED
         @given(fact=small_facts())
         def holds(fact: events.Event) -> None:
             if type(fact) not in view.rules:

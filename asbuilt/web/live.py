@@ -23,7 +23,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from asbuilt.rows.store import Changed
+from asbuilt.rows import Changed
 from asbuilt.web.pages import Rendered
 
 TICK_S = 0.1

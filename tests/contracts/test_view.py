@@ -54,14 +54,20 @@ class Longer(NamedTuple):
     gate: str
 
 
-def test_rows_of_another_version_that_lack_a_column_are_seen_to_be_outdated(tmp_path):
+def test_rows_of_another_version_that_lack_a_column_are_made_anew(tmp_path):
     view = VIEWS["line"]
     old = rows_contract._table("demo", Visit, ("station", "time_us", "fact"), (), {})
     new = rows_contract._table("demo", Longer, ("station", "time_us", "fact"), ("gate",), {})._replace(name=old.name)
     bare = view._replace(name="demo", rules={}, derivations=())
     Store(tmp_path / "views.db", {"demo": bare._replace(version=1, tables={Visit: old})}).close()
-    store = Store(tmp_path / "views.db", {"demo": bare._replace(version=2, tables={Longer: new})})
-    assert store.outdated()
+    later = {"demo": bare._replace(version=2, tables={Longer: new})}
+    reader = Store(tmp_path / "views.db", later, read_only=True)
+    assert reader.outdated() == {"demo"}
+    reader.close()
+    store = Store(tmp_path / "views.db", later)
+    assert not store.outdated()
+    with store.reading() as db:
+        assert [name for _, name, *_ in db.pragma("table_info", old.name)] == list(Longer._fields)
     store.close()
 
 
@@ -195,7 +201,7 @@ def test_a_fact_may_become_one_of_another_type():
         for batch in (1, 2):
             rows = folded(VIEWS, order, batch).rows()
             assert rows["states_state"] == []
-            assert [row[3] for row in rows["line_output"]] == [3]
+            assert [row[10] for row in rows["pieces_made"]] == [3]
 
 
 def test_a_derived_row_follows_a_corrected_fact_to_another_subject():
@@ -299,7 +305,7 @@ def test_a_fold_that_fails_is_named_and_the_rest_goes_on():
     assert store.failures() == [("states", ORIGINAL.id.bytes, "ValueError: cannot bear it")]
     assert store.position() == 2
     with store.reading() as db:
-        assert db.execute("SELECT good FROM line_output").fetchall() == [(3,)]
+        assert db.execute("SELECT good FROM pieces_made").fetchall() == [(3,)]
     store.close()
 
 
@@ -311,7 +317,7 @@ def test_a_strict_store_keeps_nothing_of_a_batch_that_fails():
         store.fold([(1, counted), (2, ORIGINAL), (3, correction(2, 1, 0))], {}.get)
     assert store.position() == 0
     assert store.digest() == before
-    assert not store._corrected
+    assert not store._corrections.targets
     store.close()
 
 

@@ -24,6 +24,11 @@ def holds_on(reader: Reader, items: Sequence[str], at_us: int) -> list[Hold]:
     return sorted(reader.rows_of(Hold, "item", list(dict.fromkeys(items)), _at(at_us))) if items else []
 
 
+def steps_on(reader: Reader, items: Sequence[str]) -> list[HoldStep]:
+    """Everything said of holds that names one of these items, in no order."""
+    return reader.rows_of(HoldStep, "item", list(dict.fromkeys(items)))
+
+
 def holds_of_steps(steps: Iterable[HoldStep], items: Iterable[str], at_us: int) -> list[Hold]:
     """The same from what was known of these holds at another time."""
     by_hold: defaultdict[str, list[HoldStep]] = defaultdict(list)

@@ -135,5 +135,5 @@ PAGES = [
     Page("/shift", index, views=("shift",), live=False),
     Page("/shift/{day}/{shift}", show, views=TOLD_BY_PEOPLE, refresh_s=REFRESH_S),
     Page("/kpi", explore, views=("states_explained",), refresh_s=120),
-    Page("/kpi/window", window, views=("shift", "states"), refresh_s=60),
+    Page("/kpi/window", window, views=("shift", "states", "pieces"), refresh_s=60),
 ]

@@ -12,16 +12,16 @@ from asbuilt.access import Reader
 from asbuilt.access.conditions import at_most, between, one_of
 from asbuilt.domain.cases import questions as cases
 from asbuilt.domain.meaning import named_in
+from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.plant.calendar import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
-from asbuilt.views.shift.anomalies import made_in, produced_us
+from asbuilt.views.shift.anomalies import produced_us
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look
-from asbuilt.views.shift.pieces import Tellers
 from asbuilt.views.shift.rows import Handover, Note
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
 
@@ -167,9 +167,8 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     kpi = look.kpis("")[0]
     observed = look.observed(look.start_us, look.end_us)
     count = len(good) if made or observed or observed is None else None
-    # Where the line's end is not observed now, nobody knows at what pace it runs.
-    lately = look.observed(look.now_us - HOUR_US, look.now_us)
-    foreseen = instant < window.end and not (lately is not None and lately < look.plant.time_model.min_coverage)
+    ends = [member.station.path for member in look.members if member.ends]
+    foreseen = instant < window.end and pieces.foreseeable(reader, look.plant, ends, look.now_us)
     return Report(
         line=line.path, name=line.name, address=look.plant.address(line), shift=window, at=instant,
         over=instant >= window.end, headline=_headline(line, window, instant, count, planned, own, observed),
@@ -196,9 +195,8 @@ def _made(look: Look) -> list[tuple[int, int]]:
     for member in look.members:
         if not member.ends:
             continue
-        told = made_in(look.station(member))
-        tellers = Tellers(look.station(member))
-        rows += [(row.time_us, row.good) for row in told if row.good and row.told == tellers.of(row.hour)]
+        made = pieces.made(look.reader, member.station.path, look.start_us, min(look.end_us, look.now_us + 1))
+        rows += [(row.time_us, row.good) for row in made if row.good]
     return sorted(rows)
 
 
@@ -213,8 +211,8 @@ def _hours(
     rows = []
     times = [us for us, _ in made]
     sums = [0]
-    for _, pieces in made:
-        sums.append(sums[-1] + pieces)
+    for _, count in made:
+        sums.append(sums[-1] + count)
     start_us, end_us = microseconds(window.start), microseconds(window.end)
     for begin_us in range(start_us, end_us, HOUR_US):
         begin, end = (time_at(us, look.zone) for us in (begin_us, min(begin_us + HOUR_US, end_us)))

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import filled
+from asbuilt.access.known import Known
 from asbuilt.domain.cases import questions as cases
 from asbuilt.domain.cases.fold import RULES as CASE_RULES
 from asbuilt.domain.cases.fold import Case, Hold, HoldStep
 from asbuilt.domain.genealogy import questions as genealogy
 from asbuilt.domain.genealogy.questions import Genealogy, fold
+from asbuilt.events import HoldPlaced, HoldReleased
 from asbuilt.views.unit.fold import RULES, Run
 
 
@@ -58,6 +60,10 @@ class Now(genealogy.Now, Rows):
 class Then(genealogy.Then, Rows):
     """Rows folded from the facts that were known at a moment."""
 
+    def __init__(self, reader: Reader, known: Known) -> None:
+        super().__init__(reader, known)
+        self._reader = reader
+
     def runs(self, unit: str) -> list[Run]:
         found = fold(RULES, self.known.facts(unit))
         return sorted(row for row in found if isinstance(row, Run) and row.unit == unit)
@@ -75,8 +81,12 @@ class Then(genealogy.Then, Rows):
         ]
 
     def holds(self, items: Sequence[str], at_us: int) -> list[Hold]:
-        wanted, names = set(items), dict[str, None]()
-        steps = [row for row in self._hold_steps(items) if row.item in wanted]
+        subjects = [item for item in dict.fromkeys(items) if item and not item.startswith("product:")]
+        same, others = self.known.unchanged(subjects, (HoldPlaced, HoldReleased))
+        others += [item for item in items if item.startswith("product:")]
+        wanted, names = set(others), dict[str, None]()
+        steps = cases.steps_on(self._reader, same) if same else []
+        steps += [row for row in self._hold_steps(others) if row.item in wanted]
         names.update((row.hold, None) for row in steps)
         whole = (row for name in names for row in fold(CASE_RULES, self.known.facts(f"hold:{name}")))
         steps += [row for row in whole if isinstance(row, HoldStep) and not row.item]

@@ -1,0 +1,159 @@
+"""Rows of a batch into their tables, and the tables themselves: all SQL that writes rows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import apsw
+
+from asbuilt.folder.sqlite_file import put_rows
+from asbuilt.rows import Changed, Derivation, Row, Table, View
+from asbuilt.rows.names import Names, named, numbered
+
+SUBJECTS_AT_ONCE = 200
+
+
+class Batch:
+    """What one batch of facts writes."""
+
+    def __init__(self) -> None:
+        self.puts: defaultdict[type[Row], list[Row]] = defaultdict(list)
+        self.deletes: defaultdict[type[Row], list[Row]] = defaultdict(list)
+        self.tallies: defaultdict[type[Row], list[Row]] = defaultdict(list)
+
+
+class Writer:
+    """Writes through one connection, in whatever transaction it is in."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._names = Names()
+
+    def forget(self) -> None:
+        """Forget what a transaction kept that came to nothing."""
+        self._names.forget()
+
+    def write(self, views: Sequence[View], batch: Batch) -> Changed:
+        """Write what a batch brought for these views; returns what changed."""
+        changed: defaultdict[str, set[Any]] = defaultdict(set)
+        for view in views:
+            for row_class, table in view.tables.items():
+                deletes, puts = batch.deletes.get(row_class, ()), batch.puts.get(row_class, ())
+                if deletes:
+                    self._delete(table, deletes)
+                if puts:
+                    self._put(table, puts)
+                first = table.key_at[0]
+                if deletes or puts:
+                    changed[table.name].update(row[first] for row in (*deletes, *puts))
+                tallies = batch.tallies.get(row_class)
+                if tallies:
+                    self._merge(table, tallies)
+                    changed[table.name].update(row[first] for row in tallies)
+            for derivation in view.derivations:
+                self._derive(derivation, batch, changed)
+        return dict(changed)
+
+    def _kept(self, table: Table, rows: Sequence[Row]) -> Sequence[Any]:
+        """Rows as they are kept, in order of their keys, which is how a table is written fastest."""
+        # Of two rows of one key the later one stays: sorting leaves them in their order.
+        return sorted(numbered(self._names, self._db, rows, table.interned), key=itemgetter(*table.key_at))
+
+    def _put(self, table: Table, rows: Sequence[Row]) -> None:
+        put_rows(self._db, f"INSERT OR REPLACE INTO {table.name} VALUES", self._kept(table, rows))
+
+    def _delete(self, table: Table, rows: Sequence[Row]) -> None:
+        where = " AND ".join(f"{name} IS ?" for name in table.key)
+        keys = ([row[at] for at in table.key_at] for row in self._kept(table, rows))
+        self._db.executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
+
+    def _merge(self, table: Table, rows: Sequence[Row]) -> None:
+        updates = ", ".join(
+            f"{name} = {name} + excluded.{name}" if how == "sum" else f"{name} = {how}({name}, excluded.{name})"
+            for name, how in table.merge.items()
+        )
+        put_rows(
+            self._db,
+            f"INSERT INTO {table.name} VALUES",
+            self._kept(table, rows),
+            f"ON CONFLICT DO UPDATE SET {updates}",
+        )
+
+    def _named(self, table: Table, rows: Sequence[Any]) -> Sequence[Any]:
+        return named(self._names, self._db, rows, table.interned)
+
+    def _derive(self, derivation: Derivation, batch: Batch, changed: defaultdict[str, set[Any]]) -> None:
+        """Derive anew whatever follows from the rows of the subjects this batch touched."""
+        of, by = derivation.of, ", ".join(derivation.by)
+        at = [of.row._fields.index(name) for name in derivation.by]  # type: ignore[attr-defined]
+        subject = itemgetter(*at)
+        touched = {subject(row) for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
+        old: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
+        # By key, as the table has it: of two rows of one key the rule's later one stays, always.
+        new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
+        keys = {table.row: table.key_at for table in derivation.into}
+        by_names = [n for n, name in enumerate(derivation.by) if of.is_interned(name)]
+        # Numbers of names bring no order: where one is in the key beside the subject, the rule's order is made here.
+        sorted_by_names = any(of.is_interned(name) for name in of.key if name not in derivation.by)
+        for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
+            marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
+            wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
+            several = subjects if len(at) > 1 else [(one,) for one in subjects]
+            bound = [value for row in numbered(self._names, self._db, several, by_names) for value in row]
+            found = self._named(
+                of,
+                self._db.execute(
+                    f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
+                ).fetchall(),
+            )
+            if sorted_by_names:
+                found = sorted(found, key=itemgetter(*at, *of.key_at))
+            for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]
+                for row in derivation.rule(list(rows)):
+                    new[type(row)][tuple(row[n] for n in keys[type(row)])] = row
+            for table in derivation.into:
+                kept = self._db.execute(f"SELECT * FROM {table.name} WHERE {wanted_by}", bound).fetchall()
+                old[table.row].update(self._named(table, kept))
+        for table in derivation.into:
+            wanted = set(new[table.row].values())
+            gone, come = sorted(old[table.row] - wanted), sorted(wanted - old[table.row])
+            self._delete(table, gone)
+            self._put(table, come)
+            if gone or come:
+                changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
+
+
+def create(table: Table) -> str:
+    """The SQL that makes a table and its indexes."""
+    columns = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in table.columns)
+    sql = f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
+    for number, index in enumerate(table.indexes, 1):
+        names, _, where = index.partition(" WHERE ")
+        for column in table.columns:
+            if column.interned:
+                where = re.sub(rf"\b{column.name} (<>|=) ''", rf"{column.name} \1 0", where)
+        sql += f"CREATE INDEX {table.name}_{number} ON {table.name}({names})"
+        sql += f" WHERE {where};" if where else ";"
+    return sql
+
+
+@lru_cache(maxsize=1024)
+def _form_of(tables: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(tables).encode()).hexdigest()[:16]
+
+
+def form(view: View) -> str:
+    """A short name of how a view's tables are built: other columns or indexes make it outdated, whatever VERSION says."""
+    return _form_of(tuple(create(table) for table in view.tables.values()))
+
+
+def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]

@@ -63,10 +63,12 @@ def server(
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             # Adapters open their doors before the first request.
+            await site.start()
             await tasks.start()
             await super().startup(sockets)
             if not self.started:
                 await tasks.stop()
+                await site.stop()
             else:
                 ready(sockets[0].getsockname()[1])
 
@@ -75,13 +77,14 @@ def server(
             site.live.stop()
             await super().shutdown(sockets)
             await tasks.stop()
+            await site.stop()
 
     return Server(
         uvicorn.Config(
             site,
             log_level="warning",
             access_log=False,
-            lifespan="on",
+            lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=3,
             timeout_keep_alive=30,

@@ -158,27 +158,19 @@ class Reader:
         """Every plant in force at some time, in order of when it began; the first holds before it as well."""
         return self._plants()
 
-    def rows(
-        self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "", limit: int | None = None
-    ) -> list[R]:
+    def rows(self, row: type[R], where: Wheres = ALL, *, order: str = "", limit: int | None = None) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
         table = self._table(row)
         make = row._make  # type: ignore[attr-defined]
-        if isinstance(where, str):  # asked in SQL, by queries that do not yet ask in words
-            assert not table.interned, f"{table.name} holds names as numbers: ask in words"
-            return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
         sql, values = where_sql(table, where, self._kept(table))
         found = self._rows.execute(
             f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
         )
         return list(map(make, self._said(found.fetchall(), table.interned)))
 
-    def first(self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "") -> R | None:
+    def first(self, row: type[R], where: Wheres = ALL, *, order: str = "") -> R | None:
         """The first such row."""
-        if isinstance(where, str):
-            found = self.rows(row, f"{where} LIMIT 1", *bindings)
-        else:
-            found = self.rows(row, where, order=order, limit=1)
+        found = self.rows(row, where, order=order, limit=1)
         return found[0] if found else None
 
     def exists(self, row: type[R], where: Wheres = ALL) -> bool:
@@ -295,10 +287,6 @@ class Reader:
     def _said(self, found: Sequence[Any], interned: Sequence[int]) -> Sequence[Any]:
         """Rows that were read, with names for the numbers at these places."""
         return self._store.named(self._rows, found, interned)
-
-    def select(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
-        """Answer an SQL query over the views' tables (`view_row_class`), for sums and joins."""
-        return self._rows.execute(sql, bindings).fetchall()
 
     # ----------------------------------------------------------------- the facts behind
 

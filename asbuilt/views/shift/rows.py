@@ -42,30 +42,3 @@ class Note(NamedTuple):
     by: str
     about: str
     shift: str
-
-
-class Step(NamedTuple):
-    """A hold or nonconformance was raised or settled (`what` is open or closed), for one subject of it."""
-
-    item: str
-    time_us: int
-    fact: bytes
-    what: str
-    subject: str
-    station: str
-    text: str
-    grade: str
-    by: str
-
-
-class OpenItem(NamedTuple):
-    """A hold or nonconformance stood from when to when (`until_us` is 0 while it does)."""
-
-    item: str
-    subject: str
-    from_us: int
-    until_us: int
-    station: str
-    text: str
-    grade: str
-    by: str

@@ -229,7 +229,7 @@ def test_what_stood_at_a_past_moment(floor):
     floor.tell("state", "20", "Execute", "08:10:00")
     floor.look("08:10:01")
     said = floor.words()
-    assert "0 alarms stand, 1 returned to normal, 1 not acknowledged" in said
+    assert "No alarm stands, 1 returned to normal, 1 not acknowledged" in said
     assert "Station held returned to normal 08:10:01, not acknowledged" in said
     past = floor.words("/alarms?at=2026-06-03T08:05")
     assert "1 alarm stands, 1 not acknowledged" in past

@@ -8,8 +8,8 @@ import pytest
 
 from asbuilt import events
 from asbuilt.access.conditions import at_most, between, count, least, most, one_of, other_than, total
+from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.states.rows import State
-from asbuilt.views.line.fold import Output
 from tests.conftest import NOW
 
 
@@ -48,14 +48,14 @@ def test_alternatives_lists_and_what_is_not(told):
 
 
 def test_totals(told):
-    by_station = told.totals(Output, by=("station",), of=(count(), total("good"), least("time_us"), most("time_us")))
+    by_station = told.totals(Made, by=("station",), of=(count(), total("good"), least("time_us"), most("time_us")))
     assert sorted(by_station) == [("a", 3, 4, at(0), at(3)), ("b", 1, 2, at(2), at(2))]
-    assert told.totals(Output, {"station": "c"}, of=(count(), total("good"), most("good"))) == [(0, 0, None)]
-    assert told.totals_in(Output, [(at(0), at(2)), (at(5), at(6)), (at(1), at(4))], "time_us", of=(total("good"),)) == [
+    assert told.totals(Made, {"station": "c"}, of=(count(), total("good"), most("good"))) == [(0, 0, None)]
+    assert told.totals_in(Made, [(at(0), at(2)), (at(5), at(6)), (at(1), at(4))], "time_us", of=(total("good"),)) == [
         (0, 1),
         (2, 6),
     ]
-    assert told.values(Output, "station") == ["a", "b"]
+    assert told.values(Made, "station") == ["a", "b"]
 
 
 def test_a_column_that_is_not_there_is_a_mistake(told):

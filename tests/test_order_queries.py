@@ -257,8 +257,8 @@ def expected(facts: dict[int, Said], order: str, now: int) -> dict[str, Any] | N
         else "open" if release else "reported",
         "quantity": release.number if release else None,
         "made": made,
-        "rejected": sum(s.length % 3 for s in reports),
-        "for_review": sum(s.time % 2 for s in reports),
+        "rejected": sum(s.length % 3 for s in produced),
+        "for_review": sum(s.time % 2 for s in produced),
         "hours": round(sum(s.length for s in reports) / 60, 3),
         "reports": len(reports),
         "last_operation": last,
@@ -298,7 +298,7 @@ def test_whatever_was_told_and_corrected_the_answers_are_those_of_what_holds(eve
         totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for one in holds.values():
             if one.what in KINDS and one.time <= now:
-                for place, value in enumerate((1, one.length, one.number)):
+                for place, value in enumerate((1, one.length, one.number if one.what == "production" else 0)):
                     totals[one.what][place] += value
         found = {t.kind: [t.reports, round(t.hours * 60), t.good] for t in app.query("order.totals", at=minute(now))}
         assert found == totals

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -158,26 +158,19 @@ class Reader:
         """Every plant in force at some time, in order of when it began; the first holds before it as well."""
         return self._plants()
 
-    def rows(
-        self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "", limit: int | None = None
-    ) -> list[R]:
+    def rows(self, row: type[R], where: Wheres = ALL, *, order: str = "", limit: int | None = None) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
         table = self._table(row)
         make = row._make  # type: ignore[attr-defined]
-        if isinstance(where, str):  # asked in SQL, by queries that do not yet ask in words
-            return list(map(make, self._rows.execute(f"SELECT * FROM {table.name} WHERE {where}", bindings)))
         sql, values = where_sql(table, where, self._kept(table))
         found = self._rows.execute(
             f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
         )
-        return list(map(make, found))
+        return list(map(make, self._said(found.fetchall(), table.interned)))
 
-    def first(self, row: type[R], where: Wheres | str = ALL, *bindings: object, order: str = "") -> R | None:
+    def first(self, row: type[R], where: Wheres = ALL, *, order: str = "") -> R | None:
         """The first such row."""
-        if isinstance(where, str):
-            found = self.rows(row, f"{where} LIMIT 1", *bindings)
-        else:
-            found = self.rows(row, where, order=order, limit=1)
+        found = self.rows(row, where, order=order, limit=1)
         return found[0] if found else None
 
     def exists(self, row: type[R], where: Wheres = ALL) -> bool:
@@ -193,7 +186,33 @@ class Reader:
             f" WHERE {sql}",
             [json.dumps(self._kept(table)(column, values)), *bound],
         )
-        return list(map(row._make, found))  # type: ignore[attr-defined]
+        return list(map(row._make, self._said(found.fetchall(), table.interned)))  # type: ignore[attr-defined]
+
+    def plain_rows_of(
+        self, row: type[tuple[Any, ...]], column: str, values: Sequence[Any], columns: Sequence[str], where: Where = ALL
+    ) -> list[tuple[Any, ...]]:
+        """Some columns of such rows, as they are kept: of names their numbers, asked for and given as such.
+
+        For walks from rows to rows, which put numbers into words once at their end: `numbers` and `names`.
+        """
+        table = self._table(row)
+        sql, bound = where_sql(table, where, self._kept(table), "t.")
+        asked = ", ".join(f"t.{checked(table, name)}" for name in columns)
+        return self._rows.execute(
+            f"SELECT {asked} FROM json_each(?) AS j CROSS JOIN {table.name} AS t"
+            f" ON t.{checked(table, column)} = j.value WHERE {sql}",
+            [json.dumps(list(values)), *bound],
+        ).fetchall()
+
+    def numbers(self, names: Collection[str]) -> dict[str, int]:
+        """The numbers of names, for `plain_rows_of`; a name that no row ever had is left out."""
+        known = self._store.names.numbers(self._rows, names)
+        return {name: known[name] for name in names if name in known}
+
+    def names(self, numbers: Collection[int]) -> dict[int, str]:
+        """The names of numbers that `plain_rows_of` gave."""
+        known = self._store.names.texts(self._rows, numbers)
+        return {number: known[number] for number in numbers}
 
     def values(self, row: type[R], column: str, where: Wheres = ALL, limit: int | None = None) -> list[Any]:
         """The different values of a column among such rows, in order."""
@@ -201,7 +220,8 @@ class Reader:
         sql, values = where_sql(table, where, self._kept(table))
         name = checked(table, column)
         found = self._rows.execute(f"SELECT DISTINCT {name} FROM {table.name} WHERE {sql}{_limited(limit)}", values)
-        return sorted(value for (value,) in found)
+        interned = [0] if table.is_interned(name) else []
+        return sorted(value for (value,) in self._said(found.fetchall(), interned))
 
     def totals(
         self, row: type[R], where: Wheres = ALL, *, by: Sequence[str] = (), of: Sequence[Total] = (count(),)
@@ -212,7 +232,8 @@ class Reader:
         names = [checked(table, column) for column in by]
         asked = ", ".join([*names, *(total_sql(table, one) for one in of)])
         grouped = f" GROUP BY {', '.join(names)}" if names else ""
-        return self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{grouped}", values).fetchall()
+        found = self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{grouped}", values).fetchall()
+        return list(self._said(found, [at for at, name in enumerate(names) if table.is_interned(name)]))
 
     def totals_in(
         self,
@@ -242,19 +263,30 @@ class Reader:
         )
         names = [f"t.{checked(table, name)}" for name in by]
         asked = ", ".join(["r.key", *names, *(total_sql(table, one, "t.") for one in of)])
-        return self._rows.execute(
+        found = self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS r CROSS JOIN {table.name} AS t ON {inside} AND {sql}"
             f" GROUP BY {', '.join(['r.key', *names])}",
             [json.dumps(ranges), *values],
         ).fetchall()
+        return list(self._said(found, [at for at, name in enumerate(by, 1) if table.is_interned(name)]))
 
     def _kept(self, table: Table) -> Translate:
         """How the store keeps the values of a table's columns."""
-        return lambda column, values: list(values)
 
-    def select(self, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
-        """Answer an SQL query over the views' tables (`view_row_class`), for sums and joins."""
-        return self._rows.execute(sql, bindings).fetchall()
+        def kept(column: str, values: Iterable[Value]) -> list[Any]:
+            values = list(values)
+            if not table.is_interned(column):
+                return values
+            known = self._store.names.numbers(self._rows, [value for value in values if isinstance(value, str)])
+            return [
+                known[value] if isinstance(value, str) else None for value in values if value is None or value in known
+            ]
+
+        return kept
+
+    def _said(self, found: Sequence[Any], interned: Sequence[int]) -> Sequence[Any]:
+        """Rows that were read, with names for the numbers at these places."""
+        return self._store.named(self._rows, found, interned)
 
     # ----------------------------------------------------------------- the facts behind
 

@@ -172,7 +172,7 @@ def _known_sql(table: Table, where: Where, translate: Translate, alias: str) -> 
             values = list(wanted.bindings) if wanted.ordered else translate(column, wanted.bindings)
             if wanted.sql == "{} IN" or len(values) < len(wanted.bindings):
                 return None
-            form.append((column, wanted.sql))
+            form.append((column, _test_sql(table, column, wanted)))
         else:
             values = translate(column, (wanted,)) if wanted is not None else []  # type: ignore[arg-type]
             if not values:
@@ -187,12 +187,21 @@ def _known_sql(table: Table, where: Where, translate: Translate, alias: str) -> 
     return text, bindings
 
 
+def _test_sql(table: Table, column: str, test: Test) -> str:
+    """A test as it is asked of what is kept: of a name its number, which has no order; the empty name is 0."""
+    if not table.is_interned(column):
+        return test.sql
+    assert not test.ordered, f"{table.name}.{column} holds names as numbers: compare them in Python"
+    return test.sql.replace("''", "0")
+
+
 def _all_sql(table: Table, where: Where, translate: Translate, alias: str) -> tuple[str, list[Any]]:
     parts: list[str] = []
     bindings: list[Any] = []
     for column, wanted in where.items():
         name = f"{alias}{checked(table, column)}"
         test = wanted if isinstance(wanted, Test) else Test("{} IS ?", (wanted,))
+        test = test._replace(sql=_test_sql(table, column, test))
         values = list(test.bindings) if test.ordered else translate(column, test.bindings)
         if test.sql == "{} IN":
             parts.append(
@@ -228,12 +237,21 @@ def _order(names: tuple[str, ...], alias: str, order: str) -> str:
 
 def order_sql(table: Table, order: str, alias: str = "") -> str:
     """`"-time_us fact"` as ORDER BY: columns by blanks, a minus for descending; empty for none."""
+    for word in order.split():
+        _in_order(table, word.lstrip("-"))
     return _order(table.row._fields, alias, order) if order else ""  # type: ignore[attr-defined]
 
 
 def total_sql(table: Table, one: Total, alias: str = "") -> str:
     """A total as an SQL expression."""
-    return one.sql.format(*(f"{alias}{checked(table, column)}" for column in one.columns))
+    column_of = checked if one.sql.startswith("count(") else _in_order
+    return one.sql.format(*(f"{alias}{column_of(table, column)}" for column in one.columns))
+
+
+def _in_order(table: Table, column: str) -> str:
+    """The column's name, if what is kept in it has the order of what it says."""
+    assert not table.is_interned(column), f"{table.name}.{column} holds names as numbers: sort them in Python"
+    return checked(table, column)
 
 
 def checked(table: Table, column: str) -> str:

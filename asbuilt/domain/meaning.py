@@ -5,7 +5,8 @@ One function a rule, each with its reason. A rule sees facts alone: no rows, no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from asbuilt.events import (
@@ -31,11 +32,11 @@ from asbuilt.events import (
 
 def item_of(fact: Any) -> str:
     """The narrowest thing a fact is about, as a subject key: unit, lot, order, product or station; empty if none is told."""
-    serial, lot, product = (getattr(fact, name, None) for name in ("serial", "lot", "product"))
-    if serial is not None:
-        return unit_key(product, serial)
-    if lot is not None:
-        return lot_key(product, lot)
+    # Asked for nearly every fact: nothing is looked at that is not needed.
+    if (serial := getattr(fact, "serial", None)) is not None:
+        return unit_key(fact.product, serial)
+    if (lot := getattr(fact, "lot", None)) is not None:
+        return lot_key(fact.product, lot)
     for kind in ("order", "product", "station"):
         if (name := getattr(fact, kind, None)) is not None:
             return f"{kind}:{name}"
@@ -188,6 +189,43 @@ def last_of_instants(later_first: Sequence[T]) -> list[T]:
     for row in later_first:
         if not found or row.time_us != found[-1].time_us:
             found.append(row)
+    return found
+
+
+# --------------------------------------------------------------------------- who is believed about pieces
+
+TELLERS = ("completed", "counted", "reported")
+"""The ways in which pieces are told, the one that is believed first: identified units, counters, people."""
+TELLS_FOR_H = 168
+"""So many hours after it last told pieces, a way of telling still speaks for its station: a week.
+
+A weekend or a short holiday passes in it: the counter that is read on the morning after tells again of units that were
+told one by one.
+"""
+
+
+def tellers_over(told: Mapping[str, Sequence[int]]) -> list[tuple[int, int, str]]:
+    """Which way of telling is believed from which hour to which (half-open), in order; where nobody spoke, none.
+
+    `told` says of each way in which hours it told pieces at the station, in order. A way speaks from the hour in which
+    it first tells, as who tells beside it in that hour tells of the same pieces, until it was silent for a week; of
+    several that speak, the first of `TELLERS` is believed. So what is believed of an hour follows from what was told
+    up to it, never from the window that is asked: the parts of a window add up to it.
+    """
+    speaks: dict[str, list[tuple[int, int]]] = {}
+    for name, hours in told.items():
+        spans = speaks.setdefault(name, [])
+        for hour in hours:
+            if spans and hour <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], hour + TELLS_FOR_H)
+            else:
+                spans.append((hour, hour + TELLS_FOR_H))
+    edges = sorted({edge for spans in speaks.values() for span in spans for edge in span})
+    found: list[tuple[int, int, str]] = []
+    for a, b in pairwise(edges):
+        name = next((name for name in TELLERS if any(c <= a < d for c, d in speaks.get(name, ()))), "")
+        if name:
+            found.append((a, b, name))
     return found
 
 

@@ -5,7 +5,9 @@ A fold is a module `fold.py` in a folder of `asbuilt.domain` (rows that several 
 plain data:
 
 - `VERSION`: raise it whenever rows change; the view is then folded anew from the record.
-- `ROWS`: row class (a `NamedTuple`) → its key columns. Column types come from the annotations.
+- `ROWS`: row class (a `NamedTuple`) → its key columns. Column types come from the annotations. A column of names that
+  come again and again (paths, serial keys, operations, people) is annotated `Interned`: a str for folds and queries,
+  an integer in the file. It is asked for by equality only, never by order or by how it begins.
 - `RULES`: event type → function of a fact and its `event_time` in microseconds, giving the rows
   that belong to *that one fact*. Keys hold the fact's id, so the same fact always gives the same
   rows and a correction can take them back.
@@ -24,15 +26,20 @@ depend on the fact alone, derived rows on the set of their subject's rows, talli
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from asbuilt.events import AnyFact, Event
+
+INTERNED = "interned"
+Interned = Annotated[str, INTERNED]
+"""A name that is kept once and stood for by an integer: see `ROWS`."""
 
 Row = tuple[Any, ...]
 Rule = Callable[[Any, int], Iterable[Row]]
@@ -46,11 +53,12 @@ _SQL_TYPES = {str: "TEXT", int: "INTEGER", bytes: "BLOB", float: "REAL"}
 
 
 class Column(NamedTuple):
-    """A column: its name, SQL type, and whether it may be empty."""
+    """A column: its name, SQL type, whether it may be None, and whether a name is kept in it as its number."""
 
     name: str
     sql_type: str
     optional: bool
+    interned: bool = False
 
 
 class Table(NamedTuple):
@@ -66,6 +74,15 @@ class Table(NamedTuple):
     key_at: tuple[int, ...]
     indexes: tuple[str, ...] = ()
     merge: Mapping[str, str] = {}
+
+    @property
+    def interned(self) -> tuple[int, ...]:
+        """Where names stand in a row that are kept as their numbers."""
+        return _interned_at(self.columns)
+
+    def is_interned(self, column: str) -> bool:
+        """Whether the names of a column are kept as their numbers."""
+        return any(known.name == column and known.interned for known in self.columns)
 
 
 class Derivation(NamedTuple):
@@ -94,7 +111,8 @@ class View(NamedTuple):
 
 def load(name: str, package: str) -> View:
     """Import the modules of a view, or of rows that views share, and check that they keep the contract."""
-    fold = importlib.import_module(f"{package}.fold")
+    # What only asks for rows that are owned elsewhere has none of its own.
+    fold = _optional(package, "fold") or _NO_ROWS
     queries = _optional(package, "queries")
     page = _optional(package, "page")
     indexes = getattr(fold, "INDEXES", {})
@@ -132,6 +150,10 @@ def load(name: str, package: str) -> View:
     )
 
 
+_NO_ROWS = types.ModuleType("no_rows")
+_NO_ROWS.VERSION, _NO_ROWS.RULES = 1, {}  # type: ignore[attr-defined]
+
+
 def _names(by: str | tuple[str, ...]) -> tuple[str, ...]:
     return (by,) if isinstance(by, str) else tuple(by)
 
@@ -142,16 +164,24 @@ def _optional(package: str, name: str) -> ModuleType | None:
 
 
 def _table(view: str, row: Any, key: tuple[str, ...], indexes: tuple[str, ...], merge: Mapping[str, str]) -> Table:
-    hints = typing.get_type_hints(row)
+    hints = typing.get_type_hints(row, include_extras=True)
     columns = []
     for name in row._fields:
         hint, optional = hints[name], False
-        if isinstance(hint, types.UnionType):
+        if typing.get_origin(hint) in (types.UnionType, typing.Union):
             optional = True
-            (hint,) = [part for part in hint.__args__ if part is not types.NoneType]
-        columns.append(Column(name, _SQL_TYPES[hint], optional))
+            (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        interned = hint == Interned
+        if interned and name in merge:
+            raise TypeError(f"view {view}: {row.__name__}.{name} is merged by value and cannot be interned")
+        columns.append(Column(name, "INTEGER" if interned else _SQL_TYPES[hint], optional, interned))
     key_at = tuple(row._fields.index(column) for column in key)
     return Table(f"{view}_{_snake(row.__name__)}", row, tuple(columns), key, key_at, indexes, merge)
+
+
+@functools.cache
+def _interned_at(columns: tuple[Column, ...]) -> tuple[int, ...]:
+    return tuple(at for at, column in enumerate(columns) if column.interned)
 
 
 def _snake(name: str) -> str:

@@ -28,7 +28,7 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
-from asbuilt.rows import Changed, Row, Rule, Table, View, corrections
+from asbuilt.rows import Changed, Row, Rule, Table, View, corrections, names
 from asbuilt.rows.corrections import Corrections
 from asbuilt.rows.writing import Batch, Writer, create, form
 
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS fold_failure(
 ) STRICT, WITHOUT ROWID;
 """
 _CORE_NAME, _CORE_VERSION = "(corrections)", 3
-_CORE_TABLES = frozenset({"folded", "correction", "fold_failure"})
+_CORE_TABLES = frozenset({"folded", "correction", "fold_failure", "name"})
 
 Lookup = Callable[[UUID], AnyFact | None]
 _Rules = dict[type, tuple[tuple[View, Rule], ...]]
@@ -59,6 +59,8 @@ class Store:
         self._in_memory = path is None
         self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
         self._folding = threading.Lock()
+        self.names = names.Names()
+        """Names that readers asked for: only what was committed."""
         self._tables = {row: table for view in views.values() for row, table in view.tables.items()}
         self._owners = {row: view.name for view in views.values() for row in view.tables}
         self._rules: dict[tuple[str, ...], _Rules] = {}
@@ -96,7 +98,7 @@ class Store:
             self._db.pragma("application_id", APPLICATION_ID)
             if self._is_of_another_core():
                 self._drop_all_but(())
-            self._db.execute(_CORE + corrections.CREATE)
+            self._db.execute(_CORE + corrections.CREATE + names.CREATE)
             self._db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?, '', 0, x'')", (_CORE_NAME, _CORE_VERSION))
             self._make_anew(self.outdated())
 
@@ -219,6 +221,7 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 self._corrections.read()
+                self._writer.forget()
                 raise
         return changed
 
@@ -333,6 +336,19 @@ class Store:
         """Whose rows they are."""
         return self._owners[row_class]
 
+    def named(self, db: apsw.Connection, rows: Sequence[Any], at: Sequence[int]) -> Sequence[Any]:
+        """Rows that a reader read, with names for the numbers at these places."""
+        return names.named(self.names, db, rows, at)
+
+    def every_row(self, db: apsw.Connection, table: Table) -> Iterator[Row]:
+        """All rows of a table as the fold made them, in order of their keys."""
+        said = {c.name: f"{c.name}_name.text" if c.interned else f"t.{c.name}" for c in table.columns}
+        joins = "".join(
+            f" LEFT JOIN name AS {c.name}_name ON {c.name}_name.id = t.{c.name}" for c in table.columns if c.interned
+        )
+        order = ", ".join(said[column] for column in table.key)
+        yield from db.execute(f"SELECT {', '.join(said.values())} FROM {table.name} AS t{joins} ORDER BY {order}")
+
     def failures(self) -> list[tuple[str, bytes, str]]:
         """Facts a fold could not bear: view, fact id, error."""
         with self.reading() as db:
@@ -340,14 +356,17 @@ class Store:
         return found
 
     def digest(self) -> str:
-        """SHA-256 over every row of every view, in order of keys; equal facts give equal digests."""
+        """SHA-256 over every row of every view, in order of keys; equal facts give equal digests.
+
+        Over names and not their numbers, so it does not depend on the order in which names came.
+        """
         whole = hashlib.sha256()
         with self.reading() as db:
             for view in self.views.values():
                 whole.update(f"{view.name} {view.version}\n".encode())
                 for table in sorted(view.tables.values(), key=lambda table: table.name):
                     whole.update(f"{table.name}\n".encode())
-                    for row in db.execute(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}"):
+                    for row in self.every_row(db, table):
                         whole.update(repr(row).encode() + b"\n")
         return whole.hexdigest()
 

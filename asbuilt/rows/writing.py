@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -14,6 +15,7 @@ import apsw
 
 from asbuilt.folder.sqlite_file import put_rows
 from asbuilt.rows import Changed, Derivation, Row, Table, View
+from asbuilt.rows.names import Names, named, numbered
 
 SUBJECTS_AT_ONCE = 200
 
@@ -32,6 +34,11 @@ class Writer:
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
+        self._names = Names()
+
+    def forget(self) -> None:
+        """Forget what a transaction kept that came to nothing."""
+        self._names.forget()
 
     def write(self, views: Sequence[View], batch: Batch) -> Changed:
         """Write what a batch brought for these views; returns what changed."""
@@ -42,7 +49,7 @@ class Writer:
                 if deletes:
                     self._delete(table, deletes)
                 if puts:
-                    put_rows(self._db, _put(table), puts)
+                    self._put(table, puts)
                 first = table.key_at[0]
                 if deletes or puts:
                     changed[table.name].update(row[first] for row in (*deletes, *puts))
@@ -54,9 +61,17 @@ class Writer:
                 self._derive(derivation, batch, changed)
         return dict(changed)
 
+    def _kept(self, table: Table, rows: Sequence[Row]) -> Sequence[Any]:
+        """Rows as they are kept, in order of their keys, which is how a table is written fastest."""
+        # Of two rows of one key the later one stays: sorting leaves them in their order.
+        return sorted(numbered(self._names, self._db, rows, table.interned), key=itemgetter(*table.key_at))
+
+    def _put(self, table: Table, rows: Sequence[Row]) -> None:
+        put_rows(self._db, f"INSERT OR REPLACE INTO {table.name} VALUES", self._kept(table, rows))
+
     def _delete(self, table: Table, rows: Sequence[Row]) -> None:
         where = " AND ".join(f"{name} IS ?" for name in table.key)
-        keys = ([row[at] for at in table.key_at] for row in rows)
+        keys = ([row[at] for at in table.key_at] for row in self._kept(table, rows))
         self._db.executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
 
     def _merge(self, table: Table, rows: Sequence[Row]) -> None:
@@ -64,7 +79,15 @@ class Writer:
             f"{name} = {name} + excluded.{name}" if how == "sum" else f"{name} = {how}({name}, excluded.{name})"
             for name, how in table.merge.items()
         )
-        put_rows(self._db, f"INSERT INTO {table.name} VALUES", rows, f"ON CONFLICT DO UPDATE SET {updates}")
+        put_rows(
+            self._db,
+            f"INSERT INTO {table.name} VALUES",
+            self._kept(table, rows),
+            f"ON CONFLICT DO UPDATE SET {updates}",
+        )
+
+    def _named(self, table: Table, rows: Sequence[Any]) -> Sequence[Any]:
+        return named(self._names, self._db, rows, table.interned)
 
     def _derive(self, derivation: Derivation, batch: Batch, changed: defaultdict[str, set[Any]]) -> None:
         """Derive anew whatever follows from the rows of the subjects this batch touched."""
@@ -76,23 +99,33 @@ class Writer:
         # By key, as the table has it: of two rows of one key the rule's later one stays, always.
         new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
         keys = {table.row: table.key_at for table in derivation.into}
+        by_names = [n for n, name in enumerate(derivation.by) if of.is_interned(name)]
+        # Numbers of names bring no order: where one is in the key beside the subject, the rule's order is made here.
+        sorted_by_names = any(of.is_interned(name) for name in of.key if name not in derivation.by)
         for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
             marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
             wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
-            bound = subjects if len(at) == 1 else [value for row in subjects for value in row]
-            found = self._db.execute(
-                f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
+            several = subjects if len(at) > 1 else [(one,) for one in subjects]
+            bound = [value for row in numbered(self._names, self._db, several, by_names) for value in row]
+            found = self._named(
+                of,
+                self._db.execute(
+                    f"SELECT * FROM {of.name} WHERE {wanted_by} ORDER BY {by}, {', '.join(of.key)}", bound
+                ).fetchall(),
             )
+            if sorted_by_names:
+                found = sorted(found, key=itemgetter(*at, *of.key_at))
             for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]
                 for row in derivation.rule(list(rows)):
                     new[type(row)][tuple(row[n] for n in keys[type(row)])] = row
             for table in derivation.into:
-                old[table.row].update(self._db.execute(f"SELECT * FROM {table.name} WHERE {wanted_by}", bound))
+                kept = self._db.execute(f"SELECT * FROM {table.name} WHERE {wanted_by}", bound).fetchall()
+                old[table.row].update(self._named(table, kept))
         for table in derivation.into:
             wanted = set(new[table.row].values())
             gone, come = sorted(old[table.row] - wanted), sorted(wanted - old[table.row])
             self._delete(table, gone)
-            put_rows(self._db, _put(table), come)
+            self._put(table, come)
             if gone or come:
                 changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
 
@@ -103,6 +136,9 @@ def create(table: Table) -> str:
     sql = f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
     for number, index in enumerate(table.indexes, 1):
         names, _, where = index.partition(" WHERE ")
+        for column in table.columns:
+            if column.interned:
+                where = re.sub(rf"\b{column.name} (<>|=) ''", rf"{column.name} \1 0", where)
         sql += f"CREATE INDEX {table.name}_{number} ON {table.name}({names})"
         sql += f" WHERE {where};" if where else ";"
     return sql
@@ -116,10 +152,6 @@ def _form_of(tables: tuple[str, ...]) -> str:
 def form(view: View) -> str:
     """A short name of how a view's tables are built: other columns or indexes make it outdated, whatever VERSION says."""
     return _form_of(tuple(create(table) for table in view.tables.values()))
-
-
-def _put(table: Table) -> str:
-    return f"INSERT OR REPLACE INTO {table.name} VALUES"
 
 
 def _portions(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -136,7 +136,7 @@ class Folded:
         """All rows by table, in order of their keys."""
         with self.store.reading() as db:
             return {
-                table.name: db.execute(f"SELECT * FROM {table.name} ORDER BY {', '.join(table.key)}").fetchall()
+                table.name: list(self.store.every_row(db, table))
                 for view in self.views.values()
                 for table in view.tables.values()
             }

@@ -147,7 +147,7 @@ def metrics(app: AsBuilt) -> str:
 
 def _alarms(app: AsBuilt) -> list[tuple[dict[str, str], float]]:
     counts = dict.fromkeys((1, 2, 3, 4), 0)
-    for row in app.query("alarm.standing", shelved=False):
+    for row in (one for one in app.query("alarm.standing", shelved=False) if one.until is None):
         counts[row.priority] += 1
     return [({"priority": str(priority)}, count) for priority, count in counts.items()]
 

@@ -64,3 +64,48 @@ def test_4_raised_and_cleared_at_one_instant_does_not_stand():
         (row,) = app.query("alarm.standing")
     assert board.state == row.state == "RTN-UNACK"
     assert board.until == row.until == row.since
+
+
+def told(*facts: tuple[type[events.Event], str, dict[str, str]]) -> Told:
+    found = Told()
+    for kind, time, values in facts:
+        found.tell(kind, time, **values)
+    return found
+
+
+PLACED, RELEASED = events.HoldPlaced, events.HoldReleased
+
+
+def test_2_one_hold_on_two_things_that_share_a_name_is_released_on_one():
+    facts = told(
+        (PLACED, "07:00", {"hold": "H-1", "product": "P1", "serial": "1", "reason": "crack"}),
+        (PLACED, "07:01", {"hold": "H-1", "product": "P2", "serial": "1", "reason": "crack"}),
+        (RELEASED, "07:30", {"hold": "H-1", "product": "P1", "serial": "1"}),
+    )
+    with shop(facts) as app:
+        listed = app.query("unit.holds")
+        report = app.query("shift.report", line="1")
+    assert [(one.hold, one.item) for one in listed] == [("H-1", "unit:P2/1")]
+    assert [(one.item, one.subject) for one in report.open_items] == [("hold H-1", "serial 1 of P2")]
+
+
+def test_2_placed_and_released_at_one_instant_does_not_stand():
+    about = {"hold": "H-2", "product": "P1", "serial": "2"}
+    for facts in (
+        ((PLACED, "07:00", {**about, "reason": "x"}), (RELEASED, "07:00", about)),
+        ((RELEASED, "07:00", about), (PLACED, "07:00", {**about, "reason": "x"})),
+    ):
+        with shop(told(*facts)) as app:
+            assert app.query("unit.holds") == []
+            assert app.query("shift.report", line="1").open_items == ()
+
+
+def test_a_nonconformance_half_decided_is_open_on_both_pages():
+    case_of = {"nonconformance": "N-1", "product": "P1", "lot": "L1"}
+    raised = (events.NonconformanceRaised, "07:00", {**case_of, "reason": "burr", "quantity": "10"})
+    some = (events.DispositionDecided, "07:10", {**case_of, "decision": "scrap", "quantity": "3"})
+    rest = (events.DispositionDecided, "07:20", {**case_of, "decision": "rework"})
+    for facts, states in (((raised, some), ["open"]), ((raised, some, rest), ["decided"])):
+        with shop(told(*facts)) as app:
+            assert [one.state for one in app.query("unit.cases")] == states
+            assert (len(app.query("shift.report", line="1").open_items) == 1) == (states == ["open"])

@@ -201,7 +201,7 @@ def test_a_fact_may_become_one_of_another_type():
         for batch in (1, 2):
             rows = folded(VIEWS, order, batch).rows()
             assert rows["states_state"] == []
-            assert [row[3] for row in rows["line_output"]] == [3]
+            assert [row[10] for row in rows["pieces_made"]] == [3]
 
 
 def test_a_derived_row_follows_a_corrected_fact_to_another_subject():
@@ -305,7 +305,7 @@ def test_a_fold_that_fails_is_named_and_the_rest_goes_on():
     assert store.failures() == [("states", ORIGINAL.id.bytes, "ValueError: cannot bear it")]
     assert store.position() == 2
     with store.reading() as db:
-        assert db.execute("SELECT good FROM line_output").fetchall() == [(3,)]
+        assert db.execute("SELECT good FROM pieces_made").fetchall() == [(3,)]
     store.close()
 
 

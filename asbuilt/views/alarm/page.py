@@ -81,7 +81,7 @@ def _finding(found: list[AlarmRow], rates: Rates) -> str:
     first = active[0]
     gone = sum(1 for row in active if row.until is not None)
     stand = len(active) - gone
-    text = f"{stand} {'alarm stands' if stand == 1 else 'alarms stand'}"
+    text = f"{stand or 'No'} {'alarms stand' if stand > 1 else 'alarm stands'}"
     text += f", {gone} returned to normal" if gone else ""
     text += f", {len(unseen)} not acknowledged" if unseen else ", all acknowledged"
     text += f"; the most urgent is {first.text[:1].lower() + first.text[1:]} at {first.name}"
@@ -166,4 +166,4 @@ def unshelve(reader: Reader, act: Act) -> list[Event]:
 
 
 ACTIONS = [Action("acknowledge", acknowledge), Action("shelve", shelve), Action("unshelve", unshelve)]
-PAGES = [Page("/alarms", show, views=("alarm", "alarms", "line", "presence"), refresh_s=REFRESH_S)]
+PAGES = [Page("/alarms", show, views=("alarms", "states", "presence", "measurements", "line"), refresh_s=REFRESH_S)]

@@ -97,11 +97,15 @@ class Tile(Struct, frozen=True):
 
 
 class Buffer(Struct, frozen=True):
-    """What waits between two stations; never negative, because it counts units, not differences."""
+    """What waits between two stations; never negative, because it counts units, not differences.
+
+    `observed` tells whether the stations before and after it are: if not, `count` is what was last known.
+    """
 
     after: str
     count: int
     capacity: int | None
+    observed: bool
     empty_at: dt.datetime | None
     full_at: dt.datetime | None
 
@@ -153,7 +157,11 @@ class Contradiction(Struct, frozen=True):
 
 
 class Board(Struct, frozen=True):
-    """Everything the line page shows, for one line and one moment."""
+    """Everything the line page shows, for one line and one moment.
+
+    `output` is None where no pieces were told and nothing was observed; `observed` is the share of the shift so far
+    (without shifts, of the last eight hours) in which the stations at the line's end were observed.
+    """
 
     line: str
     name: str
@@ -167,7 +175,8 @@ class Board(Struct, frozen=True):
     next_shift: ShiftWindow | None
     takt_s: float | None
     cadence_s: float | None
-    output: int
+    output: int | None
+    observed: float | None
     planned: int | None
     rolled_yield: float | None
     on_line: int
@@ -181,6 +190,11 @@ class Board(Struct, frozen=True):
     cleared: tuple[AlarmRow, ...]
     contradictions: tuple[Contradiction, ...]
     unknown_stations: tuple[str, ...]
+
+    @property
+    def partly(self) -> bool:
+        """Whether a part of what was made may not have been seen: then nothing is ahead of plan or behind it."""
+        return self.observed is not None and round(self.observed, 2) < 1
 
 
 class Silence(Struct, frozen=True):

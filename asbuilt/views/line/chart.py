@@ -36,9 +36,7 @@ def output_chart(board: Board) -> Markup | None:
     at = axis.x(board.at)
     inside += svg.line(at, 10, at, below, "ink2")
     made, planned = board.output, board.planned or 0
-    label = (
-        f"Shift {board.shift.id}: {made} made of {planned} planned by now, {board.curve.planned_total} planned in all"
-    )
+    label = f"Shift {board.shift.id}: {'no data' if made is None else f'{made} made'} of {planned} planned by now, {board.curve.planned_total} planned in all"
     return svg.element(WIDTH, below + 71, inside, label=label, css="chart")
 
 

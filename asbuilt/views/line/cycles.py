@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+from asbuilt.access.conditions import after_until, at_most
 from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
 from asbuilt.time import DAY_US
+from asbuilt.views.line.fold import Stay
 from asbuilt.views.line.moment import LAST_CYCLES, SECOND_US, Moment
 
 Span = tuple[int, int]
@@ -21,11 +23,18 @@ LONGEST_US = 31 * DAY_US
 
 def cycles(look: Moment, station: Station) -> tuple[float, ...]:
     """The last cycles in order of their start, seconds."""
-    stays = look.reader.select(
-        "SELECT from_us, until_us FROM line_stay WHERE station = ? AND from_us <= ? AND phase = 'at'"
-        " AND until_us > 0 AND until_us <= ? ORDER BY from_us DESC LIMIT ?",
-        station.path, look.at_us, look.at_us, LAST_CYCLES,
-    )  # fmt: skip
+    rows = look.reader.rows(
+        Stay,
+        {
+            "station": station.path,
+            "from_us": at_most(look.at_us),
+            "phase": "at",
+            "until_us": after_until(0, look.at_us),
+        },
+        order="-from_us",
+        limit=LAST_CYCLES,
+    )
+    stays = [(row.from_us, row.until_us) for row in rows]
     if not stays:
         return ()
     first, last = stays[-1][0], max(until for _, until in stays)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
+from asbuilt.access.conditions import above, at_most, between
 from asbuilt.plant.calendar import seconds_between
 from asbuilt.views.line.answers import FROM_OUTSIDE, OWN_CAUSES, Buffer, Tile
 from asbuilt.views.line.fold import LONG_STAY_US, Stay
@@ -23,14 +24,20 @@ def units_on_line(look: Moment) -> Here:
     for station in look.line.station:
         recent = look.reader.rows(
             Stay,
-            "station = ? AND from_us BETWEEN ? AND ? AND long = 0 AND until_us > ?",
-            station.path, look.at_us - LONG_STAY_US, look.at_us, look.at_us,
-        )  # fmt: skip
+            {
+                "station": station.path,
+                "from_us": between(look.at_us - LONG_STAY_US, look.at_us + 1),
+                "long": 0,
+                "until_us": above(look.at_us),
+            },
+        )
         long = look.reader.rows(
             Stay,
-            "station = ? AND long = 1 AND from_us <= ? AND (until_us = 0 OR until_us > ?)",
-            station.path, look.at_us, look.at_us,
-        )  # fmt: skip
+            [
+                {"station": station.path, "long": 1, "from_us": at_most(look.at_us), "until_us": until}
+                for until in (0, above(look.at_us))
+            ],
+        )
         for stay in sorted((*recent, *long), key=lambda stay: (stay.from_us, stay.item)):
             if (stay.station, stay.phase) != (last, "after"):
                 found[stay.station, stay.phase].append(stay)
@@ -49,6 +56,7 @@ def buffers(look: Moment, here: Here, tiles: Sequence[Tile]) -> list[Buffer]:
                 after=station.id,
                 count=count,
                 capacity=station.buffer or None,
+                observed=tile.observed == after.observed == "yes",
                 empty_at=_runs_empty(look, tile, after, count),
                 full_at=_runs_full(look, tile, after, count, station.buffer),
             )

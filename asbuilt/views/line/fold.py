@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from asbuilt.domain.meaning import pieces_of
 from asbuilt.events import (
-    Counted,
     OperationCompleted,
     OperationReported,
     OperationStarted,
@@ -51,17 +51,6 @@ class Passage(NamedTuple):
     by: str
 
 
-class Output(NamedTuple):
-    """Pieces a station counted."""
-
-    station: str
-    time_us: int
-    fact: bytes
-    good: int
-    rejected: int
-    for_review: int
-
-
 class Stay(NamedTuple):
     """An item was at a station (`at`), or past it and waiting (`after`), for a time.
 
@@ -88,7 +77,6 @@ class Oddity(NamedTuple):
 
 ROWS = {
     Passage: ("item", "time_us", "fact"),
-    Output: ("station", "time_us", "fact"),
     Stay: ("item", "from_us", "station", "phase"),
     Oddity: ("item", "time_us", "kind", "station", "other"),
 }
@@ -119,23 +107,22 @@ def _started(fact: OperationStarted, time_us: int) -> Iterator[Passage]:
 
 
 def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Passage]:
-    # A unit that completed with no quantities told is one good piece.
-    told = fact.good or fact.scrap or fact.rework
-    good = 1 if fact.serial is not None and not told else fact.good
+    good, scrap, _, rework = pieces_of(fact)
     yield Passage(
         _item(fact), time_us, fact.id.bytes, "completed", fact.station, fact.operation,
         fact.order or "", microseconds(fact.start_time) if fact.start_time else 0,
-        good, fact.scrap, fact.rework, fact.by or "",
+        good, scrap, rework, fact.by or "",
     )  # fmt: skip
 
 
 def _reported(fact: OperationReported, time_us: int) -> Iterator[Passage]:
-    # Without a station a report says nothing about a line; the order view has it.
+    # Without a station a report says nothing about a line.
     if fact.station is not None:
+        good, rejected, for_review, _ = pieces_of(fact)
         yield Passage(
             _item(fact), time_us, fact.id.bytes, "reported", fact.station, fact.operation,
             fact.order or "", microseconds(fact.start_time),
-            fact.good if fact.kind == "production" else 0, fact.rejected, fact.for_review, fact.by or "",
+            good, rejected, for_review, fact.by or "",
         )  # fmt: skip
 
 
@@ -149,10 +136,6 @@ def _milestone(what: str) -> Any:
     return rule
 
 
-def _counted(fact: Counted, time_us: int) -> Iterator[Output]:
-    yield Output(fact.station, time_us, fact.id.bytes, fact.good, fact.rejected, fact.for_review)
-
-
 RULES = {
     OperationStarted: _started,
     OperationCompleted: _completed,
@@ -163,7 +146,6 @@ RULES = {
     Packed: _milestone("packed"),
     UnitShipped: _milestone("shipped"),
     UnitReturned: _milestone("returned"),
-    Counted: _counted,
 }
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import between, one_of
 from asbuilt.plant import Line, Plant
 from asbuilt.views.line.alarms import alarms
 from asbuilt.views.line.answers import Board, Contradiction
@@ -13,7 +14,7 @@ from asbuilt.views.line.flow import buffers, units_on_line
 from asbuilt.views.line.fold import Oddity
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
-from asbuilt.views.line.output import cadence_s, curve, hours, made_in_shift, planned, ribbon
+from asbuilt.views.line.output import cadence_s, curve, hours, made_in_shift, observed, planned, ribbon
 from asbuilt.views.line.sentence import headline
 from asbuilt.views.line.tiles import Tiles, serial
 
@@ -28,6 +29,8 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
     tiles = [make.tile(station) for station in line.station]
     between = buffers(look, here, tiles)
     made = made_in_shift(look)
+    seen = observed(look)
+    output = len(made) if made or seen or seen is None else None
     due = planned(look, look.at)
     cadence = cadence_s(look, made)
     following = look.following_shift()
@@ -40,19 +43,31 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
         product=_product_title(look),
         at=look.at,
         live=look.live,
-        headline=headline(line, tiles, between, look.shift, look.at, len(made), due, cadence, following),
+        headline=headline(
+            line,
+            tiles,
+            between,
+            look.shift,
+            look.at,
+            output,
+            due,
+            cadence,
+            following,
+            seen is not None and round(seen, 2) < 1,
+        ),
         shift=look.shift,
         next_shift=following,
         takt_s=line.takt_s,
         cadence_s=cadence,
-        output=len(made) if line.flow == "serial" else sum(tile.output for tile in tiles[-1:]),
+        output=output,
+        observed=seen,
         planned=due,
         rolled_yield=_product_of(tile.first_pass for tile in tiles),
         on_line=sum(len(units) for units in here.values()),
         order=next((tile.order for tile in tiles if tile.order), ""),
         tiles=tuple(tiles),
         buffers=tuple(between),
-        curve=curve(look, made, cadence, tiles[-1] if tiles else None),
+        curve=curve(look, made, cadence),
         hours=tuple(hours(look, made, ribbons)),
         ribbons=ribbons,
         alarms=tuple(standing),
@@ -71,12 +86,15 @@ def _product_title(look: Moment) -> str:
 
 
 def _contradictions(look: Moment) -> list[Contradiction]:
-    marks = ", ".join("?" * len(look.line.station))
     rows = look.reader.rows(
         Oddity,
-        f"station IN ({marks}) AND time_us >= ? AND time_us <= ? ORDER BY time_us DESC LIMIT 50",
-        *(station.path for station in look.line.station), look.start_us, look.at_us,
-    )  # fmt: skip
+        {
+            "station": one_of(station.path for station in look.line.station),
+            "time_us": between(look.start_us, look.at_us + 1),
+        },
+        order="-time_us",
+        limit=50,
+    )
     return [Contradiction(look.time(row.time_us), row.kind, serial(row.item), row.station, row.other) for row in rows]
 
 

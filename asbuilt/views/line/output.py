@@ -6,42 +6,49 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from asbuilt.access.conditions import Test, Value, between, one_of
+from asbuilt.domain.pieces import questions as pieces
+from asbuilt.domain.pieces.rows import Made
+from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.states import told as states
 from asbuilt.domain.states.reading import course
+from asbuilt.events import microseconds
 from asbuilt.plant import Station
 from asbuilt.plant.calendar import forecast, pace_s, plan_of, utc
-from asbuilt.time import DAY_US
-from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart, Tile
-from asbuilt.views.line.fold import Output, Passage
+from asbuilt.views.line.answers import OWN_CAUSES, Curve, Hour, Ribbon, RibbonPart
 from asbuilt.views.line.moment import Moment
 
 
-def passages(look: Moment, station: Station) -> list[Passage]:
-    """What the station completed in this shift, in order of time."""
-    return look.reader.rows(
-        Passage,
-        "station = ? AND time_us >= ? AND time_us <= ? AND what IN ('completed', 'reported') ORDER BY time_us, fact",
-        station.path, look.start_us, look.at_us,
-    )  # fmt: skip
+def told_in_shift(look: Moment, station: Station) -> list[Made]:
+    """Whatever was told of pieces of the station in this shift, in order of time."""
+    return pieces.told(look.reader, station.path, look.start_us, look.at_us + 1)
+
+
+def made_at(look: Moment, station: Station) -> list[Made]:
+    """What counts of the pieces of the station in this shift, in order of time: as the handover has it."""
+    return pieces.made(look.reader, station.path, look.start_us, look.at_us + 1)
+
+
+def ends(look: Moment) -> list[Station]:
+    """The stations at which pieces leave the line: the last one, in a job shop each."""
+    return list(look.line.station[-1:]) if look.line.flow == "serial" else list(look.line.station)
 
 
 def made_in_shift(look: Moment) -> list[dt.datetime]:
-    """When good pieces left the last station in this shift."""
-    if not look.line.station:
-        return []
-    last = look.line.station[-1]
-    told = [(passage.time_us, passage.good) for passage in passages(look, last)]
-    # A counter tells the pieces of a station that completes nothing; beside completions it tells the same ones again.
-    week_us = 7 * DAY_US
-    identified: dict[str, Value | Test] = {
-        "station": last.path,
-        "time_us": between(look.start_us - week_us, look.at_us + 1),
-    }
-    if not told and not look.reader.exists(Passage, {**identified, "what": one_of(("completed", "reported"))}):
-        counted: dict[str, Value | Test] = {"station": last.path, "time_us": between(look.start_us, look.at_us + 1)}
-        told = [(row.time_us, row.good) for row in look.reader.rows(Output, counted, order="time_us fact")]
-    return [look.time(time_us) for time_us, good in told for _ in range(min(good, 10_000))]
+    """When good pieces left the line in this shift."""
+    found = [(row.time_us, row.good) for station in ends(look) for row in made_at(look, station)]
+    return [look.time(time_us) for time_us, good in sorted(found) for _ in range(min(good, 10_000))]
+
+
+def observed(look: Moment) -> float | None:
+    """The share of the shift so far in which the line's end was observed; None where it has just begun, and in a job shop.
+
+    People report after the fact: of a job shop, no report is no sign of silence.
+    """
+    if look.line.flow == "job_shop":
+        return None
+    whole = len(ends(look)) * (look.at_us - look.start_us)
+    seen = sum(presence.observed_us(look.reader, station.path, look.start_us, look.at_us) for station in ends(look))
+    return seen / whole if whole else None
 
 
 def planned(look: Moment, until: dt.datetime) -> int | None:
@@ -56,13 +63,13 @@ def cadence_s(look: Moment, made: Sequence[dt.datetime]) -> float | None:
     return pace_s(look.shift, made) if look.shift is not None else None
 
 
-def curve(look: Moment, made: Sequence[dt.datetime], cadence: float | None, last: Tile | None) -> Curve | None:
+def curve(look: Moment, made: Sequence[dt.datetime], cadence: float | None) -> Curve | None:
     """Output against plan, and where the pace of the last pieces leads by the end of the shift."""
     if look.shift is None or not look.line.takt_s:
         return None
     planned_total = planned(look, look.shift.end) or 0
-    # A forecast on stale input would be a guess: none while the last station is not observed.
-    ahead = forecast(look.shift, look.at, made) if cadence and last is not None and last.observed == "yes" else None
+    foreseen = pieces.foreseeable(look.reader, look.plant, [station.path for station in ends(look)], look.at_us)
+    ahead = forecast(look.shift, look.at, made) if cadence and foreseen else None
     if ahead is None:
         return Curve(tuple(made), planned_total, None, None, None)
     return Curve(tuple(made), planned_total, ahead.total, ahead.low, ahead.high)
@@ -80,10 +87,20 @@ def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) 
             start=start.astimezone(zone),
             end=end.astimezone(zone),
             planned=(planned(look, end) or 0) - (planned(look, start) or 0),
-            made=sum(1 for time in made if start <= utc(time) < end) if begun else None,
+            made=_made_between(look, made, start, min(end, now)) if begun else None,
             reason=_costliest(ribbons, start, min(end, now)) if begun else "",
         )
         start = end
+
+
+def _made_between(look: Moment, made: Sequence[dt.datetime], start: dt.datetime, end: dt.datetime) -> int | None:
+    """Pieces between two instants (UTC), the end included; None where none were told and nobody observed."""
+    count = sum(1 for time in made if start <= utc(time) <= end and (utc(time) < end or end == utc(look.at)))
+    first, last = microseconds(start), microseconds(end)
+    if count or first >= last:
+        return count
+    seen = any(presence.observed_us(look.reader, station.path, first, last) for station in ends(look))
+    return 0 if seen else None
 
 
 def ribbon(look: Moment, station: Station) -> Ribbon:

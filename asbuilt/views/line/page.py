@@ -49,7 +49,13 @@ def _finding(boards: list[Board]) -> str:
     held = [board.name for board in boards if any(tile.holds for tile in board.tiles)]
     if held:
         return f"{', '.join(held)} {'is' if len(held) == 1 else 'are'} held."
-    return "No line is held." if boards else "There is no line yet."
+    if not boards:
+        return "There is no line yet."
+    # Of a line of which a station is not observed nobody knows that it is not held.
+    unseen = [board.name for board in boards if any(tile.observed != "yes" for tile in board.tiles)]
+    if len(unseen) == len(boards):
+        return "Nobody observes all of any line." if len(boards) > 1 else f"{unseen[0]} is not all observed."
+    return f"No line is seen to be held; not all observed: {', '.join(unseen)}." if unseen else "No line is held."
 
 
 def _counts(board: Board) -> list[tuple[int, int, bool]]:
@@ -78,11 +84,11 @@ def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
 
 
 PAGES = [
-    Page("/line", index, views=("line", "alarms", "states", "presence", "measurements"), refresh_s=REFRESH_S),
+    Page("/line", index, views=("line", "pieces", "alarms", "states", "presence", "measurements"), refresh_s=REFRESH_S),
     Page(
         "/line/{line:path}",
         show,
-        views=("line", "order", "alarms", "states", "presence", "measurements"),
+        views=("line", "pieces", "orders", "alarms", "states", "presence", "measurements"),
         refresh_s=REFRESH_S,
     ),
 ]

@@ -16,10 +16,11 @@ def headline(
     between: Sequence[Buffer],
     shift: ShiftWindow | None,
     at: dt.datetime,
-    output: int,
+    output: int | None,
     planned: int | None,
     cadence_s: float | None,
     following: ShiftWindow | None,
+    partly: bool = False,
 ) -> str:
     """The finding of the page in one sentence or two, from the tiles alone."""
     if line.flow == "job_shop":
@@ -38,7 +39,7 @@ def headline(
         return f"{capital(pause.name)} until {pause.end:%H:%M}."
     holding = _holding(tiles)
     if holding is None:
-        return _running(line, tiles, output, planned, cadence_s)
+        return _running(line, tiles, output, planned, partly)
     sentence = f"{tiles[holding].label} is holding the line."
     return f"{sentence} {_consequence(tiles, between, holding)}".strip()
 
@@ -76,9 +77,13 @@ def _consequence(tiles: Sequence[Tile], between: Sequence[Buffer], holding: int)
     return "; ".join(parts) + "." if parts else ""
 
 
-def _running(line: Line, tiles: Sequence[Tile], output: int, planned: int | None, cadence_s: float | None) -> str:
+def _running(line: Line, tiles: Sequence[Tile], output: int | None, planned: int | None, partly: bool) -> str:
     silent = [tile.label for tile in tiles if tile.observed == "no"]
-    if planned is None:
+    if output is None:
+        sentence = f"{line.name}: nobody observed what it made."
+    elif partly:
+        sentence = f"{line.name} runs, {output} seen to be made; not all of it was observed."
+    elif planned is None:
         sentence = f"{line.name} runs."
     elif output >= planned:
         ahead = output - planned

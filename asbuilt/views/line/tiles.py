@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
+from asbuilt.access.conditions import after_until, at_most, between, count, total
 from asbuilt.domain.measurements import questions as measurements
+from asbuilt.domain.pieces.rows import First
 from asbuilt.domain.presence.questions import Silence
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import explained_at, reading
@@ -19,7 +21,7 @@ from asbuilt.views.line.flow import Here
 from asbuilt.views.line.fold import LONG_STAY_US, Passage
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
-from asbuilt.views.line.output import passages
+from asbuilt.views.line.output import made_at, told_in_shift
 from asbuilt.views.line.sentence import capital
 
 
@@ -40,7 +42,7 @@ class Tiles:
         # Where a machine tells states, people's reports do not: the same on every page.
         jobs = self._jobs(station) if self._look.line.flow == "job_shop" and state is None else []
         word, since, cause = self._word(state, jobs, lost, station)
-        done = passages(self._look, station)
+        done = told_in_shift(self._look, station)
         adapter = self._look.plant.adapters.get((station.source or "").partition(":")[0])
         return Tile(
             id=station.id,
@@ -65,9 +67,9 @@ class Tiles:
             takt_s=self._look.line.takt_s * station.places if self._look.line.takt_s else None,
             key=self._key(station),
             alarm=self._top_alarm(station),
-            first_pass=self._first_pass(done),
-            output=self._output(station, done),
-            order=next((p.order_no for p in reversed(done) if p.order_no), ""),
+            first_pass=self._first_pass(station),
+            output=sum(row.good for row in made_at(self._look, station)),
+            order=next((row.order_no for row in reversed(done) if row.order_no), ""),
             jobs=len(jobs),
         )
 
@@ -117,41 +119,22 @@ class Tiles:
         """Reports that cover this moment."""
         return self._look.reader.rows(
             Passage,
-            "station = ? AND time_us > ? AND time_us <= ? AND start_us <= ? AND what = 'reported' ORDER BY start_us",
-            station.path, self._look.at_us, self._look.at_us + 7 * LONG_STAY_US, self._look.at_us,
-        )  # fmt: skip
+            {
+                "station": station.path,
+                "time_us": after_until(self._look.at_us, self._look.at_us + 7 * LONG_STAY_US),
+                "start_us": at_most(self._look.at_us),
+                "what": "reported",
+            },
+            order="start_us",
+        )
 
-    def _output(self, station: Station, done: list[Passage]) -> int:
-        if done:
-            return sum(passage.good for passage in done)
-        ((good,),) = self._look.reader.select(
-            "SELECT coalesce(sum(good), 0) FROM line_output WHERE station = ? AND time_us >= ? AND time_us <= ?",
-            station.path, self._look.start_us, self._look.at_us,
-        )  # fmt: skip
-        return int(good)
-
-    def _first_pass(self, done: list[Passage]) -> float | None:
+    def _first_pass(self, station: Station) -> float | None:
         """Share of units that were good at their first completion here (ISO 22400-2: GP / IP, serials)."""
-        units = [passage for passage in done if passage.item.startswith("unit:") and passage.what == "completed"]
-        if not units:
-            return None
-        firsts: dict[str, Passage] = {}
-        for passage in units:
-            firsts.setdefault(passage.item, passage)
-        marks = ", ".join("?" * len(firsts))
-        earlier = {
-            item
-            for (item,) in self._look.reader.select(
-                f"SELECT DISTINCT item FROM line_passage WHERE item IN ({marks}) AND time_us < ?"
-                " AND station = ? AND what = 'completed'",
-                *firsts,
-                self._look.start_us,
-                units[0].station,
-            )
-        }
-        inspected = [passage for item, passage in firsts.items() if item not in earlier]
-        good = sum(1 for passage in inspected if passage.good and not passage.rework and not passage.scrap)
-        return good / len(inspected) if inspected else None
+        shift = between(self._look.start_us, self._look.at_us + 1)
+        ((inspected, clean),) = self._look.reader.totals(
+            First, {"station": station.path, "time_us": shift}, of=(count(), total("clean"))
+        )
+        return clean / inspected if inspected else None
 
     def _key(self, station: Station) -> Indicator | None:
         if station.key is None:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from asbuilt.access import Reader
+from asbuilt.access.conditions import Test, Value, at_most, least, most, one_of, other_than, total
+from asbuilt.access.conditions import count as rows_of_each
+from asbuilt.domain.orders.rows import Close, Release, UnitOf
+from asbuilt.domain.pieces import questions as pieces
+from asbuilt.domain.pieces.rows import Made
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
-from asbuilt.views.order.fold import Close, Release, Report
+from asbuilt.time import HOUR_US, SECOND_US
 
-SECOND_US = 1_000_000
-HOUR_US = 3_600_000_000
 KINDS = ("setup", "production", "breakdown")
+PRODUCTION = ("", "production", "rework")
+"""The kinds of reports that bring pieces forth; what is not reported by people has none."""
 
 
 class Total(Struct, frozen=True):
-    """Reports of one kind: how many, their hours (sum of end − start, 3 decimals), and pieces."""
+    """Reports of one kind: how many, their hours (sum of end − start, 3 decimals), and the pieces of them that count."""
 
     kind: str
     reports: int
@@ -32,7 +40,8 @@ class OrderRow(Struct, frozen=True):
     """An order at a glance.
 
     `made` is what its last operation gave (or its units completed), `progress` that against the
-    ordered quantity; `rejected` and `for_review` add up over all operations.
+    ordered quantity; `rejected` and `for_review` add up over all operations. Where several tell the pieces of a station,
+    those count that are believed there (`meaning.TELLERS`).
     """
 
     order: str
@@ -69,7 +78,7 @@ class Step(Struct, frozen=True):
 
 
 class ReportRow(Struct, frozen=True):
-    """One report as it was told."""
+    """One report as it was told; `told` says how: completed, counted or reported."""
 
     order: str
     operation: str
@@ -83,6 +92,7 @@ class ReportRow(Struct, frozen=True):
     rejected: int
     for_review: int
     rework: int
+    told: str
     fact: str
 
 
@@ -97,14 +107,21 @@ def totals(
     at: dt.datetime | None = None,
 ) -> list[Total]:
     """Reports, hours and pieces by kind, of everything or of one order, station or person."""
-    where, bindings = _where(reader, at, order, station, person)
-    rows = reader.select(
-        "SELECT kind, count(*), sum(time_us - start_us), sum(good), sum(rejected), sum(for_review)"
-        f" FROM order_report WHERE {where} GROUP BY kind",
-        *bindings,
-    )
-    found = {kind: Total(kind, n, _hours(us), good, bad, review) for kind, n, us, good, bad, review in rows}
-    return [found[kind] for kind in KINDS if kind in found]
+    found: defaultdict[str, list[_Cell]] = defaultdict(list)
+    for cell in _cells(reader, _where(reader, at, order, station, person)):
+        found[_kind(cell.kind)].append(cell)
+    return [
+        Total(
+            kind=kind,
+            reports=sum(cell.reports for cell in cells),
+            hours=_hours(sum(cell.us for cell in cells)),
+            good=sum(cell.good for cell in cells),
+            rejected=sum(cell.rejected for cell in cells),
+            for_review=sum(cell.for_review for cell in cells),
+        )
+        for kind in KINDS
+        if (cells := found.get(kind))
+    ]
 
 
 def list_(reader: Reader, state: str | None = None, limit: int = 500, at: dt.datetime | None = None) -> list[OrderRow]:
@@ -113,25 +130,27 @@ def list_(reader: Reader, state: str | None = None, limit: int = 500, at: dt.dat
     `state` is open, completed, closed short, or reported: worked on, but never released.
     """
     at_us = microseconds(reader.instant(at))
-    names = reader.select(
-        "SELECT order_no, max(t) FROM (SELECT order_no, max(time_us) AS t FROM order_report WHERE time_us <= ?1"
-        " GROUP BY order_no UNION ALL SELECT order_no, time_us FROM order_release WHERE time_us <= ?1)"
-        " GROUP BY order_no ORDER BY 2 DESC, 1",
-        at_us,
-    )
-    rows = (_order(reader, name, at_us) for name, _ in names)
+    last = _known(reader, at)
+    names = sorted(last, key=lambda name: (-last[name], name))
+    rows = (_order(reader, name, at_us) for name in names)
     return list(islice((row for row in rows if state is None or row.state == state), max(limit, 0)))
 
 
 def count(reader: Reader, at: dt.datetime | None = None) -> int:
     """How many orders have been released or reported."""
-    at_us = microseconds(reader.instant(at))
-    ((orders,),) = reader.select(
-        "SELECT count(*) FROM (SELECT order_no FROM order_report WHERE time_us <= ?1"
-        " UNION SELECT order_no FROM order_release WHERE time_us <= ?1)",
-        at_us,
+    return len(_known(reader, at))
+
+
+def _known(reader: Reader, at: dt.datetime | None) -> dict[str, int]:
+    """Each order with the last moment at which it was released or worked on."""
+    reported = reader.totals(Made, _where(reader, at), by=("order_no",), of=(most("time_us"),))
+    released = reader.totals(
+        Release, {"time_us": at_most(microseconds(reader.instant(at)))}, by=("order_no",), of=(most("time_us"),)
     )
-    return int(orders)
+    last: dict[str, int] = dict(reported)
+    for name, time_us in released:
+        last[name] = max(last.get(name, time_us), time_us)
+    return last
 
 
 def show(reader: Reader, order: str, at: dt.datetime | None = None) -> OrderRow:
@@ -146,23 +165,28 @@ def show(reader: Reader, order: str, at: dt.datetime | None = None) -> OrderRow:
 
 
 def steps(reader: Reader, order: str, at: dt.datetime | None = None) -> list[Step]:
-    """The operations of an order, with hours by kind and pieces."""
+    """The operations of an order, with hours by kind and pieces; what is counted without one goes by its station."""
     zone = reader.plant(at).zone
-    rows = reader.select(
-        "SELECT operation, count(*),"
-        " sum((kind = 'setup') * (time_us - start_us)), sum((kind = 'production') * (time_us - start_us)),"
-        " sum((kind = 'breakdown') * (time_us - start_us)),"
-        " sum(good * (kind = 'production')), sum(rejected), sum(for_review), sum(rework), min(start_us), max(time_us)"
-        " FROM order_report WHERE order_no = ? AND time_us <= ? GROUP BY operation ORDER BY min(start_us), operation",
-        order,
-        microseconds(reader.instant(at)),
-    )
-    return [
+    found: defaultdict[str, list[_Cell]] = defaultdict(list)
+    for cell in _cells(reader, _where(reader, at, order)):
+        found[cell.step].append(cell)
+    rows = [
         Step(
-            name, n, _hours(setup), _hours(made), _hours(down), good, bad, review, again, _time(a, zone), _time(b, zone)
+            operation=name,
+            reports=sum(cell.reports for cell in cells),
+            setup_hours=_hours_of(cells, "setup"),
+            production_hours=_hours_of(cells, "production"),
+            breakdown_hours=_hours_of(cells, "breakdown"),
+            good=sum(cell.good for cell in cells),
+            rejected=sum(cell.rejected for cell in cells),
+            for_review=sum(cell.for_review for cell in cells),
+            rework=sum(cell.rework + (cell.reports if cell.kind == "rework" else 0) for cell in cells),
+            first=_time(min(cell.first_us for cell in cells), zone),
+            last=_time(max(cell.last_us for cell in cells), zone),
         )
-        for name, n, setup, made, down, good, bad, review, again, a, b in rows
+        for name, cells in found.items()
     ]
+    return sorted(rows, key=lambda row: (row.first, row.operation))
 
 
 def reports(
@@ -173,17 +197,105 @@ def reports(
     limit: int = 1000,
     at: dt.datetime | None = None,
 ) -> list[ReportRow]:
-    """Reports as they were told, the latest first."""
+    """Reports as they were told, the latest first, whether their pieces count or others are believed."""
     zone = reader.plant(at).zone
-    where, bindings = _where(reader, at, order, station, person)
-    rows = reader.rows(Report, f"{where} ORDER BY time_us DESC, fact LIMIT ?", *bindings, max(0, min(limit, 100_000)))
+    where = _where(reader, at, order, station, person)
+    rows = reader.rows(Made, where, order="-time_us fact", limit=max(0, min(limit, 100_000)))
     return [
         ReportRow(
-            r.order_no, r.operation, r.kind, _time(r.start_us, zone), _time(r.time_us, zone), _hours(r.time_us - r.start_us),
-            r.station, r.by, r.good, r.rejected, r.for_review, r.rework, r.fact.hex(),
+            order=row.order_no,
+            operation=row.operation or _place(row.station),
+            kind=_kind(row.kind),
+            start=_time(row.start_us, zone),
+            end=_time(row.time_us, zone),
+            hours=_hours(row.time_us - row.start_us),
+            station=row.station,
+            by=row.by,
+            good=row.good,
+            rejected=row.rejected,
+            for_review=row.for_review,
+            rework=row.rework + (row.kind == "rework"),
+            told=row.told,
+            fact=row.fact.hex(),
         )
-        for r in rows
-    ]  # fmt: skip
+        for row in rows
+    ]
+
+
+# --------------------------------------------------------------------------- what was told of orders
+
+
+class _Cell(NamedTuple):
+    """Reports of one kind at one station and operation: how many, their time, their pieces, from when to when."""
+
+    station: str
+    told: str
+    kind: str
+    operation: str
+    reports: int
+    us: int
+    first_us: int
+    last_us: int
+    good: int
+    rejected: int
+    for_review: int
+    rework: int
+
+    @property
+    def step(self) -> str:
+        return self.operation or _place(self.station)
+
+
+def _cells(reader: Reader, where: dict[str, Value | Test]) -> list[_Cell]:
+    """What was told, with the pieces of it that are believed."""
+    rows = reader.totals(
+        Made,
+        where,
+        by=("station", "told", "kind", "operation"),
+        of=(
+            rows_of_each(),
+            total("time_us", "start_us"),
+            least("start_us"),
+            most("time_us"),
+            *(total(name) for name in pieces.COUNTS),
+        ),
+    )
+    cells = [_Cell(*row) for row in rows]
+    believed: dict[str, dict[tuple[str, str, str], list[int]]] = {}
+    for station in {cell.station for cell in cells}:
+        if len(pieces.tellers(reader, station)) > 1:
+            believed[station] = _believed(reader, station, where)
+    return [
+        cell
+        if cell.station not in believed
+        else _Cell(*cell[:8], *believed[cell.station].get((cell.told, cell.kind, cell.operation), (0, 0, 0, 0)))
+        for cell in cells
+    ]
+
+
+def _believed(reader: Reader, station: str, where: dict[str, Value | Test]) -> dict[tuple[str, str, str], list[int]]:
+    """The pieces that count, by way of telling, kind and operation, of a station of which several tell."""
+    rows = reader.rows(Made, {**where, "station": station}, order="time_us fact")
+    found: defaultdict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    if rows:
+        who = pieces.believed(reader, station, rows[0].time_us, rows[-1].time_us + 1)
+        for row in filter(who.holds, rows):
+            sums = found[row.told, row.kind, row.operation]
+            for n, name in enumerate((row.good, row.rejected, row.for_review, row.rework)):
+                sums[n] += name
+    return found
+
+
+def _kind(kind: str) -> str:
+    return "production" if kind in PRODUCTION else kind
+
+
+def _place(station: str) -> str:
+    return station.rpartition("/")[2]
+
+
+def _hours_of(cells: Sequence[_Cell], kind: str) -> float:
+    return _hours(sum(cell.us for cell in cells if _kind(cell.kind) == kind))
 
 
 # --------------------------------------------------------------------------- one order
@@ -191,20 +303,15 @@ def reports(
 
 def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
     zone = reader.plant().zone
-    release = reader.first(Release, "order_no = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC", name, at_us)
-    close = reader.first(Close, "order_no = ? AND time_us <= ? ORDER BY time_us DESC, fact DESC", name, at_us)
-    ((reports, spent_us, bad, review, first_us, last_us),) = reader.select(
-        "SELECT count(*), coalesce(sum(time_us - start_us), 0), coalesce(sum(rejected), 0),"
-        " coalesce(sum(for_review), 0), min(start_us), max(time_us)"
-        " FROM order_report WHERE order_no = ? AND time_us <= ?",
-        name, at_us,
-    )  # fmt: skip
-    last = reader.first(
-        Report,
-        "order_no = ? AND time_us <= ? AND kind = 'production' ORDER BY time_us DESC, fact DESC",
-        name, at_us,
-    )  # fmt: skip
-    made = _made(reader, name, last, at_us)
+    until: dict[str, Value | Test] = {"order_no": name, "time_us": at_most(at_us)}
+    release = reader.first(Release, until, order="-time_us -fact")
+    close = reader.first(Close, until, order="-time_us -fact")
+    told: dict[str, Value | Test] = {**until, "told": other_than("started")}
+    cells = _cells(reader, told)
+    last = reader.first(Made, {**told, "kind": one_of(PRODUCTION)}, order="-time_us -fact")
+    step = (last.operation or _place(last.station)) if last is not None else ""
+    step = _furthest(reader, cells) or step
+    made = _made(reader, until, cells, step)
     quantity = release.quantity if release else None
     due_us = release.due_us if release else 0
     return OrderRow(
@@ -214,34 +321,37 @@ def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
         quantity=quantity,
         made=made,
         progress=round(made / quantity, 4) if quantity else None,
-        rejected=bad,
-        for_review=review,
-        hours=_hours(spent_us),
-        reports=reports,
-        last_operation=last.operation if last else "",
-        first=_time(first_us, zone) if first_us is not None else None,
-        last=_time(last_us, zone) if last_us is not None else None,
+        rejected=sum(cell.rejected for cell in cells),
+        for_review=sum(cell.for_review for cell in cells),
+        hours=_hours(sum(cell.us for cell in cells)),
+        reports=sum(cell.reports for cell in cells),
+        last_operation=step,
+        first=_time(min(cell.first_us for cell in cells), zone) if cells else None,
+        last=_time(max(cell.last_us for cell in cells), zone) if cells else None,
         due=_time(due_us, zone) if due_us else None,
         late=bool(due_us and at_us > due_us and close is None),
     )
 
 
-def _made(reader: Reader, name: str, last: Report | None, at_us: int) -> int:
+def _furthest(reader: Reader, cells: Sequence[_Cell]) -> str:
+    """The step furthest down the one serial line that works on an order; empty where no such line does.
+
+    On a line in flow every station works at once: which one told last says nothing of what is finished.
+    """
+    steps = {cell.station: cell.step for cell in cells if cell.kind in PRODUCTION}
+    for line in reader.plant().lines.values():
+        places = [station.path for station in line.station if station.path in steps]
+        if line.flow == "serial" and places and len(places) == len(steps):
+            return steps[places[-1]]
+    return ""
+
+
+def _made(reader: Reader, until: dict[str, Value | Test], cells: Sequence[_Cell], step: str) -> int:
     """Units completed, where the order has serialised units; else what its last operation gave."""
-    ((started, completed),) = reader.select(
-        "SELECT count(DISTINCT CASE WHEN what = 'started' THEN product || '/' || serial END),"
-        " count(DISTINCT CASE WHEN what = 'completed' THEN product || '/' || serial END)"
-        " FROM order_unit_of WHERE order_no = ? AND time_us <= ?",
-        name, at_us,
-    )  # fmt: skip
-    if started or completed or last is None:
-        return int(completed)
-    ((good,),) = reader.select(
-        "SELECT sum(good) FROM order_report"
-        " WHERE order_no = ? AND operation = ? AND kind = 'production' AND time_us <= ?",
-        name, last.operation, at_us,
-    )  # fmt: skip
-    return int(good or 0)
+    completed = reader.values(UnitOf, "unit", {**until, "what": "completed"})
+    if completed or reader.exists(UnitOf, {**until, "what": "started"}):
+        return len(completed)
+    return sum(cell.good for cell in cells if cell.step == step)
 
 
 def _state(release: Release | None, close: Close | None) -> str:
@@ -251,13 +361,22 @@ def _state(release: Release | None, close: Close | None) -> str:
 
 
 def _where(
-    reader: Reader, at: dt.datetime | None, order: str | None, station: str | None, person: str | None
-) -> tuple[str, tuple[object, ...]]:
-    conditions: list[tuple[str, object]] = [("time_us <= ?", microseconds(reader.instant(at)))]
-    for column, value in (("order_no", order), ("station", station), ("by", person)):
-        if value is not None:
-            conditions.append((f"{column} = ?", value))
-    return " AND ".join(sql for sql, _ in conditions), tuple(value for _, value in conditions)
+    reader: Reader,
+    at: dt.datetime | None,
+    order: str | None = None,
+    station: str | None = None,
+    person: str | None = None,
+) -> dict[str, Value | Test]:
+    asked: dict[str, Value | Test] = {
+        "time_us": at_most(microseconds(reader.instant(at))),
+        "told": other_than("started"),
+        "order_no": other_than("") if order is None else order,
+    }
+    if station is not None:
+        asked["station"] = station
+    if person is not None:
+        asked["by"] = person
+    return asked
 
 
 def _hours(duration_us: int) -> float:

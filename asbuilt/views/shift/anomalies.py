@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, at_least, between, other_than
+from asbuilt.domain.pieces import questions as pieces
+from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import kind_of
@@ -15,7 +17,6 @@ from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, time_at
 from asbuilt.views.shift.figures import disagreement
-from asbuilt.views.shift.rows import Made
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Station
 
@@ -50,17 +51,7 @@ def _counter(station: Station) -> Iterator[str]:
 def made_in(station: Station, **more: Test) -> list[Made]:
     """What was told of pieces in a station's window, up to now, in order of time."""
     until_us = min(station.end_us, station.now_us + 1)
-    return station.reader.rows(
-        Made,
-        {
-            "station": station.path,
-            "hour": between(station.start_us // HOUR_US, -(-until_us // HOUR_US)),
-            "time_us": between(station.start_us, until_us),
-            "told": other_than("started"),
-            **more,
-        },
-        order="hour time_us fact",
-    )
+    return pieces.told(station.reader, station.path, station.start_us, until_us, **more)
 
 
 def _reasons(station: Station, plant: Plant) -> Iterator[str]:

@@ -12,8 +12,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from asbuilt.domain.meaning import TELLERS
 from asbuilt.plant import TimeModel
-from asbuilt.views.shift.pieces import TELLERS
 from asbuilt.views.shift.sums import Sums
 
 SECOND_US = 1_000_000

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import after_until, below
+from asbuilt.domain.pieces.cycles import Cycles
+from asbuilt.domain.pieces.rows import Made, Pieces
 from asbuilt.domain.presence.intervals import common, length
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
@@ -19,8 +21,7 @@ from asbuilt.views.shift.anomalies import anomalies_of, of_nothing
 from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
-from asbuilt.views.shift.pieces import Cycles, first_run_sums, piece_sums, report_sums
-from asbuilt.views.shift.rows import Made, Pieces
+from asbuilt.views.shift.pieces import first_run_sums, piece_sums, report_sums
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
 from asbuilt.views.shift.times import Spans, time_sums

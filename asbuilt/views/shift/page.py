@@ -20,7 +20,7 @@ __all__ = ["ACTIONS", "MENU", "PAGES"]
 MENU = [Menu("Shift", "/shift", 15, "h"), Menu("Key figures", "/kpi", 17, "k")]
 REFRESH_S = 5.0
 """What machines tell moves the figures so often; what people tell is shown at once."""
-TOLD_BY_PEOPLE = ("states_explained", "shift_note", "shift_handover", "shift_open_item", "alarm")
+TOLD_BY_PEOPLE = ("states_explained", "shift_note", "shift_handover", "cases", "alarms")
 SHOWN_STOPS = 40
 
 
@@ -135,5 +135,5 @@ PAGES = [
     Page("/shift", index, views=("shift",), live=False),
     Page("/shift/{day}/{shift}", show, views=TOLD_BY_PEOPLE, refresh_s=REFRESH_S),
     Page("/kpi", explore, views=("states_explained",), refresh_s=120),
-    Page("/kpi/window", window, views=("shift", "states"), refresh_s=60),
+    Page("/kpi/window", window, views=("shift", "states", "pieces"), refresh_s=60),
 ]

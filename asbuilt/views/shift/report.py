@@ -9,18 +9,20 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import above, at_most, below, between, one_of
+from asbuilt.access.conditions import at_most, between, one_of
+from asbuilt.domain.cases import questions as cases
+from asbuilt.domain.meaning import named_in
+from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
 from asbuilt.plant.calendar import Forecast, ShiftWindow, at_place, forecast, pace_s, plan_of, shifts_of
-from asbuilt.views.shift.anomalies import made_in, produced_us
+from asbuilt.views.shift.anomalies import produced_us
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
 from asbuilt.views.shift.look import Look
-from asbuilt.views.shift.pieces import Tellers
-from asbuilt.views.shift.rows import Handover, Note, OpenItem
+from asbuilt.views.shift.rows import Handover, Note
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
 
 MAX_LISTED = 200
@@ -165,9 +167,8 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     kpi = look.kpis("")[0]
     observed = look.observed(look.start_us, look.end_us)
     count = len(good) if made or observed or observed is None else None
-    # Where the line's end is not observed now, nobody knows at what pace it runs.
-    lately = look.observed(look.now_us - HOUR_US, look.now_us)
-    foreseen = instant < window.end and not (lately is not None and lately < look.plant.time_model.min_coverage)
+    ends = [member.station.path for member in look.members if member.ends]
+    foreseen = instant < window.end and pieces.foreseeable(reader, look.plant, ends, look.now_us)
     return Report(
         line=line.path, name=line.name, address=look.plant.address(line), shift=window, at=instant,
         over=instant >= window.end, headline=_headline(line, window, instant, count, planned, own, observed),
@@ -194,9 +195,8 @@ def _made(look: Look) -> list[tuple[int, int]]:
     for member in look.members:
         if not member.ends:
             continue
-        told = made_in(look.station(member))
-        tellers = Tellers(look.station(member))
-        rows += [(row.time_us, row.good) for row in told if row.good and row.told == tellers.of(row.hour)]
+        made = pieces.made(look.reader, member.station.path, look.start_us, min(look.end_us, look.now_us + 1))
+        rows += [(row.time_us, row.good) for row in made if row.good]
     return sorted(rows)
 
 
@@ -211,8 +211,8 @@ def _hours(
     rows = []
     times = [us for us, _ in made]
     sums = [0]
-    for _, pieces in made:
-        sums.append(sums[-1] + pieces)
+    for _, count in made:
+        sums.append(sums[-1] + count)
     start_us, end_us = microseconds(window.start), microseconds(window.end)
     for begin_us in range(start_us, end_us, HOUR_US):
         begin, end = (time_at(us, look.zone) for us in (begin_us, min(begin_us + HOUR_US, end_us)))
@@ -332,18 +332,33 @@ def _explanations(reader: Reader, look: Look) -> list[Explanation]:
 
 
 def _open_items(reader: Reader, look: Look, line: Line) -> list[Open]:
-    until = min(look.end_us, look.now_us)
-    rows = reader.rows(
-        OpenItem,
-        [{"from_us": below(until), "until_us": 0}, {"from_us": below(until), "until_us": above(until)}],
-    )
-    rows.sort(key=lambda row: (-row.from_us, row.item, row.subject))
-    del rows[MAX_LISTED:]
-    here = [row for row in rows if not row.station or row.station.startswith(f"{line.path}/")]
-    return [
-        Open(row.item, row.subject, time_at(row.from_us, look.zone), row.station, row.text, row.grade, row.by)
-        for row in here
+    at_us = min(look.end_us, look.now_us)
+    # What begins as the shift ends is the next one's.
+    rows = [
+        Open(f"hold {row.hold}", _thing(row.item), time_at(row.from_us, look.zone), row.station, row.reason, "", row.by)
+        for row in cases.holds_standing(reader, at_us)
+        if row.from_us < look.end_us
     ]
+    rows += [
+        Open(
+            f"nonconformance {row.nonconformance}", _thing(row.item or (row.order_no and f"order:{row.order_no}")),
+            time_at(row.from_us, look.zone), row.station, row.reason, row.severity, row.by,
+        )
+        for row in cases.open_cases(reader, at_us)
+        if row.from_us < look.end_us
+    ]  # fmt: skip
+    here = [row for row in rows if not row.station or row.station.startswith(f"{line.path}/")]
+    here.sort(key=lambda row: (row.item, row.subject))
+    here.sort(key=lambda row: row.since, reverse=True)
+    return here[:MAX_LISTED]
+
+
+def _thing(key: str) -> str:
+    """A thing's key in words; a serial or lot with its product, so that two of one name are two."""
+    if not key:
+        return ""
+    kind, (product, name) = key.partition(":")[0], named_in(key)
+    return f"{'serial' if kind == 'unit' else kind} {name}" + (f" of {product}" if product else "")
 
 
 def _notes(reader: Reader, look: Look, line: Line, window: ShiftWindow) -> list[NoteRow]:

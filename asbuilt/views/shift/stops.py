@@ -10,11 +10,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from asbuilt.domain.pieces.questions import believed
 from asbuilt.plant import Plant
 from asbuilt.views.shift.anomalies import made_in
 from asbuilt.views.shift.calendar import DAY_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.look import Look, Member
-from asbuilt.views.shift.pieces import Tellers
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Tile
 
@@ -326,7 +326,7 @@ def _rejected_in_setup(look: Look, member: Member) -> tuple[int, int]:
     rows = made_in(look.station(member))
     if not any(row.rejected for row in rows):
         return 0, 0
-    tellers = Tellers(look.station(member))
+    who = believed(look.reader, member.station.path, look.start_us, look.end_us)
     tiles = look.station(member).tiles(look.calendars[member.line.path].spans)
     starts = [tile.start_us for tile in tiles]
     cycles = look.cycles(member)
@@ -334,7 +334,7 @@ def _rejected_in_setup(look: Look, member: Member) -> tuple[int, int]:
     pieces, us = 0, 0
     for row in rows:
         tile = tiles[bisect_right(starts, row.time_us) - 1]
-        if row.told == tellers.of(row.hour) and tile.kind == "setup" and row.rejected:
+        if who.holds(row) and tile.kind == "setup" and row.rejected:
             pieces += row.rejected
             cycle_s = cycles.of(cycles.number(row.time_us), row.product, row.order_no)
             us += round(row.rejected * (cycle_s or 0) * SECOND_US)

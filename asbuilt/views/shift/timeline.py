@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Test, Value, above, at_least, at_most, below, between, other_than
+from asbuilt.access.conditions import Test, Value, above, at_most, below, between, other_than
+from asbuilt.domain.orders.questions import closed_us
+from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import Interval, union
 from asbuilt.domain.states import told
@@ -21,7 +23,7 @@ from asbuilt.domain.states.rows import Explained
 from asbuilt.domain.states.told import Spell
 from asbuilt.time import HOUR_US
 from asbuilt.views.shift.calendar import Plants, Span
-from asbuilt.views.shift.rows import Made, OrderStep, Reported
+from asbuilt.views.shift.rows import Reported
 
 KINDS: tuple[Kind, ...] = (
     "production", "setup", "delay", "down", "planned", "break", "off", "not observed", "ahead"
@@ -253,10 +255,8 @@ class Station:
     def _until_closed(self, task: Task) -> Task:
         if not task.order:
             return task
-        closing = self.reader.first(
-            OrderStep, {"order_no": task.order, "what": "closed", "time_us": at_least(task.start_us)}, order="time_us"
-        )
-        return task if closing is None else task._replace(end_us=min(task.end_us, closing.time_us))
+        closing_us = closed_us(self.reader, task.order, task.start_us)
+        return task if closing_us is None else task._replace(end_us=min(task.end_us, closing_us))
 
     def tiles(self, spans: Sequence[Span]) -> list[Tile]:
         """The station's tiles over spans of its calendar."""

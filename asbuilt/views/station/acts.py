@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from asbuilt.access import Reader
 from asbuilt.errors import UsageError
 from asbuilt.events import (
+    AlarmAcknowledged,
     AlarmCleared,
     AlarmRaised,
     ComponentInstalled,
@@ -371,7 +372,9 @@ def call(reader: Reader, act: Act) -> list[Event]:
     work = _work(reader, act)
     name = f"call-{work.station.id}"
     if act.text("done", ""):
-        return [act.fact(AlarmCleared, alarm=name, station=work.station.path)]
+        # Whoever says that help has come has seen the call as well: nobody need acknowledge it any more.
+        about = {"alarm": name, "station": work.station.path}
+        return [act.fact(AlarmAcknowledged, **about), act.fact(AlarmCleared, **about)]
     return [
         act.fact(
             AlarmRaised, alarm=name, station=work.station.path, priority=CALL_PRIORITY,

@@ -49,7 +49,8 @@ def _stands(tile: Any) -> bool:
 
 
 def _called(board: Any, work: Work) -> bool:
-    return any(alarm.alarm == f"call-{work.station.id}" and alarm.place == work.station.path for alarm in board.alarms)
+    name, place = f"call-{work.station.id}", work.station.path
+    return any((alarm.alarm, alarm.place, alarm.until) == (name, place, None) for alarm in board.alarms)
 
 
 def _ours(reader: Reader, work: Work) -> set[str]:
@@ -63,11 +64,9 @@ def _ours(reader: Reader, work: Work) -> set[str]:
     return found
 
 
+STATION_ROWS = (
+    "line", "unit", "cases", "alarms", "states", "presence", "genealogy", "passages", "measurements",
+)  # fmt: skip
 PAGES = [
-    Page(
-        "/line/{line:path}/station/{station}",
-        show,
-        views=("line", "unit", "states", "presence", "measurements"),
-        refresh_s=30,
-    ),
+    Page("/line/{line:path}/station/{station}", show, views=STATION_ROWS, refresh_s=30),
 ]

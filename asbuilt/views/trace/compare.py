@@ -9,13 +9,14 @@ from decimal import Decimal, InvalidOperation
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import at_most, filled
+from asbuilt.domain.cases.fold import Case
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.passages import questions as passages
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Comparison
 from asbuilt.views.trace.where import resolved, walk_from
-from asbuilt.views.unit.fold import Case, Run
+from asbuilt.views.unit.fold import Run
 from asbuilt.views.unit.life import within
 
 OUTCOMES = "above:CHARACTERISTIC:LIMIT, below:CHARACTERISTIC:LIMIT, out:CHARACTERISTIC, run (a run failed), case or case:REASON, scrapped"

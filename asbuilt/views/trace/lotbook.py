@@ -10,7 +10,7 @@ from asbuilt.access import Reader
 from asbuilt.domain.genealogy.rows import EXACT
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import LotRow
-from asbuilt.views.unit.build import standing, time_at
+from asbuilt.views.unit.build import time_at
 from asbuilt.views.unit.find import name_of, product_of
 from asbuilt.views.unit.rows import rows_for
 
@@ -46,7 +46,7 @@ def lot_row(reader: Reader, lot: str, at: dt.datetime | None, known_at: dt.datet
         sources=_told(name_of(row.other) for row in moves if row.what == "in"),
         targets=_told(name_of(row.other) for row in moves if row.what == "out"),
         containers=_told(boxes),
-        held=any(step.item == lot for step in standing(rows.holds([lot]), at_us)),
+        held=any(step.item == lot for step in rows.holds([lot], at_us)),
     )
 
 

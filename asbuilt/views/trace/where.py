@@ -15,7 +15,7 @@ from asbuilt.views.trace.answers import LotUse, Use, WhereUsed
 from asbuilt.views.trace.lots import START
 from asbuilt.views.trace.walk import EVIDENCE, Carrier, Label, Walk
 from asbuilt.views.unit import find
-from asbuilt.views.unit.build import SECOND_US, standing, time_at
+from asbuilt.views.unit.build import SECOND_US, time_at
 from asbuilt.views.unit.find import name_of, product_of
 from asbuilt.views.unit.rows import rows_for
 
@@ -98,7 +98,7 @@ def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
     units = sorted(walk.carriers | made_of.keys())
     statuses = walk.rows.statuses(units, at_us)
     sitting, sat = _places(walk, units)
-    held = {step.item for step in standing(walk.rows.holds(units), walk.at_us)}
+    held = {step.item for step in walk.rows.holds(units, walk.at_us)}
     products: dict[str, str] = {}
     lots: dict[str, str] = {"": ""}
     once, now, at_time = walk.once, FOREVER, dt.datetime.fromtimestamp

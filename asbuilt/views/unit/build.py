@@ -14,7 +14,6 @@ from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import Anomaly, AsBuilt, Component, Standing
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import HoldStep
 from asbuilt.views.unit.rows import Rows, rows_for
 
 SECOND_US = 1_000_000
@@ -158,31 +157,8 @@ def holds_of(rows: Rows, unit: str, links: Sequence[Link], at_us: int, zone: dt.
 def holds_on(rows: Rows, items: Sequence[str], at_us: int, zone: dt.tzinfo) -> list[Standing]:
     """The holds that stand on any of these items (keys); others are not looked at, however many there are."""
     return [
-        Standing(step.hold, step.item, time_at(step.time_us, zone), step.reason, step.by)
-        for step in standing(rows.holds(items), at_us)
-    ]
-
-
-def standing(steps: Iterable[HoldStep], at_us: int) -> list[HoldStep]:
-    """The placings of holds that stand at a moment: not released since, on the item or altogether."""
-    released: defaultdict[tuple[str, str], int] = defaultdict(lambda: -1)
-    placed: dict[tuple[str, str], HoldStep] = {}
-    for step in sorted(steps, key=lambda step: (step.time_us, step.step, step.fact)):
-        if step.time_us > at_us:
-            break
-        key = step.hold, step.item
-        if not step.step:
-            released[key] = step.time_us
-        elif step.item:
-            known = placed.get(key)
-            gone = max(released[key], released[step.hold, ""])
-            # Placed again while it stands is the same hold; of steps at one time the release came first.
-            if known is None or known.time_us < gone:
-                placed[key] = step
-    return [
-        step
-        for (hold, item), step in sorted(placed.items())
-        if step.time_us >= max(released[hold, item], released[hold, ""])
+        Standing(hold.hold, hold.item, time_at(hold.from_us, zone), hold.reason, hold.by)
+        for hold in rows.holds(items, at_us)
     ]
 
 

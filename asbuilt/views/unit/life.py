@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from asbuilt.domain.genealogy.rows import EXACT
+from asbuilt.domain.cases import fold as told_cases
+from asbuilt.domain.cases.fold import Case, Told
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages.fold import Passage
 from asbuilt.plant import Plant
@@ -23,7 +24,7 @@ from asbuilt.views.unit.answers import (
     Step,
 )
 from asbuilt.views.unit.build import time_at
-from asbuilt.views.unit.fold import Case, Run
+from asbuilt.views.unit.fold import Run
 
 
 class Pass(NamedTuple):
@@ -154,19 +155,15 @@ def runs(zone: dt.tzinfo, found: Iterable[Run]) -> Iterator[RunRow]:
 def cases(zone: dt.tzinfo, found: Iterable[Case]) -> list[CaseRow]:
     """Nonconformances with what was decided, the one raised first first."""
     by_name: defaultdict[str, list[Case]] = defaultdict(list)
-    for case in sorted(found, key=lambda case: (case.time_us, case.step, case.fact)):
+    for case in found:
         by_name[case.nonconformance].append(case)
-    rows = [_case(zone, name, told) for name, told in by_name.items()]
-    return sorted(rows, key=lambda row: (row.raised is None, row.raised, row.nonconformance))
+    rows = [_case(zone, name, told) for name, steps in by_name.items() for told in told_cases.cases(steps)]
+    return sorted(rows, key=lambda row: (row.raised is None, row.raised, row.nonconformance, row.item))
 
 
-def _case(zone: dt.tzinfo, name: str, told: Sequence[Case]) -> CaseRow:
-    raised = next((case for case in told if not case.step), None)
-    decided = [case for case in told if case.step]
-    undecided = _undecided(raised, decided)
-    state = "decided" if decided else "open"
-    if undecided is not None:
-        state = "overdecided" if undecided < 0 else "open" if undecided else "decided"
+def _case(zone: dt.tzinfo, name: str, told: Told) -> CaseRow:
+    raised, decided = told
+    undecided = told_cases.undecided(told)
     return CaseRow(
         nonconformance=name,
         item=raised.item if raised else next((case.item for case in decided if case.item), ""),
@@ -179,22 +176,12 @@ def _case(zone: dt.tzinfo, name: str, told: Sequence[Case]) -> CaseRow:
         raised=time_at(raised.time_us, zone) if raised else None,
         quantity=(raised.quantity or None) if raised else None,
         undecided=format(undecided, "f") if undecided is not None else None,
-        state=state,
+        state=told_cases.state(told),
         decisions=tuple(
             Decision(c.decision, c.quantity or None, time_at(c.time_us, zone), c.by, c.message, UUID(bytes=c.fact))
             for c in decided
         ),
     )
-
-
-def _undecided(raised: Case | None, decided: Sequence[Case]) -> Decimal | None:
-    """How much of what was raised nothing was decided about; a decision without a quantity is about all the rest."""
-    if raised is None or not raised.quantity:
-        return None
-    left = Decimal(raised.quantity)
-    for case in decided:
-        left = EXACT.subtract(left, Decimal(case.quantity) if case.quantity else max(left, Decimal(0)))
-    return left
 
 
 # --------------------------------------------------------------------------- moments

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 
 from asbuilt import events
 from asbuilt.access import Reader
-from asbuilt.access.conditions import at_most, filled
+from asbuilt.access.conditions import at_most
+from asbuilt.domain.cases import questions as open_questions
+from asbuilt.domain.cases.fold import Case
 from asbuilt.domain.passages import questions as passages
 from asbuilt.domain.passages.fold import Passage, Status
 from asbuilt.errors import UsageError
@@ -34,7 +36,6 @@ from asbuilt.views.unit.answers import (
 )
 from asbuilt.views.unit.build import time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.fold import Case, HoldStep
 from asbuilt.views.unit.rows import Rows, rows_for
 
 MAX_ROWS = 100_000
@@ -199,7 +200,10 @@ def holds(
     if serial is not None:
         unit = find.unit(reader, serial, product)
         return build.holds_of(rows, unit, build.Tree(rows, unit, at_us).every, at_us, zone)
-    return build.holds_on(rows, reader.values(HoldStep, "item", {"item": filled()}), at_us, zone)
+    return [
+        Standing(hold.hold, hold.item, time_at(hold.from_us, zone), hold.reason, hold.by)
+        for hold in open_questions.holds_standing(reader, at_us)
+    ]
 
 
 def balance(
@@ -273,7 +277,7 @@ def _statuses_at(reader: Reader, at_us: int, product: str | None, order: str | N
 
 def _units(rows: Rows, found: Sequence[Status], at_us: int, zone: dt.tzinfo) -> list[Unit]:
     products = {f"product:{product_of(status.unit)}" for status in found}
-    held = {step.item for step in build.standing(rows.holds([*(s.unit for s in found), *products]), at_us)}
+    held = {step.item for step in rows.holds([*(s.unit for s in found), *products], at_us)}
     return [
         Unit(
             product=product_of(s.unit), serial=s.serial, state=s.state, since=time_at(s.since_us, zone), place=s.place,
@@ -292,7 +296,7 @@ def _component(rows: Rows, unit: str, at_us: int, zone: dt.tzinfo) -> Unit:
     )
     last = sat[-1] if sat else None
     sits = last is not None and at_us < last.until_us
-    held = bool(build.standing(rows.holds([unit, f"product:{product_of(unit)}"]), at_us))
+    held = bool(rows.holds([unit, f"product:{product_of(unit)}"], at_us))
     return Unit(
         product=product_of(unit), serial=name_of(unit), state="" if last is None else "installed" if sits else "removed",
         since=time_at(last.from_us if sits else last.until_us, zone) if last else None, place=last.unit if last else "",

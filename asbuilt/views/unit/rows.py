@@ -12,10 +12,13 @@ from typing import Protocol
 from asbuilt.access import Reader
 from asbuilt.access.conditions import filled
 from asbuilt.access.known import Known
+from asbuilt.domain.cases import questions as cases
+from asbuilt.domain.cases.fold import RULES as CASE_RULES
+from asbuilt.domain.cases.fold import Case, Hold, HoldStep
 from asbuilt.domain.genealogy import questions as genealogy
 from asbuilt.domain.genealogy.questions import Genealogy, fold
 from asbuilt.events import HoldPlaced, HoldReleased
-from asbuilt.views.unit.fold import RULES, Case, HoldStep, Run
+from asbuilt.views.unit.fold import RULES, Run
 
 
 class Rows(Genealogy, Protocol):
@@ -29,8 +32,8 @@ class Rows(Genealogy, Protocol):
         """Everything about nonconformances of these names, or raised on these items."""
         ...
 
-    def holds(self, items: Sequence[str]) -> list[HoldStep]:
-        """Every step of holds that were ever placed on one of these items."""
+    def holds(self, items: Sequence[str], at_us: int) -> list[Hold]:
+        """Holds that stood on any of these items at a moment, by hold and item."""
         ...
 
 
@@ -50,13 +53,8 @@ class Now(genealogy.Now, Rows):
         wanted = dict.fromkeys([*names, *(case.nonconformance for case in about)])
         return self._reader.rows_of(Case, "nonconformance", list(wanted)) if wanted else []
 
-    def holds(self, items: Sequence[str]) -> list[HoldStep]:
-        if not self._reader.exists(HoldStep):
-            return []
-        steps = self._reader.rows_of(HoldStep, "item", list(dict.fromkeys(items)))
-        names = list(dict.fromkeys(step.hold for step in steps))
-        whole = self._reader.rows_of(HoldStep, "hold", names, {"item": ""}) if names else []
-        return [*(step for step in steps if step.item), *whole]
+    def holds(self, items: Sequence[str], at_us: int) -> list[Hold]:
+        return cases.holds_on(self._reader, items, at_us)
 
 
 class Then(genealogy.Then, Rows):
@@ -64,7 +62,7 @@ class Then(genealogy.Then, Rows):
 
     def __init__(self, reader: Reader, known: Known) -> None:
         super().__init__(reader, known)
-        self._rows_now = Now(reader)
+        self._reader = reader
 
     def runs(self, unit: str) -> list[Run]:
         found = fold(RULES, self.known.facts(unit))
@@ -73,25 +71,26 @@ class Then(genealogy.Then, Rows):
     def cases(self, names: Sequence[str], items: Sequence[str]) -> list[Case]:
         wanted = dict.fromkeys(names)
         for item in items:
-            found = fold(RULES, self.known.facts(item))
+            found = fold(CASE_RULES, self.known.facts(item))
             wanted.update((row.nonconformance, None) for row in found if isinstance(row, Case) and row.item == item)
         return [
             row
             for name in wanted
-            for row in fold(RULES, self.known.facts(f"nonconformance:{name}"))
+            for row in fold(CASE_RULES, self.known.facts(f"nonconformance:{name}"))
             if isinstance(row, Case)
         ]
 
-    def holds(self, items: Sequence[str]) -> list[HoldStep]:
+    def holds(self, items: Sequence[str], at_us: int) -> list[Hold]:
         subjects = [item for item in dict.fromkeys(items) if item and not item.startswith("product:")]
         same, others = self.known.unchanged(subjects, (HoldPlaced, HoldReleased))
         others += [item for item in items if item.startswith("product:")]
         wanted, names = set(others), dict[str, None]()
-        steps = [step for step in self._rows_now.holds(same) if step.item] if same else []
+        steps = cases.steps_on(self._reader, same) if same else []
         steps += [row for row in self._hold_steps(others) if row.item in wanted]
         names.update((row.hold, None) for row in steps)
-        whole = (row for name in names for row in fold(RULES, self.known.facts(f"hold:{name}")))
-        return [*steps, *(row for row in whole if isinstance(row, HoldStep) and not row.item)]
+        whole = (row for name in names for row in fold(CASE_RULES, self.known.facts(f"hold:{name}")))
+        steps += [row for row in whole if isinstance(row, HoldStep) and not row.item]
+        return cases.holds_of_steps(steps, items, at_us)
 
     def _hold_steps(self, items: Sequence[str]) -> Iterable[HoldStep]:
         facts = {}
@@ -100,4 +99,4 @@ class Then(genealogy.Then, Rows):
             every = item.startswith("product:")
             subjects = ("type:hold_placed.v1", "type:hold_released.v1") if every else (item,)
             facts.update({fact.id: fact for subject in subjects for fact in self.known.facts(subject)})
-        return (row for row in fold(RULES, facts.values()) if isinstance(row, HoldStep))
+        return (row for row in fold(CASE_RULES, facts.values()) if isinstance(row, HoldStep))

@@ -1,0 +1,42 @@
+"""The rows of `orders`: what was released and closed, and the units that name an order.
+
+All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Release(NamedTuple):
+    """An order was released: so many of a product, due at a time (0: none given)."""
+
+    order_no: str
+    time_us: int
+    fact: bytes
+    product: str
+    quantity: int
+    line: str
+    due_us: int
+    customer: str
+
+
+class Close(NamedTuple):
+    """An order was closed; `good` is -1 where it was not told."""
+
+    order_no: str
+    time_us: int
+    fact: bytes
+    good: int
+    short: int
+    reason: str
+
+
+class UnitOf(NamedTuple):
+    """A unit (`unit:…`) of an order was started, completed or scrapped."""
+
+    order_no: str
+    what: str
+    unit: str
+    time_us: int
+    fact: bytes

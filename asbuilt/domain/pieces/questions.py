@@ -1,0 +1,183 @@
+"""Questions about pieces that several pages ask: who is believed about them, what was made, of which product at what cycle."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from asbuilt.access import Reader
+from asbuilt.access.conditions import Test, Value, at_most, between, other_than, total
+from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
+from asbuilt.domain.orders.questions import closed_us, product_of
+from asbuilt.domain.pieces.cycles import Cycles
+from asbuilt.domain.pieces.rows import Made, Pieces
+from asbuilt.domain.presence import questions as presence
+from asbuilt.plant import Plant
+from asbuilt.time import HOUR_US
+
+COUNTS = ("good", "rejected", "for_review", "rework")
+"""The columns that hold pieces."""
+
+
+class Believed(NamedTuple):
+    """Which way of telling is believed at a station from when to when (half-open), in order."""
+
+    parts: Sequence[tuple[int, int, str]]
+
+    def at(self, time_us: int) -> str:
+        """The way believed at an instant; empty where none tells."""
+        n = bisect_right(self.parts, time_us, key=lambda part: part[0]) - 1
+        return self.parts[n][2] if n >= 0 and time_us < self.parts[n][1] else ""
+
+    def holds(self, row: Made) -> bool:
+        """Whether the pieces of a row of this station count."""
+        return row.told == self.at(row.time_us)
+
+
+def believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believed:
+    """Who is believed about a station's pieces over a window; of an instant the same in every window."""
+    return reader.once(("believed", station, start_us, end_us), lambda: _believed(reader, station, start_us, end_us))
+
+
+def _believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believed:
+    hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
+    where: dict[str, Value | Test] = {"station": station, "hour": hours}
+    tell = [name for name in TELLERS if reader.exists(Pieces, {**where, "told": name})]
+    if len(tell) < 2:
+        # Nobody contradicts: nothing has to be read.
+        return Believed([(start_us, end_us, name) for name in tell])
+    told = {name: reader.values(Pieces, "hour", {**where, "told": name}) for name in tell}
+    return Believed([(a * HOUR_US, b * HOUR_US, name) for a, b, name in tellers_over(told)])
+
+
+def tellers(reader: Reader, station: str) -> list[str]:
+    """The ways in which pieces of a station were ever told, the one that is believed first."""
+    return reader.once(
+        ("tellers", station),
+        lambda: [name for name in TELLERS if reader.exists(Pieces, {"station": station, "told": name})],
+    )
+
+
+def made(reader: Reader, station: str, start_us: int, end_us: int) -> list[Made]:
+    """What is believed of the pieces made at a station in a half-open window, in order of time."""
+    who = believed(reader, station, start_us, end_us)
+    return [row for row in told(reader, station, start_us, end_us) if who.holds(row)]
+
+
+def told(reader: Reader, station: str, start_us: int, end_us: int, **more: Value | Test) -> list[Made]:
+    """Whatever was told of pieces at a station in a half-open window, believed or not, in order of time."""
+    return reader.rows(
+        Made,
+        {
+            "station": station,
+            "hour": between(start_us // HOUR_US, -(-end_us // HOUR_US)),
+            "time_us": between(start_us, end_us),
+            "told": other_than("started"),
+            **more,
+        },
+        order="hour time_us fact",
+    )
+
+
+class Part(NamedTuple):
+    """Pieces of the n-th range, as one way of telling has them for a kind of work, an order and a product."""
+
+    number: int
+    told: str
+    believed: bool
+    kind: str
+    order_no: str
+    product: str
+    good: int
+    rejected: int
+    for_review: int
+    rework: int
+
+
+def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> list[Part]:
+    """What was told in each of several half-open ranges (in order, without overlaps), and whether it is believed.
+
+    Whole hours come from their sums, those at the edges are read fact by fact. Ranges that share an edge add up.
+    """
+    if not ranges:
+        return []
+    who = believed(reader, station, ranges[0][0], ranges[-1][1])
+    hours: list[tuple[int, int]] = []
+    of_range: list[tuple[int, str]] = []
+    edges: list[tuple[int, int, int, str]] = []
+    for number, start, end, name in _cut(who, ranges):
+        first, last = -(-start // HOUR_US), end // HOUR_US
+        if first < last:
+            hours.append((first, last))
+            of_range.append((number, name))
+        parts = [(start, first * HOUR_US), (last * HOUR_US, end)] if first <= last else [(start, end)]
+        edges += [(a, b, number, name) for a, b in parts if a < b]
+    where = {"station": station}
+    sums = reader.totals_in(
+        Pieces, hours, "hour", where, by=("told", "kind", "order_no", "product"), of=[total(name) for name in COUNTS]
+    )
+    found = [Part(of_range[n][0], name, name == of_range[n][1], *more) for n, name, *more in sums]
+    edges.sort()
+    starts = [start for start, _, _, _ in edges]
+    for row in reader.rows_of(Made, "hour", sorted({start // HOUR_US for start in starts}), where) if edges else ():
+        n = bisect_right(starts, row.time_us) - 1
+        if row.told != "started" and n >= 0 and row.time_us < edges[n][1]:
+            _, _, number, name = edges[n]
+            counts = (row.good, row.rejected, row.for_review, row.rework)
+            found.append(Part(number, row.told, row.told == name, row.kind, row.order_no, row.product, *counts))
+    return found
+
+
+def _cut(who: Believed, ranges: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int, int, str]]:
+    """The ranges cut where somebody else is believed: number, start, end, who."""
+    edges = sorted({edge for start, end, _ in who.parts for edge in (start, end)})
+    for number, (start, end) in enumerate(ranges):
+        at = start
+        for edge in [*edges[bisect_right(edges, start) :], end]:
+            until = min(edge, end)
+            if at < until:
+                yield number, at, until, who.at(at)
+            at = max(at, until)
+            if edge >= end:
+                break
+
+
+def foreseeable(reader: Reader, plant: Plant, stations: Sequence[str], at_us: int) -> bool:
+    """Whether the pace at which pieces leave these stations may be carried on from an instant.
+
+    A forecast from what nobody observed would be a guess: none while one of them is silent, nor where too little of
+    the last hour was observed.
+    """
+    return bool(stations) and all(
+        presence.silence_at(reader, station, at_us) is None
+        and presence.observed_us(reader, station, at_us - HOUR_US, at_us) >= plant.time_model.min_coverage * HOUR_US
+        for station in stations
+    )
+
+
+def in_work(reader: Reader, station: str, at_us: int) -> tuple[str, str]:
+    """The order and product a station was told to work on at an instant, empty where none: until its order was closed."""
+    task: tuple[dict[str, Value | Test], ...] = ({"order_no": other_than("")}, {"product": other_than("")})
+    until: dict[str, Value | Test] = {"station": station, "hour": at_most(at_us // HOUR_US), "time_us": at_most(at_us)}
+    rows = [row for one in task for row in reader.rows(Made, {**until, **one}, order="-hour -time_us -fact", limit=1)]
+    if not rows:
+        return "", ""
+    last = max(rows, key=lambda row: (row.time_us, row.fact))
+    ended = closed_us(reader, last.order_no, last.time_us) if last.order_no else None
+    return ("", "") if ended is not None and ended <= at_us else (last.order_no, last.product)
+
+
+def product_at(reader: Reader, station: str, at_us: int) -> str:
+    """The product in work at a station at an instant: the one told, else its order's, else the line's then; empty if unknown."""
+    order, product = in_work(reader, station, at_us)
+    if not product and order:
+        product = product_of(reader, order)
+    cycles = Cycles(reader, reader.plants(), station)
+    return product or cycles.product_of_line(cycles.number(at_us))
+
+
+def cycle_at(reader: Reader, station: str, at_us: int) -> float | None:
+    """Seconds of the station's time an item should take at an instant; None where none is planned."""
+    cycles = Cycles(reader, reader.plants(), station)
+    return cycles.of(cycles.number(at_us), product_at(reader, station, at_us))

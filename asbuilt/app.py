@@ -85,6 +85,7 @@ class AsBuilt:
         self._memory_notes: dict[str, bytes] = {}
         self.read_only = read_only
         self.sealer: Sealer | None = None
+        self._client: Client | None = None
         self._seal_refused: AsBuiltError | None = None
         self._plants = _Plants(plant)
         if self.folder and not read_only:
@@ -201,8 +202,9 @@ class AsBuilt:
 
     def close(self) -> None:
         """Record and fold what waits, then let go of the folder."""
-        if "client" in self.__dict__:
-            self.client.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
         self.pipeline.stop()
         if self.sealer is not None:
             self.sealer.stop()
@@ -295,12 +297,14 @@ class AsBuilt:
         found = self.record.get(fact_id)
         return events.recall(found.body) if found else None
 
-    @cached_property
+    @property
     def client(self) -> Client:
         """An in-process client of the web pages and the HTTP API."""
         from asbuilt.web.client import Client
 
-        return Client(self)
+        if self._client is None:
+            self._client = Client(self)
+        return self._client
 
     # ----------------------------------------------------------------- adapters
 

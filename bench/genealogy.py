@@ -21,7 +21,6 @@ from asbuilt.app import AsBuilt
 from asbuilt.cli.shared import collect_less
 from asbuilt.domain.genealogy.rows import FOREVER, Fitting, Link, Named
 from asbuilt.domain.passages.fold import Passage, Status
-from asbuilt.folder.sqlite_file import put_rows
 from asbuilt.plant import parse
 from asbuilt.record.memory import Log
 from asbuilt.rows.store import Store
@@ -93,20 +92,19 @@ def _filled(path: Path, engines: int) -> Store:
         for number in range(start, min(start + AT_ONCE, engines)):
             fittings += _fittings(number)
         fittings.sort()
-        put_rows(db, "INSERT INTO genealogy_fitting VALUES", fittings)
-        put_rows(db, "INSERT INTO genealogy_link VALUES", sorted(_link(fitting) for fitting in fittings))
+        store._writer._put(store.table(Fitting), fittings)
+        store._writer._put(store.table(Link), sorted(_link(fitting) for fitting in fittings))
         passages = [_passage(number) for number in range(start, min(start + AT_ONCE, engines))]
-        put_rows(db, "INSERT INTO passages_passage VALUES", passages)
-        put_rows(db, "INSERT INTO passages_status VALUES", [_status(passage) for passage in passages])
+        store._writer._put(store.table(Passage), passages)
+        store._writer._put(store.table(Status), [_status(passage) for passage in passages])
         db.execute("COMMIT")
     parts = {f"S{n:02}" for n in range(SERIALS)}
     db.execute("BEGIN IMMEDIATE")
-    put_rows(
-        db,
-        "INSERT INTO genealogy_named VALUES",
+    store._writer._put(
+        store.table(Named),
         sorted(Named(kind, product, 0) for product in parts for kind in ("part", "unit")),
     )
-    put_rows(db, "INSERT INTO genealogy_named VALUES", [Named("unit", "E", 0)])
+    store._writer._put(store.table(Named), [Named("unit", "E", 0)])
     db.execute("COMMIT")
     db.execute("PRAGMA optimize")
     return store

@@ -145,7 +145,13 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return [], [], "A folder is found by discovery; leave its __init__.py empty."
         case ["domain", name, "fold" | "rows"]:
             return (
-                ["asbuilt.events", "asbuilt.time", f"asbuilt.domain.{name}.*", "asbuilt.domain.meaning"],
+                [
+                    "asbuilt.events",
+                    "asbuilt.rows",
+                    "asbuilt.time",
+                    f"asbuilt.domain.{name}.*",
+                    "asbuilt.domain.meaning",
+                ],
                 [],
                 "A fold is a pure function of facts: it imports asbuilt.events, what facts mean, and its own rows.",
             )

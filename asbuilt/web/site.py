@@ -9,7 +9,7 @@ import hmac
 import inspect
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,8 +24,6 @@ from asbuilt import __version__
 from asbuilt.access.parameters import as_csv, parameter
 from asbuilt.adapters import Answer
 from asbuilt.errors import AsBuiltError, UsageError
-from asbuilt.run.alarm_rules import Alarms
-from asbuilt.run.listening import Listening
 from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query
@@ -62,13 +60,9 @@ class Site:
         screen_token: str | None = None,
         any_name: bool = False,
         rate: float = 1.0,
-        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
-        plant_file: Path | None = None,
     ) -> None:
         self.app = app
-        self._plant_file = plant_file
         self.rate = rate
-        self._beside = beside
         self._doors: dict[str, list[_Door]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         pages = {view.name: view.page for view in app.views.values() if view.page is not None}
@@ -130,20 +124,12 @@ class Site:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        """Begin to listen and to send live updates."""
+        """Begin to send live updates."""
         self.app.listeners.append(self.live.announce)
         self._tasks.append(asyncio.create_task(self.live.run(), name="live"))
-        listening = Listening(self.app, self._mount, self._unmount, self._plant_file)
-        self._tasks.append(asyncio.create_task(listening.run(), name="listening"))
-        self._tasks.append(asyncio.create_task(Alarms(self.app).run(), name="alarms"))
-        if self._beside is not None:
-            self._tasks.append(asyncio.create_task(self._beside(), name="beside"))
-        # Once around, so that the doors are there before the first request.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """End the streams and the adapters."""
+        """End the streams."""
         self.live.stop()
         if self.live.announce in self.app.listeners:
             self.app.listeners.remove(self.live.announce)
@@ -180,10 +166,12 @@ class Site:
         else:
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]
 
-    def _mount(self, path: str, adapter: str, answer: Answer, open_to_all: bool) -> None:
+    def mount(self, path: str, adapter: str, answer: Answer, open_to_all: bool) -> None:
+        """Let an adapter answer at a path."""
         self._doors.setdefault(path, []).append(_Door(adapter, answer, open_to_all))
 
-    def _unmount(self, adapter: str) -> None:
+    def unmount(self, adapter: str) -> None:
+        """Close every door of an adapter."""
         for path, doors in [*self._doors.items()]:
             self._doors[path] = [door for door in doors if door.adapter != adapter]
             if not self._doors[path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Context
 from typing import NamedTuple
 
+from asbuilt.rows import Interned
 from asbuilt.time import FOREVER_US
 
 FOREVER = FOREVER_US
@@ -24,22 +25,22 @@ class Fitting(NamedTuple):
     time a removal comes first: a swap is told at one instant.
     """
 
-    unit: str
-    position: str
+    unit: Interned
+    position: Interned
     time_us: int
     step: int
     fact: bytes
-    product: str
-    part: str
-    lot: str
-    container: str
+    product: Interned
+    part: Interned
+    lot: Interned
+    container: Interned
     quantity: str
-    uom: str
-    evidence: str
-    station: str
-    operation: str
-    by: str
-    reason: str
+    uom: Interned
+    evidence: Interned
+    station: Interned
+    operation: Interned
+    by: Interned
+    reason: Interned
 
 
 class Link(NamedTuple):
@@ -48,70 +49,70 @@ class Link(NamedTuple):
     A removal of a part of the quantity makes `piece`s: what was taken, and what stayed.
     """
 
-    unit: str
-    position: str
+    unit: Interned
+    position: Interned
     from_us: int
     fact: bytes
     piece: int
     until_us: int
     quantity: str
-    part: str
-    lot: str
-    container: str
-    evidence: str
+    part: Interned
+    lot: Interned
+    container: Interned
+    evidence: Interned
 
 
 class Stray(NamedTuple):
     """A fitting that does not fit with the others of its unit; shown, never dropped."""
 
-    unit: str
-    position: str
+    unit: Interned
+    position: Interned
     time_us: int
     fact: bytes
-    kind: str
-    other: str
+    kind: Interned
+    other: Interned
 
 
 class Receipt(NamedTuple):
     """A lot came in from a supplier."""
 
-    lot: str
+    lot: Interned
     time_us: int
     fact: bytes
-    product: str
+    product: Interned
     quantity: str
-    uom: str
-    supplier: str
-    supplier_lot: str
-    heat: str
-    country: str
+    uom: Interned
+    supplier: Interned
+    supplier_lot: Interned
+    heat: Interned
+    country: Interned
     certificate: str
-    order_no: str
-    by: str
+    order_no: Interned
+    by: Interned
 
 
 class LotMove(NamedTuple):
     """A quantity went out of a lot into another (`what` is out) or came in from it (in)."""
 
-    lot: str
+    lot: Interned
     time_us: int
     fact: bytes
-    what: str
-    other: str
+    what: Interned
+    other: Interned
     number: int
     quantity: str
-    uom: str
+    uom: Interned
 
 
 class Opening(NamedTuple):
     """A lot, or a container of it, is in use at a station from now on."""
 
-    lot: str
+    lot: Interned
     time_us: int
     fact: bytes
-    container: str
-    station: str
-    by: str
+    container: Interned
+    station: Interned
+    by: Interned
 
 
 class Named(NamedTuple):
@@ -120,6 +121,6 @@ class Named(NamedTuple):
     A `part` is a serial that was installed in something.
     """
 
-    kind: str
-    product: str
+    kind: Interned
+    product: Interned
     first_us: int

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from asbuilt.domain.meaning import item_of
 from asbuilt.events import Measured
+from asbuilt.rows import Interned
 
 VERSION = 1
 
@@ -22,17 +23,17 @@ class Measurement(NamedTuple):
     product or station.
     """
 
-    characteristic: str
-    station: str
+    characteristic: Interned
+    station: Interned
     time_us: int
     fact: bytes
-    item: str
-    position: str
+    item: Interned
+    position: Interned
     value: str
-    uom: str
-    lower: str
-    upper: str
-    gauge: str
+    uom: Interned
+    lower: Interned
+    upper: Interned
+    gauge: Interned
 
 
 ROWS = {Measurement: ("characteristic", "station", "time_us", "fact")}

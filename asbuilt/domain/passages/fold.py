@@ -25,6 +25,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
+from asbuilt.rows import Interned
 
 VERSION = 1
 
@@ -36,24 +37,24 @@ class Passage(NamedTuple):
     `place` is the container, consignee or what it was fitted in; `start_us` 0 where not told.
     """
 
-    unit: str
+    unit: Interned
     time_us: int
     rank: int
     fact: bytes
-    what: str
-    station: str
-    operation: str
-    order_no: str
-    program: str
-    program_revision: str
+    what: Interned
+    station: Interned
+    operation: Interned
+    order_no: Interned
+    program: Interned
+    program_revision: Interned
     start_us: int
     good: int
     scrap: int
     rework: int
-    by: str
-    place: str
-    reason: str
-    revision: str
+    by: Interned
+    place: Interned
+    reason: Interned
+    revision: Interned
 
 
 class Status(NamedTuple):
@@ -63,16 +64,16 @@ class Status(NamedTuple):
     where it was last, or the container, consignee or what it is fitted in. Times are 0 if never.
     """
 
-    unit: str
-    product: str
+    unit: Interned
+    product: Interned
     serial: str
-    state: str
+    state: Interned
     since_us: int
-    place: str
-    station: str
-    consignee: str
-    order_no: str
-    revision: str
+    place: Interned
+    station: Interned
+    consignee: Interned
+    order_no: Interned
+    revision: Interned
     started_us: int
     completed_us: int
 

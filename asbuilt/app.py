@@ -22,7 +22,7 @@ from uuid import UUID
 
 from asbuilt import adapters as adapters_
 from asbuilt import events, pipeline, views
-from asbuilt.access import Reader, UnitSeal
+from asbuilt.access import EVERYBODY, Reader, UnitSeal
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
 from asbuilt.events import AnyFact, PlantDefined
@@ -233,8 +233,8 @@ class AsBuilt:
     # ----------------------------------------------------------------- out
 
     @contextmanager
-    def reader(self, who: str = "local") -> Iterator[Reader]:
-        """A reader of the present state; hold it only while asking."""
+    def reader(self, who: str = "local", seen_as: str = EVERYBODY) -> Iterator[Reader]:
+        """A reader of the present state that may see so much; hold it only while asking."""
         with self.store.reading() as rows:
             yield Reader(
                 who,
@@ -246,6 +246,7 @@ class AsBuilt:
                 plants=self.plants,
                 heard=dict(self.heard),
                 seal=self._unit_seal,
+                seen_as=seen_as,
                 **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
                 seal_problem=self.seal_problem.message if self.seal_problem else "",
             )

@@ -57,8 +57,9 @@ class Shown(NamedTuple):
 class Page(NamedTuple):
     """An address and what is shown there.
 
-    `views` are the views, or single tables of them, whose changes concern it; `refresh_s` is how often it is rendered anew
-    when nothing changes (0: never), because what it says depends on the time.
+    A live page is rendered anew when rows change that it read the last time; `views` are the views and rooms of shared
+    rows, or single tables of them, whose changes alone concern it (empty: all that it read). `refresh_s` is how often it
+    is rendered anew when nothing changes (0: never), because what it says depends on the time.
     """
 
     address: str
@@ -69,10 +70,11 @@ class Page(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """A rendered page: its title, and each fragment's HTML by id."""
+    """A rendered page: its title, each fragment's HTML by id, and the tables it was read from."""
 
     shown: Shown
     fragments: dict[str, Markup]
+    asked: frozenset[str] = frozenset()
 
 
 class Renderer:

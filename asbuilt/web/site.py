@@ -21,6 +21,7 @@ from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
+from asbuilt.access import EVERYBODY
 from asbuilt.access.parameters import as_csv, parameter
 from asbuilt.adapters import Answer
 from asbuilt.errors import AsBuiltError, UsageError
@@ -237,11 +238,11 @@ class Site:
         is_live = page.live and at is None
         since = ""
         if is_live:
-            live = self._live_page(view, page, given)
+            live = self._live_page(view, page, given, self.seen_as(request.scope))
             rendered = await live.rendered()
             since = self.live.since(live)
         else:
-            rendered = await asyncio.to_thread(self._render, view, page, given, at)
+            rendered = await asyncio.to_thread(self._render, view, page, given, at, self.seen_as(request.scope))
         if rendered.shown.go:
             return Response("", status_code=303, headers={"location": rendered.shown.go})
         address = with_query(path, {key: value for key, value in given.items() if key not in path_given})
@@ -280,18 +281,24 @@ class Site:
             if name in known and name not in ("reader", "at")
         }
 
-    def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None) -> Rendered:
-        with self.app.reader("screen") as reader:
+    def seen_as(self, scope: Any) -> str:
+        """What whoever sends a request may see. Everybody may see everything until people are known."""
+        return EVERYBODY
+
+    def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None, seen_as: str) -> Rendered:
+        with self.app.reader("screen", seen_as) as reader:
             reader.instant(at)
             shown = page.show(reader, **given, at=at)
-        return self._renderer.fragments(view, shown)
+            asked = frozenset(reader.asked)
+        return self._renderer.fragments(view, shown)._replace(asked=asked)
 
-    def _live_page(self, view: str, page: Page, given: dict[str, Any]) -> LivePage:
-        key = msgspec.json.encode([page.address, sorted(given.items())]).decode()
-        return self.live.page(key, partial(self._render_live, view, page, given), page.views or (view,), page.refresh_s)
+    def _live_page(self, view: str, page: Page, given: dict[str, Any], seen_as: str = EVERYBODY) -> LivePage:
+        # By address and by what its reader may see: nobody is sent what was rendered for other eyes.
+        key = msgspec.json.encode([page.address, sorted(given.items()), seen_as]).decode()
+        return self.live.page(key, partial(self._render_live, view, page, given, seen_as), page.views, page.refresh_s)
 
-    async def _render_live(self, view: str, page: Page, given: dict[str, Any]) -> Rendered:
-        return await asyncio.to_thread(self._render, view, page, given, None)
+    async def _render_live(self, view: str, page: Page, given: dict[str, Any], seen_as: str) -> Rendered:
+        return await asyncio.to_thread(self._render, view, page, given, None, seen_as)
 
     async def _stream(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         address = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))).get("page", "")
@@ -305,7 +312,7 @@ class Site:
         view, page, path_given = found
         try:
             given = {**self._parameters(page, dict(parse_qsl(query))), **path_given}
-            live = self._live_page(view, page, given)
+            live = self._live_page(view, page, given, self.seen_as(scope))
             await live.rendered()
         except AsBuiltError as error:
             await send_json(send, 404, {"error": error.message, "remedy": error.remedy})

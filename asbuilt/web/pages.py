@@ -57,14 +57,14 @@ class Shown(NamedTuple):
 class Page(NamedTuple):
     """An address and what is shown there.
 
-    A live page is rendered anew when rows change that it read the last time; `views` are the views and rooms of shared
-    rows, or single tables of them, whose changes alone concern it (empty: all that it read). `refresh_s` is how often it
+    A live page is rendered anew when rows change that it read the last time; `views` are the views, rooms of
+    shared rows, or single row classes whose changes alone concern it (empty: all that it read). `refresh_s` is how often it
     is rendered anew when nothing changes (0: never), because what it says depends on the time.
     """
 
     address: str
     show: Callable[..., Shown]
-    views: tuple[str, ...] = ()
+    views: tuple[str | type, ...] = ()
     refresh_s: float = 0
     live: bool = True
 

@@ -295,7 +295,8 @@ class Site:
     def _live_page(self, view: str, page: Page, given: dict[str, Any], seen_as: str = EVERYBODY) -> LivePage:
         # By address and by what its reader may see: nobody is sent what was rendered for other eyes.
         key = msgspec.json.encode([page.address, sorted(given.items()), seen_as]).decode()
-        return self.live.page(key, partial(self._render_live, view, page, given, seen_as), page.views, page.refresh_s)
+        views = tuple(one if isinstance(one, str) else self.app.store.table(one).name for one in page.views)
+        return self.live.page(key, partial(self._render_live, view, page, given, seen_as), views, page.refresh_s)
 
     async def _render_live(self, view: str, page: Page, given: dict[str, Any], seen_as: str) -> Rendered:
         return await asyncio.to_thread(self._render, view, page, given, None, seen_as)

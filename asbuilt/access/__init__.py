@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -161,12 +161,11 @@ class Reader:
     def rows(self, row: type[R], where: Wheres = ALL, *, order: str = "", limit: int | None = None) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
         table = self._table(row)
-        make = row._make  # type: ignore[attr-defined]
         sql, values = where_sql(table, where, self._kept(table))
         found = self._rows.execute(
             f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
         )
-        return list(map(make, self._said(found.fetchall(), table.interned)))
+        return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
 
     def first(self, row: type[R], where: Wheres = ALL, *, order: str = "") -> R | None:
         """The first such row."""
@@ -186,7 +185,7 @@ class Reader:
             f" WHERE {sql}",
             [json.dumps(self._kept(table)(column, values)), *bound],
         )
-        return list(map(row._make, self._said(found.fetchall(), table.interned)))  # type: ignore[attr-defined]
+        return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
 
     def plain_rows_of(
         self, row: type[tuple[Any, ...]], column: str, values: Sequence[Any], columns: Sequence[str], where: Where = ALL

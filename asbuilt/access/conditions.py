@@ -267,6 +267,24 @@ _ORDERS: dict[tuple[Any, ...], str] = {}
 """SQL by table and order, as written in the queries."""
 
 
+def figures_sql(
+    table: Table, by: tuple[str, ...], of: tuple[Total, ...], alias: str = "", key: str = ""
+) -> tuple[str, str, tuple[int, ...]]:
+    """Columns to group by and totals as what is asked for, as what is grouped by, and where names stand; `key` first."""
+    form = (table.name, table.row, by, of, alias, key)
+    known = _FIGURES.get(form)
+    if known is None:
+        names = [*([key] if key else []), *(f"{alias}{checked(table, column)}" for column in by)]
+        asked = ", ".join([*names, *(total_sql(table, one, alias) for one in of)])
+        interned = tuple(at for at, name in enumerate(by, len(names) - len(by)) if table.is_interned(name))
+        known = _FIGURES[form] = (asked, ", ".join(names), interned)
+    return known
+
+
+_FIGURES: dict[tuple[Any, ...], tuple[str, str, tuple[int, ...]]] = {}
+"""By table and form, as written in the queries."""
+
+
 def total_sql(table: Table, one: Total, alias: str = "") -> str:
     """A total as an SQL expression."""
     column_of = checked if one.sql.startswith("count(") else _in_order

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from asbuilt.events import (
@@ -156,6 +157,7 @@ def comes_after(state: str) -> bool:
     return state in _LEAD or state == "Resetting"
 
 
+@lru_cache(maxsize=4096)
 def changes_meaning(before: Told, after: Told) -> bool:
     """Whether what goes on reads otherwise than it was told: for another reason, or as part of a stop of other kind."""
     if not goes_on(before, after):

@@ -30,7 +30,7 @@ import importlib
 import importlib.util
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Annotated, Any, NamedTuple
 
@@ -181,9 +181,14 @@ def _table(view: str, row: Any, key: tuple[str, ...], indexes: tuple[str, ...], 
         key_at,
         indexes,
         merge,
-        tuple(at for at, column in enumerate(columns) if column.interned),
-        frozenset(column.name for column in columns if column.interned),
+        *interned_in(columns),
     )
+
+
+def interned_in(columns: Sequence[Column]) -> tuple[tuple[int, ...], frozenset[str]]:
+    """Where names stand that are kept as their numbers, and in which columns: `interned` and `names` of a table."""
+    at = tuple(n for n, column in enumerate(columns) if column.interned)
+    return at, frozenset(columns[n].name for n in at)
 
 
 def _snake(name: str) -> str:

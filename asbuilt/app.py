@@ -22,7 +22,7 @@ from uuid import UUID
 
 from asbuilt import adapters as adapters_
 from asbuilt import events, pipeline, views
-from asbuilt.access import Reader, UnitSeal
+from asbuilt.access import EVERYBODY, Reader, UnitSeal
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
 from asbuilt.events import AnyFact, PlantDefined
@@ -85,6 +85,7 @@ class AsBuilt:
         self._memory_notes: dict[str, bytes] = {}
         self.read_only = read_only
         self.sealer: Sealer | None = None
+        self._client: Client | None = None
         self._seal_refused: AsBuiltError | None = None
         self._plants = _Plants(plant)
         if self.folder and not read_only:
@@ -201,8 +202,9 @@ class AsBuilt:
 
     def close(self) -> None:
         """Record and fold what waits, then let go of the folder."""
-        if "client" in self.__dict__:
-            self.client.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
         self.pipeline.stop()
         if self.sealer is not None:
             self.sealer.stop()
@@ -231,8 +233,8 @@ class AsBuilt:
     # ----------------------------------------------------------------- out
 
     @contextmanager
-    def reader(self, who: str = "local") -> Iterator[Reader]:
-        """A reader of the present state; hold it only while asking."""
+    def reader(self, who: str = "local", seen_as: str = EVERYBODY) -> Iterator[Reader]:
+        """A reader of the present state that may see so much; hold it only while asking."""
         with self.store.reading() as rows:
             yield Reader(
                 who,
@@ -244,6 +246,7 @@ class AsBuilt:
                 plants=self.plants,
                 heard=dict(self.heard),
                 seal=self._unit_seal,
+                seen_as=seen_as,
                 **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
                 seal_problem=self.seal_problem.message if self.seal_problem else "",
             )
@@ -295,12 +298,14 @@ class AsBuilt:
         found = self.record.get(fact_id)
         return events.recall(found.body) if found else None
 
-    @cached_property
+    @property
     def client(self) -> Client:
         """An in-process client of the web pages and the HTTP API."""
         from asbuilt.web.client import Client
 
-        return Client(self)
+        if self._client is None:
+            self._client = Client(self)
+        return self._client
 
     # ----------------------------------------------------------------- adapters
 

@@ -17,6 +17,7 @@ from asbuilt.adapters import http
 from asbuilt.app import AsBuilt
 from asbuilt.events import AlarmCleared, AlarmRaised, Event, HeartbeatMissed, SourceConnected
 from asbuilt.run import listening
+from asbuilt.web import server as web_server
 from asbuilt.web.site import Site
 from tests.web.scripted import PLANT, Told, at
 from tests.web.serving import Served, served, wait_until
@@ -158,13 +159,14 @@ def test_after_a_restart_a_silence_that_lasts_is_not_said_again(tmp_path: Path):
 
     async def run(app: AsBuilt, *steps: dt.timedelta) -> None:
         site = Site(app)
-        await site.start()
+        supervisor = web_server.supervised(site)
+        await supervisor.start()
         try:
             for step in steps:
                 now[0] += step
                 await asyncio.sleep(0.15)
         finally:
-            await site.stop()
+            await supervisor.stop()
 
     minute = dt.timedelta(minutes=1)
     with AsBuilt(tmp_path, plant=PLANT, now=lambda: now[0], strict=True) as app:

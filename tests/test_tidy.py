@@ -426,8 +426,6 @@ SQL = re.compile(
     r"\bSELECT\b[\s\S]*\bFROM\b|\bINSERT\s+(OR\s+\w+\s+)?INTO\b|\bUPDATE\s+\w+\s+SET\b|\bDELETE\s+FROM\b|\bPRAGMA\b"
     r"|\b(CREATE|DROP|ALTER)\s+(TABLE|INDEX|VIEW)\b|\b(ORDER|GROUP)\s+BY\b|\bjson_each\b|\b\w+ (=|<=?|>=?|<>|IS|LIKE|BETWEEN) [?:]|\bIN \(|\bIS (NOT )?NULL\b"
 )
-SQL_STILL: frozenset[str] = frozenset(("asbuilt/views/shift/page.py",))
-"""Files that still write SQL. Only to become fewer, and empty at the end: nothing may be added."""
 
 
 def strings(module: str) -> Iterator[tuple[int, str]]:
@@ -468,7 +466,7 @@ def sql_in(module: str, named: re.Pattern[str]) -> list[str]:
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.split("/")[1] not in SQL_ROOMS])
 def test_only_the_reader_makes_sql(module):
-    found = [] if module in SQL_STILL else sql_in(module, TABLES())
+    found = sql_in(module, TABLES())
     assert not found, "\n".join([*found, "→ Ask the Reader for a row class, with conditions of asbuilt.access."])
 
 

@@ -46,6 +46,12 @@ PlantAt = Callable[[dt.datetime], Plant]
 Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
 
 
+EVERYBODY = "everybody"
+"""What everybody may see; there is nothing else yet."""
+ANY_FACT = "*"
+"""Among the tables asked: facts of the record, which any change may concern."""
+
+
 def _limited(limit: int | None) -> str:
     return "" if limit is None else f" LIMIT {max(0, int(limit))}"
 
@@ -81,6 +87,8 @@ class Reader:
     `who` asks; `now` is the moment of asking; `heard` says when each source was last heard by
     this process (empty for a reader of files); `seal` how far a unit (`unit:…`) is sealed, None where nothing is;
     `seal_problem` what keeps it from being sealed, empty if nothing does; `curve` finds a run's curve by digest.
+    `seen_as` names what it may see: two readers of one name are given the same answers, and share a rendered page.
+    `asked` gathers the tables it has read, so that whoever keeps an answer knows when it is no longer true.
     All reads of one reader see the same state.
     """
 
@@ -98,8 +106,11 @@ class Reader:
         seal: Callable[[str], UnitSeal | None] = _no_seal,
         curve: Callable[[str], Curve] = _no_curve,
         seal_problem: str = "",
+        seen_as: str = EVERYBODY,
     ) -> None:
         self.who = who
+        self.seen_as = seen_as
+        self.asked: set[str] = set()
         self.now = now
         self.heard = heard
         self.seal = seal
@@ -139,7 +150,9 @@ class Reader:
                 f"{progress.view} is being folded anew: {progress.folded:,} of {progress.facts:,} facts so far",
                 remedy="Ask again in a while; everything else answers meanwhile.",
             )
-        return self._store.table(row)
+        found = self._store.table(row)
+        self.asked.add(found.name)
+        return found
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
         """The moment a query is about: `at`, or now. Raises `UsageError` for one that has not come: of it nothing is known."""
@@ -314,14 +327,17 @@ class Reader:
 
     def facts(self, subject: str, after: int = 0, limit: int = 10_000) -> list[tuple[Recorded, AnyFact]]:
         """Facts under a subject key, in order of recording, as they were first said."""
+        self.asked.add(ANY_FACT)
         return [(found, events.recall(found.body)) for found in self._record.about(subject, after, limit)]
 
     def known(self, known_at: dt.datetime) -> Known:
         """The facts as they were known at a moment."""
+        self.asked.add(ANY_FACT)
         return self._known_at(known_at)
 
     def current(self, subject: str) -> list[AnyFact]:
         """Every fact about a subject as it reads today, corrections honoured, in order of id."""
+        self.asked.add(ANY_FACT)
         return self._known_at(None).facts(subject)
 
     def _known_at(self, known_at: dt.datetime | None) -> Known:
@@ -361,6 +377,7 @@ class Reader:
 
     def latest(self, subject: str) -> tuple[Recorded, AnyFact] | None:
         """The fact recorded last under a subject key."""
+        self.asked.add(ANY_FACT)
         found = self._record.latest(subject)
         return (found, events.recall(found.body)) if found else None
 
@@ -371,6 +388,7 @@ class Reader:
 
     def subjects(self, kind: str) -> list[str]:
         """Every subject of a kind that facts speak of (`station` → paths), in order."""
+        self.asked.add(ANY_FACT)
         return self._record.subjects(kind)
 
     def failures(self) -> list[tuple[str, bytes, str]]:

@@ -28,6 +28,7 @@ from asbuilt.time import HOUR_US
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
+    from asbuilt.run.supervisor import Surroundings
 
 LOOK_EVERY_S = 1.0
 MAX_WATCHES = 5_000
@@ -182,3 +183,8 @@ class Alarms:
             id=fact_id, event_time=now, source=OWN_SOURCE, alarm=rule.id, station=path, priority=rule.priority,
             text=rule.name, response=rule.response, detail=watch.detail or None,
         )  # fmt: skip
+
+
+async def TASK(around: Surroundings) -> None:
+    """Watch the alarm rules of the plant in force."""
+    await Alarms(around.app).run()

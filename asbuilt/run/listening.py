@@ -28,6 +28,7 @@ from asbuilt.run.intake import AppSink
 
 if TYPE_CHECKING:
     from asbuilt.app import AsBuilt
+    from asbuilt.run.supervisor import Surroundings
 
 WATCH_EVERY_S = 1.0
 NO_DATA_PRIORITY = 3
@@ -68,8 +69,10 @@ class Listening:
             self._apply(self._app.plant)
             await self._watch()
         finally:
-            for _, task in self._tasks.values():
+            for name, (_, task) in self._tasks.items():
                 task.cancel()
+                # Begun again, it opens its doors anew.
+                self._unmount(name)
             await asyncio.gather(*(task for _, task in self._tasks.values()), return_exceptions=True)
             self._say_goodbye()
 
@@ -343,3 +346,8 @@ def _stamp(file: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
+
+
+async def TASK(around: Surroundings) -> None:
+    """Listen through every adapter of the plant in force and watch its sources."""
+    await Listening(around.app, around.mount, around.unmount, around.plant_file).run()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from asbuilt.web.server import supervised
 from asbuilt.web.site import Site
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ class Client:
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.site, raise_app_exceptions=False), base_url="http://localhost"
         )
+        self._supervisor = supervised(self.site)
         self._run(self.site.start())
+        self._run(self._supervisor.start())
 
     def get(self, address: str, **options: Any) -> httpx.Response:
         """GET an address of the site."""
@@ -44,7 +47,8 @@ class Client:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def close(self) -> None:
-        """End the site's tasks."""
+        """End the tasks and the site."""
+        self._run(self._supervisor.stop())
         self._run(self.site.stop())
         self._run(self._http.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)

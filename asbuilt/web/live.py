@@ -1,6 +1,6 @@
-"""Live pages: changed fragments, rendered once for everybody who looks, sent as server-sent events.
+"""Live pages: changed fragments, rendered once for all who may see the same, sent as server-sent events.
 
-A `LivePage` is an address somebody looks at. It holds each fragment's last HTML with the number of
+A `LivePage` is an address somebody looks at, as those see it who may see the same. It holds each fragment's last HTML with the number of
 the change that made it. A listener holds only the number it has seen: on connecting it gets
 whatever is newer, so nothing is missed between page and stream and a slow client costs nothing
 but its place (what changes twice meanwhile is sent once). No replay log, no per-client rendering.
@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from asbuilt.access import ANY_FACT
 from asbuilt.rows import Changed
 from asbuilt.web.pages import Rendered
 
@@ -42,7 +43,7 @@ Render = Callable[[], Awaitable[Rendered]]
 
 
 class LivePage:
-    """One address: its fragments, and who looks at it."""
+    """One address as those see it who may see the same: its fragments, and who looks at it."""
 
     def __init__(self, render: Render, views: tuple[str, ...], refresh_s: float, number: int = 0) -> None:
         self.views = views
@@ -56,10 +57,19 @@ class LivePage:
         self._rendered: Rendered | None = None
         self._rendered_at = 0.0
         self._took_s = 0.0
+        self._asked: frozenset[str] = frozenset()
+        self._asked_before: frozenset[str] = frozenset()
         self._standing: dict[str, str] = {}
         self._frames: dict[str, tuple[int, bytes]] = {}
         self._latest: tuple[int, bytes] = (0, b"")
         self._rendering = asyncio.Lock()
+
+    def concerns(self, tables: frozenset[str]) -> bool:
+        """Whether a change of these tables may change the page."""
+        if self.views:
+            return any(table == view or table.startswith(f"{view}_") for view in self.views for table in tables)
+        asked = self._asked | self._asked_before
+        return ANY_FACT in asked or not asked or not tables.isdisjoint(asked)
 
     def is_due(self, now: float) -> bool:
         """Whether to render: something changed or time did, and the last rendering is long enough ago."""
@@ -94,6 +104,8 @@ class LivePage:
             raise
         self.failed = False
         self._rendered, self._rendered_at = rendered, time.monotonic()
+        # What it read before counts as well: a change that came while it was rendered may concern either.
+        self._asked, self._asked_before = rendered.asked, self._asked
         self._took_s = self._rendered_at - begun
         standing = {name: _RUNNING.sub(r"\1", html) for name, html in rendered.fragments.items()}
         changed = [name for name, html in standing.items() if self._standing.get(name) != html]
@@ -148,7 +160,7 @@ class Live:
 
     def _mark(self, tables: frozenset[str]) -> None:
         for page in self._pages.values():
-            if any(table == view or table.startswith(f"{view}_") for view in page.views for table in tables):
+            if page.concerns(tables):
                 page.dirty = True
         self._changed.set()
 

@@ -57,22 +57,24 @@ class Shown(NamedTuple):
 class Page(NamedTuple):
     """An address and what is shown there.
 
-    `views` are the views, or single tables of them, whose changes concern it; `refresh_s` is how often it is rendered anew
-    when nothing changes (0: never), because what it says depends on the time.
+    A live page is rendered anew when rows change that it read the last time; `views` are the views, rooms of
+    shared rows, or single row classes whose changes alone concern it (empty: all that it read). `refresh_s` is how often it
+    is rendered anew when nothing changes (0: never), because what it says depends on the time.
     """
 
     address: str
     show: Callable[..., Shown]
-    views: tuple[str, ...] = ()
+    views: tuple[str | type, ...] = ()
     refresh_s: float = 0
     live: bool = True
 
 
 class Rendered(NamedTuple):
-    """A rendered page: its title, and each fragment's HTML by id."""
+    """A rendered page: its title, each fragment's HTML by id, and the tables it was read from."""
 
     shown: Shown
     fragments: dict[str, Markup]
+    asked: frozenset[str] = frozenset()
 
 
 class Renderer:

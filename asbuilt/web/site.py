@@ -9,7 +9,7 @@ import hmac
 import inspect
 import logging
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,11 +21,10 @@ from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
+from asbuilt.access import EVERYBODY
 from asbuilt.access.parameters import as_csv, parameter
 from asbuilt.adapters import Answer
 from asbuilt.errors import AsBuiltError, UsageError
-from asbuilt.run.alarm_rules import Alarms
-from asbuilt.run.listening import Listening
 from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query
@@ -62,13 +61,9 @@ class Site:
         screen_token: str | None = None,
         any_name: bool = False,
         rate: float = 1.0,
-        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
-        plant_file: Path | None = None,
     ) -> None:
         self.app = app
-        self._plant_file = plant_file
         self.rate = rate
-        self._beside = beside
         self._doors: dict[str, list[_Door]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         pages = {view.name: view.page for view in app.views.values() if view.page is not None}
@@ -130,20 +125,12 @@ class Site:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        """Begin to listen and to send live updates."""
+        """Begin to send live updates."""
         self.app.listeners.append(self.live.announce)
         self._tasks.append(asyncio.create_task(self.live.run(), name="live"))
-        listening = Listening(self.app, self._mount, self._unmount, self._plant_file)
-        self._tasks.append(asyncio.create_task(listening.run(), name="listening"))
-        self._tasks.append(asyncio.create_task(Alarms(self.app).run(), name="alarms"))
-        if self._beside is not None:
-            self._tasks.append(asyncio.create_task(self._beside(), name="beside"))
-        # Once around, so that the doors are there before the first request.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """End the streams and the adapters."""
+        """End the streams."""
         self.live.stop()
         if self.live.announce in self.app.listeners:
             self.app.listeners.remove(self.live.announce)
@@ -180,10 +167,12 @@ class Site:
         else:
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]
 
-    def _mount(self, path: str, adapter: str, answer: Answer, open_to_all: bool) -> None:
+    def mount(self, path: str, adapter: str, answer: Answer, open_to_all: bool) -> None:
+        """Let an adapter answer at a path."""
         self._doors.setdefault(path, []).append(_Door(adapter, answer, open_to_all))
 
-    def _unmount(self, adapter: str) -> None:
+    def unmount(self, adapter: str) -> None:
+        """Close every door of an adapter."""
         for path, doors in [*self._doors.items()]:
             self._doors[path] = [door for door in doors if door.adapter != adapter]
             if not self._doors[path]:
@@ -249,11 +238,11 @@ class Site:
         is_live = page.live and at is None
         since = ""
         if is_live:
-            live = self._live_page(view, page, given)
+            live = self._live_page(view, page, given, self.seen_as(request.scope))
             rendered = await live.rendered()
             since = self.live.since(live)
         else:
-            rendered = await asyncio.to_thread(self._render, view, page, given, at)
+            rendered = await asyncio.to_thread(self._render, view, page, given, at, self.seen_as(request.scope))
         if rendered.shown.go:
             return Response("", status_code=303, headers={"location": rendered.shown.go})
         address = with_query(path, {key: value for key, value in given.items() if key not in path_given})
@@ -292,18 +281,25 @@ class Site:
             if name in known and name not in ("reader", "at")
         }
 
-    def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None) -> Rendered:
-        with self.app.reader("screen") as reader:
+    def seen_as(self, scope: Any) -> str:
+        """What whoever sends a request may see. Everybody may see everything until people are known."""
+        return EVERYBODY
+
+    def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None, seen_as: str) -> Rendered:
+        with self.app.reader("screen", seen_as) as reader:
             reader.instant(at)
             shown = page.show(reader, **given, at=at)
-        return self._renderer.fragments(view, shown)
+            asked = frozenset(reader.asked)
+        return self._renderer.fragments(view, shown)._replace(asked=asked)
 
-    def _live_page(self, view: str, page: Page, given: dict[str, Any]) -> LivePage:
-        key = msgspec.json.encode([page.address, sorted(given.items())]).decode()
-        return self.live.page(key, partial(self._render_live, view, page, given), page.views or (view,), page.refresh_s)
+    def _live_page(self, view: str, page: Page, given: dict[str, Any], seen_as: str = EVERYBODY) -> LivePage:
+        # By address and by what its reader may see: nobody is sent what was rendered for other eyes.
+        key = msgspec.json.encode([page.address, sorted(given.items()), seen_as]).decode()
+        views = tuple(one if isinstance(one, str) else self.app.store.table(one).name for one in page.views)
+        return self.live.page(key, partial(self._render_live, view, page, given, seen_as), views, page.refresh_s)
 
-    async def _render_live(self, view: str, page: Page, given: dict[str, Any]) -> Rendered:
-        return await asyncio.to_thread(self._render, view, page, given, None)
+    async def _render_live(self, view: str, page: Page, given: dict[str, Any], seen_as: str) -> Rendered:
+        return await asyncio.to_thread(self._render, view, page, given, None, seen_as)
 
     async def _stream(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         address = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))).get("page", "")
@@ -317,7 +313,7 @@ class Site:
         view, page, path_given = found
         try:
             given = {**self._parameters(page, dict(parse_qsl(query))), **path_given}
-            live = self._live_page(view, page, given)
+            live = self._live_page(view, page, given, self.seen_as(scope))
             await live.rendered()
         except AsBuiltError as error:
             await send_json(send, 404, {"error": error.message, "remedy": error.remedy})

@@ -204,9 +204,9 @@ def test_what_was_missed_is_read_from_the_history_and_the_rest_is_a_gap(shared, 
         shared.say("temp 1.5")
         wait_until(lambda: "1.5" in temps(server))
         # The network is cut: nothing passes, the server lives on.
-        listening_ = next(iter(server.site._tasks))
+        listening_ = next(iter(server.supervisor._running))
         assert listening_
-        task = next(task for task in server.site._tasks if task.get_name() == "listening")
+        task = next(task for task in server.supervisor._running if task.get_name() == "listening")
         loop = task.get_loop()
         loop.call_soon_threadsafe(task.cancel)
         wait_until(task.done)
@@ -216,13 +216,13 @@ def test_what_was_missed_is_read_from_the_history_and_the_rest_is_a_gap(shared, 
         shared.say("temp 2.5")
 
         async def again() -> None:
-            server.site._tasks.remove(task)
+            server.supervisor._running.remove(task)
             from asbuilt.run.listening import Listening
 
-            more = Listening(server.app, server.site._mount)
+            more = Listening(server.app, server.site.mount)
             import asyncio
 
-            server.site._tasks.append(asyncio.create_task(more.run(), name="listening"))
+            server.supervisor._running.append(asyncio.create_task(more.run(), name="listening"))
 
         import asyncio
 

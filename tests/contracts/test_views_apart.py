@@ -121,7 +121,7 @@ def test_a_view_that_is_gone_takes_its_tables_along(tmp_path):
         left = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     db.close()
     assert not any(name.startswith("states_") for name in left)
-    assert "line_output" in left
+    assert "source_delivered" in left
 
 
 def test_views_of_the_version_before_are_made_anew(tmp_path):

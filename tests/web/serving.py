@@ -21,7 +21,7 @@ import httpx
 from asbuilt.app import AsBuilt
 from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant
-from asbuilt.web.server import server
+from asbuilt.web.server import server, supervised
 from asbuilt.web.site import Site
 from tests.web.scripted import PLANT, PLANT_TEXT, Told, at
 
@@ -81,7 +81,8 @@ class Served:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
-        self._server = server(self.site)
+        self.supervisor = supervised(self.site)
+        self._server = server(self.site, supervisor=self.supervisor)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="served", daemon=True)
         self._thread.start()
         wait_until(lambda: self._server.started, "the server")

@@ -479,3 +479,38 @@ def test_now_is_the_time_of_the_plant(server):
     now = float(read(html).one("body").attributes["data-now"])
     assert abs(now - server.clock().timestamp()) < 2
     assert now > at("08:30").timestamp()
+
+
+def test_nobody_is_sent_what_was_rendered_for_other_eyes():
+    """A live page is kept by its address and by what its reader may see."""
+    with served(morning()) as server:
+        site = server.site
+        asked: list[str] = []
+        whole = site.app.reader
+        site.app.reader = lambda who, seen_as: (asked.append(seen_as), whole(who, seen_as))[1]  # type: ignore[method-assign]
+
+        async def both() -> tuple[LivePage, LivePage, LivePage]:
+            view, page, given = site._find("/line/1")
+            one = site._live_page(view, page, given, "shift")
+            other = site._live_page(view, page, given, "visitor")
+            await one.rendered()
+            await other.rendered()
+            return one, other, site._live_page(view, page, given, "shift")
+
+        one, other, again = server.run(both())
+    assert one is again and one is not other
+    assert asked == ["shift", "visitor"]
+
+
+def test_a_page_is_rendered_anew_for_what_it_read_and_for_nothing_else():
+    with served(morning()) as server:
+        view, page, given = server.site._find("/orders")
+
+        async def rendered() -> LivePage:
+            found: LivePage = server.site._live_page(view, page, given)
+            await found.rendered()
+            return found
+
+        live_page = server.run(rendered())
+    assert live_page.concerns(frozenset({"orders_release"}))
+    assert not live_page.concerns(frozenset({"measurements_measurement"}))

@@ -130,7 +130,7 @@ def test_the_line_page_says_what_holds_the_line(morning_app):
     document = page(morning_app, "/line/1")
     assert document.one("h1").text == "Fuel and ignition is holding the line. Test is starved."
     assert (
-        document.one("p", class_="ctx").text == "Line 1 · P7 Pump, rev. B · order 2418, 0 of 600 · shift A, T. Moreau"
+        document.one("p", class_="ctx").text == "Line 1 · P7 Pump, rev. B · order 2418, 138 of 600 · shift A, T. Moreau"
     )
     figures = document.one(id="head-output").text
     assert figures == "made / plan now 138 / 150 −12"
@@ -193,7 +193,7 @@ def test_a_job_shop_says_who_is_at_work(morning_app):
 
 def test_orders_and_sources_open_with_their_finding(morning_app):
     assert page(morning_app, "/orders").one("h1").text == "1 order is open, not late."
-    assert page(morning_app, "/orders/2418").one("h1").text == "Order 2418 has made 0 of 600."
+    assert page(morning_app, "/orders/2418").one("h1").text == "Order 2418 has made 138 of 600."
     assert page(morning_app, "/sources").one("h1").text == "All watched sources are heard."
     unwatched = parse(PLANT_TEXT.replace("fresh_s = 2\n", ""))
     with shop(plant=unwatched) as app:

@@ -41,7 +41,7 @@ def test_the_line_as_it_stood_before_it_was_held(morning_app):
     assert tile.one(class_="stt").text == "Execute 2:10 h"
     assert tile.one(class_="cyc").text == "cycle 00129 0:30"
     assert document.one(id="alarms").one("li").text == "Nothing asks for a response."
-    assert "order 2418, 0 of 600" in document.one(class_="ctx").text
+    assert "order 2418, 128 of 600" in document.one(class_="ctx").text
 
 
 def test_an_instant_counts_what_happened_at_it(morning_app):

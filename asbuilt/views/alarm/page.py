@@ -166,4 +166,4 @@ def unshelve(reader: Reader, act: Act) -> list[Event]:
 
 
 ACTIONS = [Action("acknowledge", acknowledge), Action("shelve", shelve), Action("unshelve", unshelve)]
-PAGES = [Page("/alarms", show, views=("alarms", "states", "presence", "measurements", "line"), refresh_s=REFRESH_S)]
+PAGES = [Page("/alarms", show, refresh_s=REFRESH_S)]

@@ -52,6 +52,6 @@ def revoke(reader: Reader, act: Act) -> list[Event]:
 
 ACTIONS = [Action("revoke", revoke)]
 PAGES = [
-    Page("/disclosures", index, views=("disclosure",), refresh_s=60),
-    Page("/disclosures/{disclosure:path}", one, views=("disclosure",), refresh_s=60),
+    Page("/disclosures", index, refresh_s=60),
+    Page("/disclosures/{disclosure:path}", one, refresh_s=60),
 ]

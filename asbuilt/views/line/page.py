@@ -84,11 +84,10 @@ def _context(reader: Reader, board: Board, at: dt.datetime | None) -> list[str]:
 
 
 PAGES = [
-    Page("/line", index, views=("line", "pieces", "alarms", "states", "presence", "measurements"), refresh_s=REFRESH_S),
+    Page("/line", index, refresh_s=REFRESH_S),
     Page(
         "/line/{line:path}",
         show,
-        views=("line", "pieces", "orders", "alarms", "states", "presence", "measurements"),
         refresh_s=REFRESH_S,
     ),
 ]

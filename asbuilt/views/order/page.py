@@ -31,6 +31,6 @@ def one(reader: Reader, order: str, at: dt.datetime | None = None) -> Shown:
 
 
 PAGES = [
-    Page("/orders", index, views=("orders", "pieces"), refresh_s=60),
-    Page("/orders/{order:path}", one, views=("orders", "pieces"), refresh_s=60),
+    Page("/orders", index, refresh_s=60),
+    Page("/orders/{order:path}", one, refresh_s=60),
 ]

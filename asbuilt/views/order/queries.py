@@ -310,6 +310,7 @@ def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
     cells = _cells(reader, told)
     last = reader.first(Made, {**told, "kind": one_of(PRODUCTION)}, order="-time_us -fact")
     step = (last.operation or _place(last.station)) if last is not None else ""
+    step = _furthest(reader, cells) or step
     made = _made(reader, until, cells, step)
     quantity = release.quantity if release else None
     due_us = release.due_us if release else 0
@@ -330,6 +331,19 @@ def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
         due=_time(due_us, zone) if due_us else None,
         late=bool(due_us and at_us > due_us and close is None),
     )
+
+
+def _furthest(reader: Reader, cells: Sequence[_Cell]) -> str:
+    """The step furthest down the one serial line that works on an order; empty where no such line does.
+
+    On a line in flow every station works at once: which one told last says nothing of what is finished.
+    """
+    steps = {cell.station: cell.step for cell in cells if cell.kind in PRODUCTION}
+    for line in reader.plant().lines.values():
+        places = [station.path for station in line.station if station.path in steps]
+        if line.flow == "serial" and places and len(places) == len(steps):
+            return steps[places[-1]]
+    return ""
 
 
 def _made(reader: Reader, until: dict[str, Value | Test], cells: Sequence[_Cell], step: str) -> int:

@@ -6,6 +6,7 @@ import datetime as dt
 from urllib.parse import quote
 
 from asbuilt.access import Reader
+from asbuilt.domain.states.rows import Explained
 from asbuilt.errors import UsageError
 from asbuilt.plant import Line, Plant, Reason
 from asbuilt.views.line import queries as lines
@@ -13,6 +14,7 @@ from asbuilt.views.shift import drawing, queries
 from asbuilt.views.shift.acts import ACTIONS
 from asbuilt.views.shift.explorer import explore, window
 from asbuilt.views.shift.queries import Report
+from asbuilt.views.shift.rows import Handover, Note
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
 __all__ = ["ACTIONS", "MENU", "PAGES"]
@@ -20,7 +22,7 @@ __all__ = ["ACTIONS", "MENU", "PAGES"]
 MENU = [Menu("Shift", "/shift", 15, "h"), Menu("Key figures", "/kpi", 17, "k")]
 REFRESH_S = 5.0
 """What machines tell moves the figures so often; what people tell is shown at once."""
-TOLD_BY_PEOPLE = ("states_explained", "shift_note", "shift_handover", "cases", "alarms")
+TOLD_BY_PEOPLE = (Explained, Note, Handover, "cases", "alarms")
 SHOWN_STOPS = 40
 
 
@@ -132,8 +134,8 @@ def _date(day: str) -> dt.date:
 
 
 PAGES = [
-    Page("/shift", index, views=("shift",), live=False),
+    Page("/shift", index, live=False),
     Page("/shift/{day}/{shift}", show, views=TOLD_BY_PEOPLE, refresh_s=REFRESH_S),
-    Page("/kpi", explore, views=("states_explained",), refresh_s=120),
-    Page("/kpi/window", window, views=("shift", "states", "pieces"), refresh_s=60),
+    Page("/kpi", explore, views=(Explained,), refresh_s=120),
+    Page("/kpi/window", window, refresh_s=60),
 ]

@@ -132,4 +132,4 @@ def _beside(row: PresenceRow, stops: list[Any]) -> Any:
     return min(near, key=lambda stop: (abs(stop.start - row.since), stop.station), default=None)
 
 
-PAGES = [Page("/site", index, views=("site", "shift", "states"), refresh_s=15)]
+PAGES = [Page("/site", index, refresh_s=15)]

@@ -32,4 +32,4 @@ def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
     return Shown("Sources", {"sources": Fragment("sources", values)}, menu="/sources")
 
 
-PAGES = [Page("/sources", index, views=("source", "presence"), refresh_s=5)]
+PAGES = [Page("/sources", index, refresh_s=5)]

@@ -68,5 +68,5 @@ STATION_ROWS = (
     "line", "unit", "cases", "alarms", "states", "presence", "genealogy", "passages", "measurements",
 )  # fmt: skip
 PAGES = [
-    Page("/line/{line:path}/station/{station}", show, views=STATION_ROWS, refresh_s=30),
+    Page("/line/{line:path}/station/{station}", show, refresh_s=30),
 ]

@@ -127,6 +127,6 @@ def _beginning(reader: Reader, q: str) -> list[str]:
 
 
 PAGES = [
-    Page("/trace", show, views=("unit", "cases", "genealogy", "passages", "measurements"), refresh_s=0),
+    Page("/trace", show, refresh_s=0),
     Page("/search", search, live=False),
 ]

@@ -57,6 +57,6 @@ def _passport(reader: Reader, serial: str, at: dt.datetime | None, known_at: dt.
 
 
 PAGES = [
-    Page("/unit", index, views=("unit", "cases", "genealogy", "passages", "measurements"), refresh_s=60),
-    Page("/unit/{serial:path}", show, views=("unit", "cases", "genealogy", "passages", "measurements"), refresh_s=60),
+    Page("/unit", index, refresh_s=60),
+    Page("/unit/{serial:path}", show, refresh_s=60),
 ]

@@ -6,8 +6,8 @@ One function a rule, each with its reason. A rule sees facts alone: no rows, no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from asbuilt.events import (

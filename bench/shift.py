@@ -71,7 +71,12 @@ _PLANT = _plant()
 def _filled(path: Path, days: int, changes_an_hour: int, *, pieces: bool) -> Store:
     """Rows of so many days of every station, folded as they would be in a plant."""
     store = Store(
-        path, {name: view for name, view in views.discover().items() if name in ("presence", "states", "shift")}
+        path,
+        {
+            name: view
+            for name, view in views.discover().items()
+            if name in ("presence", "states", "pieces", "orders", "shift")
+        },
     )
     batch: list[tuple[int, AnyFact]] = []
     for position, fact in enumerate(_facts(days, changes_an_hour, pieces), 1):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -24,8 +24,8 @@ from asbuilt.access.conditions import (
     Wheres,
     checked,
     count,
+    figures_sql,
     order_sql,
-    total_sql,
     where_sql,
 )
 from asbuilt.access.known import Known
@@ -174,12 +174,11 @@ class Reader:
     def rows(self, row: type[R], where: Wheres = ALL, *, order: str = "", limit: int | None = None) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
         table = self._table(row)
-        make = row._make  # type: ignore[attr-defined]
         sql, values = where_sql(table, where, self._kept(table))
         found = self._rows.execute(
             f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
         )
-        return list(map(make, self._said(found.fetchall(), table.interned)))
+        return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
 
     def first(self, row: type[R], where: Wheres = ALL, *, order: str = "") -> R | None:
         """The first such row."""
@@ -190,6 +189,21 @@ class Reader:
         """Whether there is such a row."""
         return self.first(row, where) is not None
 
+    def given(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[Any]:
+        """Those of some values that such a row has in a column, in the order asked; each is looked for by the index."""
+        table = self._table(row)
+        sql, bound = where_sql(table, where, self._kept(table), "t.")
+        kept = self._kept(table)
+        known = {value: kept(column, (value,)) for value in values}
+        numbers = [number for several in known.values() for number in several]
+        found = self._rows.execute(
+            f"SELECT j.value FROM json_each(?) AS j WHERE EXISTS (SELECT 1 FROM {table.name} AS t"
+            f" WHERE t.{checked(table, column)} = j.value AND {sql})",
+            [json.dumps(numbers), *bound],
+        ).fetchall()
+        here = {number for (number,) in found}
+        return [value for value, several in known.items() if not here.isdisjoint(several)]
+
     def rows_of(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[R]:
         """Rows whose column has one of many values, found one value after the other by the column's index."""
         table = self._table(row)
@@ -199,7 +213,7 @@ class Reader:
             f" WHERE {sql}",
             [json.dumps(self._kept(table)(column, values)), *bound],
         )
-        return list(map(row._make, self._said(found.fetchall(), table.interned)))  # type: ignore[attr-defined]
+        return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
 
     def plain_rows_of(
         self, row: type[tuple[Any, ...]], column: str, values: Sequence[Any], columns: Sequence[str], where: Where = ALL
@@ -242,11 +256,10 @@ class Reader:
         """Figures over groups of rows: the columns grouped by, then the figures; without `by` one row."""
         table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table))
-        names = [checked(table, column) for column in by]
-        asked = ", ".join([*names, *(total_sql(table, one) for one in of)])
-        grouped = f" GROUP BY {', '.join(names)}" if names else ""
+        asked, names, interned = figures_sql(table, tuple(by), tuple(of))
+        grouped = f" GROUP BY {names}" if names else ""
         found = self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{grouped}", values).fetchall()
-        return list(self._said(found, [at for at, name in enumerate(names) if table.is_interned(name)]))
+        return list(self._said(found, interned))
 
     def totals_in(
         self,
@@ -274,14 +287,13 @@ class Reader:
             if end
             else f"{begin} >= r.value->>0 AND {begin} < r.value->>1"
         )
-        names = [f"t.{checked(table, name)}" for name in by]
-        asked = ", ".join(["r.key", *names, *(total_sql(table, one, "t.") for one in of)])
+        asked, names, interned = figures_sql(table, tuple(by), tuple(of), "t.", "r.key")
         found = self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS r CROSS JOIN {table.name} AS t ON {inside} AND {sql}"
-            f" GROUP BY {', '.join(['r.key', *names])}",
+            f" GROUP BY {names}",
             [json.dumps(ranges), *values],
         ).fetchall()
-        return list(self._said(found, [at for at, name in enumerate(by, 1) if table.is_interned(name)]))
+        return list(self._said(found, interned))
 
     def _kept(self, table: Table) -> Translate:
         """How the store keeps the values of a table's columns."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from asbuilt.rows import Row, Table
@@ -159,30 +158,47 @@ def where_sql(table: Table, where: Wheres, translate: Translate, alias: str = ""
     return (found[0][0] if len(found) == 1 else " OR ".join(f"({sql})" for sql, _ in found)), bindings
 
 
-_TEXTS: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
+_FEW: Final = 16
+"""So many values are bound one by one; more as one list."""
+_TEXTS: dict[tuple[Any, ...], str] = {}
 """SQL by table and form of condition: the forms are written in the queries, so there are only so many."""
 
 
 def _known_sql(table: Table, where: Where, translate: Translate, alias: str) -> tuple[str, list[Any]] | None:
     """The condition, made once for its form; None for one whose SQL depends on its values."""
-    form: list[tuple[str, str]] = []
+    form: list[Any] = [table.name, table.row, alias]
     bindings: list[Any] = []
+    names = table.names
     for column, wanted in where.items():
         if type(wanted) is Test:
-            values = list(wanted.bindings) if wanted.ordered else translate(column, wanted.bindings)
-            if wanted.sql == "{} IN" or len(values) < len(wanted.bindings):
-                return None
-            form.append((column, _test_sql(table, column, wanted)))
+            sql, bound, _ = wanted
+            if column in names:
+                known = translate(column, bound)
+                if len(known) < len(bound) and sql != "{} IN":
+                    return None
+                sql, bound = _test_sql(table, column, wanted), tuple(known)
+            if sql == "{} IN":
+                if len(bound) > _FEW:
+                    return None
+                sql = f"{{}} IN ({_marks(bound)})"
+            bindings += bound
         else:
-            values = translate(column, (wanted,)) if wanted is not None else []  # type: ignore[arg-type]
-            if not values:
+            if wanted is None:
                 return None
-            form.append((column, "{} = ?"))
-        bindings += values
-    key = (table.name, alias, tuple(form))
+            sql = "{} = ?"
+            if column in names:
+                known = translate(column, (wanted,))  # type: ignore[arg-type]
+                if not known:
+                    return None
+                bindings += known
+            else:
+                bindings.append(wanted)
+        form += (column, sql)
+    key = tuple(form)
     text = _TEXTS.get(key)
     if text is None:
-        parts = [sql.format(f"{alias}{checked(table, column)}") for column, sql in form]
+        pairs = zip(form[3::2], form[4::2], strict=True)
+        parts = [sql.format(f"{alias}{checked(table, column)}") for column, sql in pairs]
         text = _TEXTS[key] = " AND ".join(parts) or "1"
     return text, bindings
 
@@ -225,7 +241,6 @@ def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
-@lru_cache(maxsize=1024)
 def _order(names: tuple[str, ...], alias: str, order: str) -> str:
     parts = []
     for word in order.split():
@@ -237,9 +252,37 @@ def _order(names: tuple[str, ...], alias: str, order: str) -> str:
 
 def order_sql(table: Table, order: str, alias: str = "") -> str:
     """`"-time_us fact"` as ORDER BY: columns by blanks, a minus for descending; empty for none."""
-    for word in order.split():
-        _in_order(table, word.lstrip("-"))
-    return _order(table.row._fields, alias, order) if order else ""  # type: ignore[attr-defined]
+    if not order:
+        return ""
+    key = (table.name, table.row, alias, order)
+    text = _ORDERS.get(key)
+    if text is None:
+        for word in order.split():
+            _in_order(table, word.lstrip("-"))
+        text = _ORDERS[key] = _order(table.row._fields, alias, order)  # type: ignore[attr-defined]
+    return text
+
+
+_ORDERS: dict[tuple[Any, ...], str] = {}
+"""SQL by table and order, as written in the queries."""
+
+
+def figures_sql(
+    table: Table, by: tuple[str, ...], of: tuple[Total, ...], alias: str = "", key: str = ""
+) -> tuple[str, str, tuple[int, ...]]:
+    """Columns to group by and totals as what is asked for, as what is grouped by, and where names stand; `key` first."""
+    form = (table.name, table.row, by, of, alias, key)
+    known = _FIGURES.get(form)
+    if known is None:
+        names = [*([key] if key else []), *(f"{alias}{checked(table, column)}" for column in by)]
+        asked = ", ".join([*names, *(total_sql(table, one, alias) for one in of)])
+        interned = tuple(at for at, name in enumerate(by, len(names) - len(by)) if table.is_interned(name))
+        known = _FIGURES[form] = (asked, ", ".join(names), interned)
+    return known
+
+
+_FIGURES: dict[tuple[Any, ...], tuple[str, str, tuple[int, ...]]] = {}
+"""By table and form, as written in the queries."""
 
 
 def total_sql(table: Table, one: Total, alias: str = "") -> str:

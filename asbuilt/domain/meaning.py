@@ -6,6 +6,7 @@ One function a rule, each with its reason. A rule sees facts alone: no rows, no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -156,6 +157,7 @@ def comes_after(state: str) -> bool:
     return state in _LEAD or state == "Resetting"
 
 
+@lru_cache(maxsize=4096)
 def changes_meaning(before: Told, after: Told) -> bool:
     """Whether what goes on reads otherwise than it was told: for another reason, or as part of a stop of other kind."""
     if not goes_on(before, after):

@@ -136,6 +136,7 @@ def _window(shift: Shift, day: dt.date, zone: ZoneInfo) -> ShiftWindow:
     )
 
 
+@lru_cache(maxsize=8192)
 def _instant(day: dt.date, wall_minutes: int, zone: ZoneInfo) -> dt.datetime:
     """The instant of a wall-clock time; one that never was is read as if the clock had not been changed."""
     wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=wall_minutes)

@@ -26,12 +26,11 @@ depend on the fact alone, derived rows on the set of their subject's rows, talli
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Annotated, Any, NamedTuple
 
@@ -64,7 +63,8 @@ class Column(NamedTuple):
 class Table(NamedTuple):
     """How the rows of one class are stored.
 
-    `key_at` says where the key columns stand in a row; `merge` is empty unless it is a tally.
+    `key_at` says where the key columns stand in a row; `merge` is empty unless it is a tally. `interned` says where
+    names stand that are kept as their numbers, `names` which columns these are.
     """
 
     name: str
@@ -74,15 +74,12 @@ class Table(NamedTuple):
     key_at: tuple[int, ...]
     indexes: tuple[str, ...] = ()
     merge: Mapping[str, str] = {}
-
-    @property
-    def interned(self) -> tuple[int, ...]:
-        """Where names stand in a row that are kept as their numbers."""
-        return _interned_at(self.columns)
+    interned: tuple[int, ...] = ()
+    names: frozenset[str] = frozenset()
 
     def is_interned(self, column: str) -> bool:
         """Whether the names of a column are kept as their numbers."""
-        return any(known.name == column and known.interned for known in self.columns)
+        return column in self.names
 
 
 class Derivation(NamedTuple):
@@ -176,12 +173,22 @@ def _table(view: str, row: Any, key: tuple[str, ...], indexes: tuple[str, ...], 
             raise TypeError(f"view {view}: {row.__name__}.{name} is merged by value and cannot be interned")
         columns.append(Column(name, "INTEGER" if interned else _SQL_TYPES[hint], optional, interned))
     key_at = tuple(row._fields.index(column) for column in key)
-    return Table(f"{view}_{_snake(row.__name__)}", row, tuple(columns), key, key_at, indexes, merge)
+    return Table(
+        f"{view}_{_snake(row.__name__)}",
+        row,
+        tuple(columns),
+        key,
+        key_at,
+        indexes,
+        merge,
+        *interned_in(columns),
+    )
 
 
-@functools.cache
-def _interned_at(columns: tuple[Column, ...]) -> tuple[int, ...]:
-    return tuple(at for at, column in enumerate(columns) if column.interned)
+def interned_in(columns: Sequence[Column]) -> tuple[tuple[int, ...], frozenset[str]]:
+    """Where names stand that are kept as their numbers, and in which columns: `interned` and `names` of a table."""
+    at = tuple(n for n, column in enumerate(columns) if column.interned)
+    return at, frozenset(columns[n].name for n in at)
 
 
 def _snake(name: str) -> str:

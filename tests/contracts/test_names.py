@@ -16,7 +16,7 @@ from asbuilt.access.conditions import at_least, count, distinct, filled, least, 
 from asbuilt.events import StateChanged
 from asbuilt.plant import parse
 from asbuilt.record.memory import Log
-from asbuilt.rows import Interned, Table, View
+from asbuilt.rows import Interned, Table, View, interned_in
 from asbuilt.rows import names as names_module
 from asbuilt.rows.names import Names
 from asbuilt.rows.store import Store
@@ -34,7 +34,8 @@ def with_numbers(view: View) -> View:
             c._replace(sql_type="INTEGER", interned=True) if c.sql_type == "TEXT" and c.name not in known.merge else c
             for c in known.columns
         )
-        return known._replace(columns=columns)
+        interned, names = interned_in(columns)
+        return known._replace(columns=columns, interned=interned, names=names)
 
     return view._replace(
         tables={row: table(known) for row, known in view.tables.items()},

@@ -43,7 +43,7 @@ def believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believ
 def _believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believed:
     hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
     where: dict[str, Value | Test] = {"station": station, "hour": hours}
-    tell = [name for name in TELLERS if reader.exists(Pieces, {**where, "told": name})]
+    tell = reader.given(Pieces, "told", TELLERS, where)
     if len(tell) < 2:
         # Nobody contradicts: nothing has to be read.
         return Believed([(start_us, end_us, name) for name in tell])

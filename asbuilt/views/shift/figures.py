@@ -233,7 +233,7 @@ def effectiveness(sums: Sums, model: TimeModel) -> tuple[float | None, str]:
     planned_us, run_us = sums.planned_us, sums.us["production"]
     if sums.contradiction:
         return None, sums.contradiction
-    past_us = sum(us for kind, us in sums.us.items() if kind != "ahead")
+    past_us = sum(sums.us.values()) - sums.us["ahead"]
     if sums.cycle_us > past_us:
         return None, (
             f"a cycle takes {_hours(sums.cycle_us / SECOND_US)}, longer than the {_hours(past_us / SECOND_US)} looked at:"

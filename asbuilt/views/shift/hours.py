@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
+from copy import copy
 
 from asbuilt.access.conditions import between, total
 from asbuilt.domain.meaning import changes_meaning, goes_on, lead_of
@@ -32,30 +33,78 @@ class Plan:
     instant: (group, hour, until, sign); a piece of an hour is a difference of heads.
     """
 
-    def __init__(self, work: Sequence[tuple[Span, Key]], cut: Set[int] = frozenset()) -> None:
+    def __init__(self, work: Sequence[tuple[Span, Key]]) -> None:
+        self._work = work
+        self._ends = [span.end_us for span, _ in work]
+        self._numbers: dict[tuple[Key, Plant], int] = {}
+        self._empty()
+        # Where runs and heads of each span begin; a span is one range.
+        self._runs_at: list[int] = []
+        self._heads_at: list[int] = []
+        for span, key in work:
+            self._runs_at.append(len(self.runs))
+            self._heads_at.append(len(self.heads))
+            self._add(self._numbers.setdefault((key, span.plant), len(self._numbers)), span.start_us, span.end_us)
+        self._runs_at.append(len(self.runs))
+        self._heads_at.append(len(self.heads))
+        self.groups = list(self._numbers)
+
+    def _empty(self) -> None:
         self.exact: list[tuple[Span, Key]] = []
         self.ranges: list[tuple[int, int, int]] = []
         self.runs: list[tuple[int, int]] = []
         self.of_run: list[int] = []
         self.heads: list[tuple[int, int, int, int]] = []
-        self._groups: dict[tuple[Key, Plant], int] = {}
-        for span, key in work:
+
+    def _add(self, number: int, start_us: int, end_us: int) -> None:
+        self.ranges.append((number, start_us, end_us))
+        # Whole hours from the one it begins in, less that one's head; more the head of the one it ends in.
+        first, last = start_us // HOUR_US, end_us // HOUR_US
+        if first < last:
+            self.runs.append((first, last))
+            self.of_run.append(number)
+        if start_us % HOUR_US:
+            self.heads.append((number, first, start_us, -1))
+        if end_us % HOUR_US:
+            self.heads.append((number, last, end_us, 1))
+
+    def without(self, cut: Set[int]) -> Plan:
+        """The plan of the same spans with these hours cut; what lies in no such hour is taken over as it is."""
+        if not cut:
+            return self
+        found = copy(self)
+        found._empty()
+        at = 0
+        for n in self._touched(cut):
+            found._take(self, at, n)
+            at = n + 1
+            span, key = self._work[n]
             for start_us, end_us, is_cut in _parts(span, cut):
                 if is_cut:
-                    self.exact.append((span._replace(start_us=start_us, end_us=end_us), key))
-                    continue
-                number = self._groups.setdefault((key, span.plant), len(self._groups))
-                self.ranges.append((number, start_us, end_us))
-                # Whole hours from the one it begins in, less that one's head; more the head of the one it ends in.
-                first, last = start_us // HOUR_US, end_us // HOUR_US
-                if first < last:
-                    self.runs.append((first, last))
-                    self.of_run.append(number)
-                if start_us % HOUR_US:
-                    self.heads.append((number, first, start_us, -1))
-                if end_us % HOUR_US:
-                    self.heads.append((number, last, end_us, 1))
-        self.groups = list(self._groups)
+                    found.exact.append((span._replace(start_us=start_us, end_us=end_us), key))
+                else:
+                    found._add(self._numbers[key, span.plant], start_us, end_us)
+        found._take(self, at, len(self._work))
+        return found
+
+    def _touched(self, cut: Set[int]) -> list[int]:
+        """The spans, by number, with time in one of these hours."""
+        found: list[int] = []
+        for hour in sorted(cut):
+            n = bisect_right(self._ends, hour * HOUR_US)
+            if found:
+                n = max(n, found[-1] + 1)
+            while n < len(self._work) and self._work[n][0].start_us < (hour + 1) * HOUR_US:
+                found.append(n)
+                n += 1
+        return found
+
+    def _take(self, whole: Plan, at: int, until: int) -> None:
+        runs = slice(whole._runs_at[at], whole._runs_at[until])
+        self.ranges += whole.ranges[at:until]
+        self.runs += whole.runs[runs]
+        self.of_run += whole.of_run[runs]
+        self.heads += whole.heads[whole._heads_at[at] : whole._heads_at[until]]
 
 
 def _parts(span: Span, cut: Set[int]) -> list[tuple[int, int, bool]]:
@@ -170,14 +219,12 @@ class Hours:
 
     # ----------------------------------------------------------------- sums
 
-    def settle(
-        self, work: Sequence[tuple[Span, Key]], common: Plan | None, result: Mapping[Key, Sums]
-    ) -> list[tuple[Span, Key]]:
+    def settle(self, common: Plan, result: Mapping[Key, Sums]) -> list[tuple[Span, Key]]:
         """Add the times of spans to their groups; gives back the pieces that must be read tile by tile.
 
-        `common` is the plan of these spans with nothing cut, if it is made already.
+        `common` is the plan of these spans with nothing cut.
         """
-        plan = common if common is not None and not self._cut else Plan(work, self._cut)
+        plan = common.without(self._cut)
         sums = self._sums(plan)
         count_as: dict[tuple[Plant, Told], tuple[Kind, bool]] = {}
         for number, told in sums:
@@ -187,7 +234,7 @@ class Hours:
         failing = {told for (_, told), (_, failed) in count_as.items() if failed}
         if failing:
             # Failures are counted where they end: that needs tiles, and the hours after know only what was carried.
-            plan = Plan(work, self._cut | self._with(failing))
+            plan = common.without(self._cut | self._with(failing))
             sums = self._sums(plan)
         for (number, told), us in sums.items():
             key, plant = plan.groups[number]
@@ -238,18 +285,28 @@ class Hours:
             for number, start_us, end_us in plan.ranges:
                 found[number, self._initial or ("", "")] += end_us - start_us
             return
-        starts = [0, *((hour + 1) * HOUR_US for hour in begins)]
-        ends = [*(edge.first_us for edge in self._edges), until]
+        starts = [0, *[hour * HOUR_US + HOUR_US for hour in begins]]
+        ends = [*[edge.first_us for edge in self._edges], until]
         told = [self._initial or ("", ""), *lasts]
+        numbers: dict[Told, int] = {}
+        states = [numbers.setdefault(state, len(numbers)) for state in told]
+        sums = [[0] * len(numbers) for _ in plan.groups]
+        at, every = 0, len(ends)
+        # The ranges are in order, so the hours are walked through once.
         for number, start_us, end_us in plan.ranges:
-            for n in range(bisect_right(ends, start_us), len(ends)):
-                begin = starts[n]
-                if begin >= end_us:
-                    break
+            while at < every and ends[at] <= start_us:
+                at += 1
+            n, of_group = at, sums[number]
+            while n < every and (begin := starts[n]) < end_us:
                 end = ends[n]
                 us = (end if end < end_us else end_us) - (begin if begin > start_us else start_us)
                 if us > 0:
-                    found[number, told[n]] += us
+                    of_group[states[n]] += us
+                n += 1
+        for number, of_group in enumerate(sums):
+            for state, us in zip(numbers, of_group, strict=True):
+                if us:
+                    found[number, state] += us
 
     def _with(self, failing: set[Told]) -> set[int]:
         """The hours in which a station fails, and those into which it brings a failure."""

@@ -43,11 +43,25 @@ class Sums(Struct):
 
     def add(self, other: Sums) -> None:
         """Add what another part holds."""
+        own = self.us
         for kind, us in other.us.items():
-            self.us[kind] += us
-        for name in ("failures", "repair_us", "restored_us", "good", "rejected", "for_review", "rework", "planned_us", "bad_us", "unplanned",
-                     "inspected", "clean", "mended", "slack_us"):  # fmt: skip
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            if us:
+                own[kind] += us
+        # One by one: a month by shift adds thousands of them.
+        self.failures += other.failures
+        self.repair_us += other.repair_us
+        self.restored_us += other.restored_us
+        self.good += other.good
+        self.rejected += other.rejected
+        self.for_review += other.for_review
+        self.rework += other.rework
+        self.planned_us += other.planned_us
+        self.bad_us += other.bad_us
+        self.unplanned += other.unplanned
+        self.inspected += other.inspected
+        self.clean += other.clean
+        self.mended += other.mended
+        self.slack_us += other.slack_us
         self.contradiction = self.contradiction or other.contradiction
         self.cycle_us = max(self.cycle_us, other.cycle_us)
         for told, pieces in other.told.items():

@@ -67,7 +67,7 @@ def time_sums(station: Station, line: str, spans: Spans, result: Mapping[Key, Su
     else:
         cuts = [*((gap.start_us, gap.end_us) for gap in gaps), *((one.start_us, one.end_us) for one in reasons)]
         hours = Hours(station, cuts)
-        exact = hours.settle(spans.work, spans.plan, result)
+        exact = hours.settle(spans.plan, result)
         spells = hours.spells([span for span, _ in exact]) if exact else []
     if exact:
         layers = (spells, gaps, reasons, station.tasks() if spans.by_order else [])

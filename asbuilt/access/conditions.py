@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from asbuilt.rows import Row, Table
@@ -100,6 +101,15 @@ def one_of(values: Iterable[Value]) -> Test:
     listed = tuple(values)
     assert len(listed) <= MOST_DISTINCT, "ask in portions"
     return Test("{} IN", listed)
+
+
+class Ranges(tuple[tuple[int, int], ...]):
+    """Half-open ranges that are asked for more than once: put into words once."""
+
+    @cached_property
+    def text(self) -> str:
+        """As the store is asked for them."""
+        return json.dumps(self)
 
 
 class Total(NamedTuple):

@@ -297,16 +297,17 @@ class Reader:
         table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table), "t.")
         begin = f"t.{checked(table, column)}"
-        inside = (
-            f"{begin} < r.value->>1 AND t.{checked(table, end)} > r.value->>0"
-            if end
-            else f"{begin} >= r.value->>0 AND {begin} < r.value->>1"
-        )
+        if end:
+            text = json.dumps(ranges)
+            inside = f"{begin} < r.value->>1 AND t.{checked(table, end)} > r.value->>0"
+        else:
+            text, first, before = (ranges if isinstance(ranges, Ranges) else Ranges(ranges)).asked
+            inside = f"{begin} >= {first} AND {begin} < {before}"
         asked, names, interned = figures_sql(table, tuple(by), tuple(of), "t.", "r.key")
         found = self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS r CROSS JOIN {table.name} AS t ON {inside} AND {sql}"
             f" GROUP BY {names}",
-            [ranges.text if isinstance(ranges, Ranges) else json.dumps(ranges), *values],
+            [text, *values],
         ).fetchall()
         return list(self._said(found, interned))
 

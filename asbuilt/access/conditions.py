@@ -103,13 +103,24 @@ def one_of(values: Iterable[Value]) -> Test:
     return Test("{} IN", listed)
 
 
+_BITS: Final = 31
+
+
 class Ranges(tuple[tuple[int, int], ...]):
-    """Half-open ranges that are asked for more than once: put into words once."""
+    """Half-open ranges as the store is asked for them; of those asked for more than once the text is made once."""
 
     @cached_property
-    def text(self) -> str:
-        """As the store is asked for them."""
-        return json.dumps(self)
+    def asked(self) -> tuple[str, str, str]:
+        """The text, and how begin and end are taken from it.
+
+        A range of small numbers is one number: taking a pair apart costs more than finding the rows.
+        """
+        most_ = 1 << _BITS
+        if all(0 <= begin < most_ and 0 <= end - begin < most_ for begin, end in self):
+            packed = json.dumps([begin << _BITS | end - begin for begin, end in self])
+            begin_sql = f"(r.value >> {_BITS})"
+            return packed, begin_sql, f"({begin_sql} + (r.value & {most_ - 1}))"
+        return json.dumps(self), "r.value->>0", "r.value->>1"
 
 
 class Total(NamedTuple):

@@ -296,16 +296,24 @@ class Hours:
     def _add_heads(self, plan: Plan, found: defaultdict[tuple[int, Told], int]) -> None:
         """Add what hours hold up to an instant; the hours' changes are read once for all heads."""
         known = set(self._begins)
-        by_hour: defaultdict[int, list[State]] = defaultdict(list)
-        for row in self._changes(sorted({hour for _, hour, _, _ in plan.heads if hour in known})):
-            by_hour[row.hour].append(row)
+        by_hour: defaultdict[int, list[tuple[int, Told]]] = defaultdict(list)
+        for hour, time_us, state, reason in self._station.reader.columns(
+            State,
+            ("hour", "time_us", "state", "reason"),
+            {
+                "station": self._station.path,
+                "hour": one_of(sorted({hour for _, hour, _, _ in plan.heads if hour in known})),
+            },
+            order="hour time_us fact",
+        ):
+            by_hour[hour].append((time_us, (state, reason)))
         for number, hour, until_us, sign in plan.heads:
-            rows = by_hour.get(hour, [])
-            for n, row in enumerate(rows):
-                if row.time_us >= until_us:
+            rows = by_hour.get(hour, ())
+            for n, (time_us, told) in enumerate(rows):
+                if time_us >= until_us:
                     break
-                end_us = rows[n + 1].time_us if n + 1 < len(rows) else until_us
-                found[number, (row.state, row.reason)] += sign * (min(end_us, until_us) - row.time_us)
+                end_us = rows[n + 1][0] if n + 1 < len(rows) else until_us
+                found[number, told] += sign * ((end_us if end_us < until_us else until_us) - time_us)
 
     def _changes(self, hours: Sequence[int]) -> list[State]:
         """The changes of some hours, in order."""

@@ -165,8 +165,9 @@ class Look:
                 known = found.get(key)
                 if known is None:
                     found[key] = Part(key, start_us, end_us, {member.station.path: value})
-                else:
-                    known.by_station[member.station.path] = value
+                    continue
+                known.by_station[member.station.path] = value
+                if start_us < known.start_us or end_us > known.end_us:
                     found[key] = known._replace(
                         start_us=min(known.start_us, start_us), end_us=max(known.end_us, end_us)
                     )

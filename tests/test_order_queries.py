@@ -153,7 +153,7 @@ def test_reports_as_they_were_told():
             ("J-1", "production", 2.0), ("J-1", "setup", 0.5),
         ]  # fmt: skip
         assert [row.end for row in app.query("order.reports", person="Ann", limit=1)] == [at("08:30")]
-        assert rows[3].fact == UUID(int=2).hex
+        assert rows[3].fact == UUID(int=2)
 
 
 def test_an_empty_plant_has_nothing_to_tell():

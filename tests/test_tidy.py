@@ -651,14 +651,7 @@ def test_folds_are_pure(module):
 
 
 BY_POSITION = 4
-ROWS_BY_POSITION_STILL = frozenset(
-    (
-        "asbuilt/views/line/fold.py",
-        "asbuilt/views/shift/fold.py",
-        "asbuilt/views/source/fold.py",
-    )
-)
-"""Folds that still make rows of many values by position. Only to become fewer."""
+"""A row of more values than this is made by keyword."""
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.endswith("/fold.py")])
@@ -668,13 +661,13 @@ def test_rows_of_many_values_are_made_by_keyword(module):
         f"{module}:{node.lineno} {node.func.id} takes {len(node.args)} values by position"
         for node in ast.walk(tree(module))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
-        and len(node.args) > BY_POSITION and module not in ROWS_BY_POSITION_STILL
+        and len(node.args) > BY_POSITION
     ]  # fmt: skip
     assert not found, "\n".join([*found, "→ Write `column=value` for each."])
 
 
 FACTS_AS_TEXT_STILL = frozenset(
-    ("order.ReportRow", "shift.PieceRow", "shift.Stop", "shift.Explanation", "shift.TileRow", "source.FailureRow", "source.RejectionRow")
+    ("shift.PieceRow", "shift.Stop", "shift.TileRow")
 )  # fmt: skip
 """Answers that still name a fact by a text of their own form. Only to become fewer."""
 

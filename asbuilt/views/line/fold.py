@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from asbuilt.domain.meaning import pieces_of
+from asbuilt.domain.meaning import item_of, pieces_of
 from asbuilt.events import (
     OperationCompleted,
     OperationReported,
@@ -22,7 +22,6 @@ from asbuilt.events import (
     UnitScrapped,
     UnitShipped,
     UnitStarted,
-    lot_key,
     microseconds,
     unit_key,
 )
@@ -90,47 +89,40 @@ INDEXES = {
 # --------------------------------------------------------------------------- rows of one fact
 
 
-def _item(fact: Any) -> str:
-    """The narrowest thing a fact is about: the unit, else the lot, else the order."""
-    if fact.serial is not None:
-        return unit_key(fact.product, fact.serial)
-    if fact.lot is not None:
-        return lot_key(fact.product, fact.lot)
-    return f"order:{fact.order}"
-
-
 def _started(fact: OperationStarted, time_us: int) -> Iterator[Passage]:
     yield Passage(
-        _item(fact), time_us, fact.id.bytes, "started", fact.station, fact.operation,
-        fact.order or "", 0, 0, 0, 0, fact.by or "",
+        item=item_of(fact), time_us=time_us, fact=fact.id.bytes, what="started", station=fact.station,
+        operation=fact.operation, order_no=fact.order or "", start_us=0, good=0, scrap=0, rework=0, by=fact.by or "",
     )  # fmt: skip
 
 
 def _completed(fact: OperationCompleted, time_us: int) -> Iterator[Passage]:
-    good, scrap, _, rework = pieces_of(fact)
+    pieces = pieces_of(fact)
     yield Passage(
-        _item(fact), time_us, fact.id.bytes, "completed", fact.station, fact.operation,
-        fact.order or "", microseconds(fact.start_time) if fact.start_time else 0,
-        good, scrap, rework, fact.by or "",
+        item=item_of(fact), time_us=time_us, fact=fact.id.bytes, what="completed", station=fact.station,
+        operation=fact.operation, order_no=fact.order or "",
+        start_us=microseconds(fact.start_time) if fact.start_time else 0,
+        good=pieces.good, scrap=pieces.rejected, rework=pieces.rework, by=fact.by or "",
     )  # fmt: skip
 
 
 def _reported(fact: OperationReported, time_us: int) -> Iterator[Passage]:
     # Without a station a report says nothing about a line.
     if fact.station is not None:
-        good, rejected, for_review, _ = pieces_of(fact)
+        pieces = pieces_of(fact)
         yield Passage(
-            _item(fact), time_us, fact.id.bytes, "reported", fact.station, fact.operation,
-            fact.order or "", microseconds(fact.start_time),
-            good, rejected, for_review, fact.by or "",
+            item=item_of(fact), time_us=time_us, fact=fact.id.bytes, what="reported", station=fact.station,
+            operation=fact.operation, order_no=fact.order or "", start_us=microseconds(fact.start_time),
+            good=pieces.good, scrap=pieces.rejected, rework=pieces.for_review, by=fact.by or "",
         )  # fmt: skip
 
 
 def _milestone(what: str) -> Any:
     def rule(fact: Any, time_us: int) -> Iterator[Passage]:
         yield Passage(
-            unit_key(fact.product, fact.serial), time_us, fact.id.bytes, what,
-            getattr(fact, "station", None) or "", "", getattr(fact, "order", None) or "", 0, 0, 0, 0, fact.by or "",
+            item=unit_key(fact.product, fact.serial), time_us=time_us, fact=fact.id.bytes, what=what,
+            station=getattr(fact, "station", None) or "", operation="", order_no=getattr(fact, "order", None) or "",
+            start_us=0, good=0, scrap=0, rework=0, by=fact.by or "",
         )  # fmt: skip
 
     return rule
@@ -166,7 +158,7 @@ def stays(passages: list[Passage]) -> Iterator[Stay | Oddity]:
     for passage in passages:
         kind = _contradiction(passage, here, gone)
         if kind:
-            yield Oddity(item, passage.time_us, kind, passage.station, here.station)
+            yield Oddity(item=item, time_us=passage.time_us, kind=kind, station=passage.station, other=here.station)
         if passage.what == "completed" and passage.start_us and here != Place(passage.station, "at"):
             # The source told only the end: the unit has been at the station since the start it gave.
             began = max(passage.start_us, since)
@@ -181,7 +173,7 @@ def stays(passages: list[Passage]) -> Iterator[Stay | Oddity]:
         elif passage.what == "returned":
             gone = ""
     if here != NOWHERE:
-        yield Stay(item, since, 0, 1, here.station, here.phase)
+        yield Stay(item=item, from_us=since, until_us=0, long=1, station=here.station, phase=here.phase)
 
 
 class Place(NamedTuple):
@@ -221,7 +213,8 @@ def _contradiction(passage: Passage, here: Place, gone: str) -> str:
 
 def _stay(item: str, from_us: int, until_us: int, place: Place) -> Iterator[Stay]:
     if place != NOWHERE and until_us > from_us:
-        yield Stay(item, from_us, until_us, int(until_us - from_us > LONG_STAY_US), place.station, place.phase)
+        long = int(until_us - from_us > LONG_STAY_US)
+        yield Stay(item=item, from_us=from_us, until_us=until_us, long=long, station=place.station, phase=place.phase)
 
 
 DERIVED = [

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -93,7 +94,7 @@ class ReportRow(Struct, frozen=True):
     for_review: int
     rework: int
     told: str
-    fact: str
+    fact: UUID
 
 
 # --------------------------------------------------------------------------- queries
@@ -216,7 +217,7 @@ def reports(
             for_review=row.for_review,
             rework=row.rework + (row.kind == "rework"),
             told=row.told,
-            fact=row.fact.hex(),
+            fact=UUID(bytes=row.fact),
         )
         for row in rows
     ]

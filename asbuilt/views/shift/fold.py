@@ -51,13 +51,28 @@ def _reported(fact: OperationReported, time_us: int) -> Iterator[Reported]:
 
 
 def _handed_over(fact: ShiftClosed, time_us: int) -> Iterator[Handover]:
-    yield Handover(fact.line, fact.day.isoformat(), fact.shift, time_us, fact.id.bytes, fact.by or fact.source)
+    yield Handover(
+        line=fact.line,
+        day=fact.day.isoformat(),
+        shift=fact.shift,
+        time_us=time_us,
+        fact=fact.id.bytes,
+        by=fact.by or fact.source,
+    )
 
 
 def _note(fact: NoteWritten, time_us: int) -> Iterator[Note]:
     about = unit_key(fact.product, fact.serial) if fact.serial else f"order:{fact.order}" if fact.order else ""
     shift = f"{fact.day.isoformat()} {fact.shift}" if fact.day and fact.shift else ""
-    yield Note(fact.station or fact.line or "", time_us, fact.id.bytes, fact.text, fact.by or fact.source, about, shift)
+    yield Note(
+        place=fact.station or fact.line or "",
+        time_us=time_us,
+        fact=fact.id.bytes,
+        text=fact.text,
+        by=fact.by or fact.source,
+        about=about,
+        shift=shift,
+    )
 
 
 RULES = {

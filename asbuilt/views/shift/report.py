@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Sequence
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -95,7 +96,7 @@ class Explanation(Struct, frozen=True):
     told: dt.datetime
     holds: bool
     without_effect_s: float
-    fact: str
+    fact: UUID
 
 
 class Report(Struct, frozen=True):
@@ -324,7 +325,7 @@ def _explanations(reader: Reader, look: Look) -> list[Explanation]:
                 station=member.station.name, start=time_at(row.start_us, look.zone), end=time_at(row.end_us, look.zone),
                 reason=row.reason, title=look.plant.reason_title(row.reason), message=row.message, by=row.by,
                 told=time_at(row.declared_us, look.zone), holds=row.fact in holding,
-                without_effect_s=without.get(row.fact, 0) / SECOND_US, fact=row.fact.hex(),
+                without_effect_s=without.get(row.fact, 0) / SECOND_US, fact=UUID(bytes=row.fact),
             )
             for row in rows
         ]  # fmt: skip

@@ -57,11 +57,20 @@ TALLIES = {Delivered: {"facts": "sum", "first_us": "min", "last_us": "max"}}
 
 def _rejected(fact: MessageRejected, time_us: int) -> Iterator[Rejected]:
     text = fact.message[:300].decode("utf-8", "replace")
-    yield Rejected(fact.adapter, fact.id.bytes, int(fact.conflict), fact.reason, text, fact.size)
+    yield Rejected(
+        adapter=fact.adapter,
+        fact=fact.id.bytes,
+        conflict=int(fact.conflict),
+        reason=fact.reason,
+        text=text,
+        size=fact.size,
+    )
 
 
 def _deviates(fact: DeviationNoticed, time_us: int) -> Iterator[Deviation]:
-    yield Deviation(fact.adapter, fact.id.bytes, fact.deviation, fact.message or "", time_us)
+    yield Deviation(
+        adapter=fact.adapter, fact=fact.id.bytes, deviation=fact.deviation, message=fact.message or "", time_us=time_us
+    )
 
 
 def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
@@ -81,7 +90,7 @@ def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
             elif time_us > count[2]:
                 count[2] = time_us
     for (source, name, hour), (number, first_us, last_us) in counts.items():
-        yield Delivered(source, name, hour, number, first_us, last_us)
+        yield Delivered(source=source, type=name, hour=hour, facts=number, first_us=first_us, last_us=last_us)
 
 
 RULES = {MessageRejected: _rejected, DeviationNoticed: _deviates}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Literal
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -62,7 +63,7 @@ class RejectionRow(Struct, frozen=True):
     size: int
     text: str
     recorded: dt.datetime | None
-    fact: str
+    fact: UUID
 
 
 class GapRow(Struct, frozen=True):
@@ -88,7 +89,7 @@ class FailureRow(Struct, frozen=True):
     """A fact that a view could not fold: a fault of the product, healed by a newer version."""
 
     view: str
-    fact: str
+    fact: UUID
     error: str
 
 
@@ -187,7 +188,7 @@ def rejections(
         found.append(
             RejectionRow(
                 row.adapter, row.reason, bool(row.conflict), row.size, row.text,
-                recorded.astimezone(zone) if recorded else None, row.fact.hex(),
+                recorded.astimezone(zone) if recorded else None, UUID(bytes=row.fact),
             )
         )  # fmt: skip
     found.sort(key=lambda row: (row.recorded is not None, row.recorded, row.fact), reverse=True)
@@ -196,7 +197,7 @@ def rejections(
 
 def failures(reader: Reader) -> list[FailureRow]:
     """Facts that a view could not fold."""
-    return [FailureRow(view, fact.hex(), error) for view, fact, error in reader.failures()]
+    return [FailureRow(view, UUID(bytes=fact), error) for view, fact, error in reader.failures()]
 
 
 def unknown_stations(reader: Reader) -> list[str]:

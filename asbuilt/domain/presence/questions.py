@@ -360,9 +360,7 @@ def know_words(reader: Reader, stations: Iterable[str], start_us: int, end_us: i
     """Read how often several stations were heard of at once, for whoever asks for silences of one of them."""
     first, last = _looked_at(reader, start_us, end_us)
     subjects = [f"station:{station}" for station in stations]
-    rows = reader.totals(
-        Hour, {"subject": one_of(subjects), "hour": between(first, last)}, by=("subject",), of=_WORDS
-    )
+    rows = reader.totals(Hour, {"subject": one_of(subjects), "hour": between(first, last)}, by=("subject",), of=_WORDS)
     found = {subject: tuple(figures) for subject, *figures in rows}
     for subject in subjects:
         reader.know(("words", subject, first, last), found.get(subject, (0, None, None)))

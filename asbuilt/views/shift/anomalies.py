@@ -88,7 +88,9 @@ def _reasons(station: Station, plant: Plant) -> Iterator[str]:
             Hour, "reason", {"station": station.path, "hour": _hours(station), "reason": other_than("")}
         ),
     )
-    found = {*told_here} | {row.reason for row in told.explanations(station.reader, station.path, station.start_us, station.end_us)}
+    found = {*told_here} | {
+        row.reason for row in told.explanations(station.reader, station.path, station.start_us, station.end_us)
+    }
     unknown = sorted(reason for reason in found if reason not in plant.reasons)
     for reason in unknown[:MAX_OF_A_KIND]:
         yield f"reason `{reason}` is not in the plant file"

@@ -17,6 +17,7 @@ import apsw
 
 from asbuilt import events
 from asbuilt.access.conditions import (
+    Ranges,
     Total,
     Translate,
     Value,
@@ -131,6 +132,10 @@ class Reader:
         found: R2 = self._once[key]
         return found
 
+    def know(self, key: Any, found: Any) -> None:
+        """What was worked out for several at once, for those who ask `once` for one of them."""
+        self._once.setdefault(key, found)
+
     def folding(self, row: type[tuple[Any, ...]]) -> Progress | None:
         """How far the view of a row class is that is being folded anew; None if its rows are up to the others'."""
         standing = self._standing
@@ -179,6 +184,16 @@ class Reader:
             f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
         )
         return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
+
+    def columns(
+        self, row: type[R], columns: Sequence[str], where: Wheres = ALL, *, order: str = ""
+    ) -> list[tuple[Any, ...]]:
+        """Some columns of such rows, in order."""
+        table = self._table(row)
+        sql, values = where_sql(table, where, self._kept(table))
+        asked, _, interned = figures_sql(table, tuple(columns), ())
+        found = self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{order_sql(table, order)}", values)
+        return list(self._said(found.fetchall(), interned))
 
     def first(self, row: type[R], where: Wheres = ALL, *, order: str = "") -> R | None:
         """The first such row."""
@@ -282,16 +297,17 @@ class Reader:
         table = self._table(row)
         sql, values = where_sql(table, where, self._kept(table), "t.")
         begin = f"t.{checked(table, column)}"
-        inside = (
-            f"{begin} < r.value->>1 AND t.{checked(table, end)} > r.value->>0"
-            if end
-            else f"{begin} >= r.value->>0 AND {begin} < r.value->>1"
-        )
+        if end:
+            text = json.dumps(ranges)
+            inside = f"{begin} < r.value->>1 AND t.{checked(table, end)} > r.value->>0"
+        else:
+            text, first, before = (ranges if isinstance(ranges, Ranges) else Ranges(ranges)).asked
+            inside = f"{begin} >= {first} AND {begin} < {before}"
         asked, names, interned = figures_sql(table, tuple(by), tuple(of), "t.", "r.key")
         found = self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS r CROSS JOIN {table.name} AS t ON {inside} AND {sql}"
             f" GROUP BY {names}",
-            [json.dumps(ranges), *values],
+            [text, *values],
         ).fetchall()
         return list(self._said(found, interned))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from asbuilt.rows import Row, Table
@@ -100,6 +101,26 @@ def one_of(values: Iterable[Value]) -> Test:
     listed = tuple(values)
     assert len(listed) <= MOST_DISTINCT, "ask in portions"
     return Test("{} IN", listed)
+
+
+_BITS: Final = 31
+
+
+class Ranges(tuple[tuple[int, int], ...]):
+    """Half-open ranges as the store is asked for them; of those asked for more than once the text is made once."""
+
+    @cached_property
+    def asked(self) -> tuple[str, str, str]:
+        """The text, and how begin and end are taken from it.
+
+        A range of small numbers is one number: taking a pair apart costs more than finding the rows.
+        """
+        most_ = 1 << _BITS
+        if all(0 <= begin < most_ and 0 <= end - begin < most_ for begin, end in self):
+            packed = json.dumps([begin << _BITS | end - begin for begin, end in self])
+            begin_sql = f"(r.value >> {_BITS})"
+            return packed, begin_sql, f"({begin_sql} + (r.value & {most_ - 1}))"
+        return json.dumps(self), "r.value->>0", "r.value->>1"
 
 
 class Total(NamedTuple):

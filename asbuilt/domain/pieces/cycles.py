@@ -28,6 +28,7 @@ class Cycles:
         self._plants = [plant for _, plant in plants]
         self._places: dict[int, tuple[Plant, Station | None, str]] = {}
         self._of_orders: dict[str, str] = {}
+        self._known: dict[tuple[int, str], float | None] = {}
 
     def number(self, time_us: int) -> int:
         """Which plant file is in force at an instant."""
@@ -46,10 +47,16 @@ class Cycles:
 
     def of(self, number: int, product: str, order: str = "") -> float | None:
         """Seconds of the station's time an item should take; shared by places that work side by side."""
+        product = product or self._of_orders.get(order, "")
+        if (number, product) not in self._known:
+            self._known[number, product] = self._planned(number, product)
+        return self._known[number, product]
+
+    def _planned(self, number: int, product: str) -> float | None:
         plant, station, of_line = self._place(number)
         if station is None:
             return None
-        product = product or self._of_orders.get(order, "") or of_line
+        product = product or of_line
         made = plant.products.get(product)
         own = next(
             (

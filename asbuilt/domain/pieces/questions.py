@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Test, Value, at_most, between, other_than, total
+from asbuilt.access.conditions import Ranges, Test, Value, at_most, between, other_than, total
 from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
@@ -65,8 +65,8 @@ def made(reader: Reader, station: str, start_us: int, end_us: int) -> list[Made]
     return [row for row in told(reader, station, start_us, end_us) if who.holds(row)]
 
 
-def told(reader: Reader, station: str, start_us: int, end_us: int, **more: Value | Test) -> list[Made]:
-    """Whatever was told of pieces at a station in a half-open window, believed or not, in order of time."""
+def told(reader: Reader, station: str | Test, start_us: int, end_us: int, **more: Value | Test) -> list[Made]:
+    """Whatever was told of pieces at a station (or at several: `one_of`) in a half-open window, believed or not, in order of time."""
     return reader.rows(
         Made,
         {
@@ -103,6 +103,29 @@ def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> l
     if not ranges:
         return []
     who = believed(reader, station, ranges[0][0], ranges[-1][1])
+    # Stations of one line share their windows, and mostly the way of telling.
+    hours, of_range, edges = reader.once(
+        ("hours of pieces", tuple(who.parts), tuple(ranges)), lambda: _hours_and_edges(who, ranges)
+    )
+    where = {"station": station}
+    sums = reader.totals_in(
+        Pieces, hours, "hour", where, by=("told", "kind", "order_no", "product"), of=[total(name) for name in COUNTS]
+    )
+    found = [Part(of_range[n][0], name, name == of_range[n][1], *more) for n, name, *more in sums]
+    starts = [start for start, _, _, _ in edges]
+    for row in reader.rows_of(Made, "hour", sorted({start // HOUR_US for start in starts}), where) if edges else ():
+        n = bisect_right(starts, row.time_us) - 1
+        if row.told != "started" and n >= 0 and row.time_us < edges[n][1]:
+            _, _, number, name = edges[n]
+            counts = (row.good, row.rejected, row.for_review, row.rework)
+            found.append(Part(number, row.told, row.told == name, row.kind, row.order_no, row.product, *counts))
+    return found
+
+
+def _hours_and_edges(
+    who: Believed, ranges: Sequence[tuple[int, int]]
+) -> tuple[Ranges, list[tuple[int, str]], list[tuple[int, int, int, str]]]:
+    """Whole hours, the range of each and who is believed; and, in order, what is left of the ranges beside them."""
     hours: list[tuple[int, int]] = []
     of_range: list[tuple[int, str]] = []
     edges: list[tuple[int, int, int, str]] = []
@@ -113,20 +136,7 @@ def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> l
             of_range.append((number, name))
         parts = [(start, first * HOUR_US), (last * HOUR_US, end)] if first <= last else [(start, end)]
         edges += [(a, b, number, name) for a, b in parts if a < b]
-    where = {"station": station}
-    sums = reader.totals_in(
-        Pieces, hours, "hour", where, by=("told", "kind", "order_no", "product"), of=[total(name) for name in COUNTS]
-    )
-    found = [Part(of_range[n][0], name, name == of_range[n][1], *more) for n, name, *more in sums]
-    edges.sort()
-    starts = [start for start, _, _, _ in edges]
-    for row in reader.rows_of(Made, "hour", sorted({start // HOUR_US for start in starts}), where) if edges else ():
-        n = bisect_right(starts, row.time_us) - 1
-        if row.told != "started" and n >= 0 and row.time_us < edges[n][1]:
-            _, _, number, name = edges[n]
-            counts = (row.good, row.rejected, row.for_review, row.rework)
-            found.append(Part(number, row.told, row.told == name, row.kind, row.order_no, row.product, *counts))
-    return found
+    return Ranges(hours), of_range, sorted(edges)
 
 
 def _cut(who: Believed, ranges: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int, int, str]]:

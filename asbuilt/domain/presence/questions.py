@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import above, at_least, at_most, below, between, count, least, most
+from asbuilt.access.conditions import above, at_least, at_most, below, between, count, least, most, one_of
 from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.states import told
@@ -276,8 +276,8 @@ def _without_word(
 def _holds(plant: Plant, station: str, source: str) -> Holds:
     """How long a word about a station holds, by the plant file in force."""
     settings = plant.adapters.get(source.partition(":")[0])
-    line = next((line for line in plant.lines.values() if any(one.path == station for one in line.station)), None)
-    reported = line is not None and line.flow == "job_shop"
+    line = plant.lines.get(station.rpartition("/")[0])
+    reported = station in plant.stations and line is not None and line.flow == "job_shop"
     if settings is None or settings.fresh_s is None:
         return _default_holds(plant, reported)
     return Holds(max(round(SILENT_PERIODS * settings.fresh_s * SECOND_US), MINUTE_US), 0, 0, False)
@@ -325,8 +325,7 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
     # What the words nearest outside the window are decides how long a gap at its edges is.
     first, last = (start_us - limit_us) // HOUR_US, (end_us + limit_us) // HOUR_US + 1
     if limit_us >= HOUR_US:
-        known = min(end_us, microseconds(reader.now)) // HOUR_US + 2
-        whole = _unbroken(reader, subjects, limit_us, start_us // HOUR_US - LOOK_BACK_HOURS, known, start_us)
+        whole = _unbroken(reader, subjects, limit_us, *_looked_at(reader, start_us, end_us), start_us)
         if whole is not None:
             return [whole]
     spans: list[Interval] = []
@@ -354,14 +353,35 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
     return found
 
 
+_WORDS: Final = (count(), least("first_us"), most("last_us"))
+
+
+def know_words(reader: Reader, stations: Iterable[str], start_us: int, end_us: int) -> None:
+    """Read how often several stations were heard of at once, for whoever asks for silences of one of them."""
+    first, last = _looked_at(reader, start_us, end_us)
+    subjects = [f"station:{station}" for station in stations]
+    rows = reader.totals(Hour, {"subject": one_of(subjects), "hour": between(first, last)}, by=("subject",), of=_WORDS)
+    found = {subject: tuple(figures) for subject, *figures in rows}
+    for subject in subjects:
+        reader.know(("words", subject, first, last), found.get(subject, (0, None, None)))
+
+
+def _looked_at(reader: Reader, start_us: int, end_us: int) -> tuple[int, int]:
+    """The hours whose words are looked at first: from a while before a window to its end, or to now."""
+    return start_us // HOUR_US - LOOK_BACK_HOURS, min(end_us, microseconds(reader.now)) // HOUR_US + 2
+
+
 def _unbroken(
     reader: Reader, subjects: tuple[str, ...], limit_us: int, first: int, last: int, start_us: int
 ) -> Interval | None:
     """From the first to the last word of some hours, if too few of them are without one for a gap; None to look closer."""
     for subject in subjects:
-        known, first_us, last_us = reader.totals(
-            Hour, {"subject": subject, "hour": between(first, last)}, of=(count(), least("first_us"), most("last_us"))
-        )[0]
+        known, first_us, last_us = reader.once(
+            ("words", subject, first, last),
+            lambda subject=subject: reader.totals(  # type: ignore[misc]
+                Hour, {"subject": subject, "hour": between(first, last)}, of=_WORDS
+            )[0],
+        )
         # So many hours without a word, and the parts of hours beside them, are no gap that counts.
         if known and (last - first - known + 2) * HOUR_US <= limit_us and first_us <= start_us:
             return first_us, last_us

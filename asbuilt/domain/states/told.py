@@ -171,9 +171,23 @@ def explanations(reader: Reader, station: str, start_us: int, end_us: int) -> li
     """What was said about stops of a station, or of all it belongs to, that reaches into a window or ends where it begins."""
     return list(
         reader.once(
-            ("explained", station, start_us, end_us),
+            _explained(station, start_us, end_us),
             lambda: reader.rows(
                 Explained, {"place": one_of(above(station)), "end_us": at_least(start_us), "start_us": below(end_us)}
             ),
         )
     )
+
+
+def know_explanations(reader: Reader, stations: Sequence[str], start_us: int, end_us: int) -> None:
+    """Read what was said about stops of several stations at once, for whoever asks for one of them."""
+    every = {station: above(station) for station in stations}
+    places = sorted({place for several in every.values() for place in several})
+    rows = reader.rows(Explained, {"place": one_of(places), "end_us": at_least(start_us), "start_us": below(end_us)})
+    for station, several in every.items():
+        found = [row for row in rows if row.place in several] if rows else []
+        reader.know(_explained(station, start_us, end_us), found)
+
+
+def _explained(station: str, start_us: int, end_us: int) -> tuple[str, str, int, int]:
+    return "explained", station, start_us, end_us

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Test, at_least, between, other_than
+from asbuilt.access.conditions import Test, Value, at_least, between, one_of, other_than
 from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
@@ -33,9 +34,34 @@ def anomalies_of(station: Station, plant: Plant, sums: Sums) -> Iterator[str]:
     yield from _explanations(station, plant)
 
 
+def know_together(stations: Sequence[Station]) -> None:
+    """Read what anomalies of several stations over one window are looked for in, all at once."""
+    one = stations[0]
+    paths = one_of([station.path for station in stations])
+    until_us = min(one.end_us, one.now_us + 1)
+    readings: defaultdict[str, list[Made]] = defaultdict(list)
+    for row in pieces.told(one.reader, paths, one.start_us, until_us, reading=at_least(0)):
+        readings[row.station].append(row)
+    reasons: defaultdict[str, list[str]] = defaultdict(list)
+    asked: dict[str, Value | Test] = {"station": paths, "hour": _hours(one), "reason": other_than("")}
+    for path, reason in one.reader.totals(Hour, asked, by=("station", "reason"), of=()):
+        reasons[path].append(reason)
+    for station in stations:
+        one.reader.know(_key("readings", station), readings[station.path])
+        one.reader.know(_key("reasons", station), reasons[station.path])
+
+
+def _key(what: str, station: Station) -> tuple[str, str, int, int, int]:
+    return what, station.path, station.start_us, station.end_us, station.now_us
+
+
+def _hours(station: Station) -> Test:
+    return between(station.start_us // HOUR_US, station.end_us // HOUR_US + 1)
+
+
 def _counter(station: Station) -> Iterator[str]:
     """A counter that went back or jumped: its readings against the pieces it told."""
-    rows = made_in(station, reading=at_least(0))
+    rows = station.reader.once(_key("readings", station), lambda: made_in(station, reading=at_least(0)))
     named = 0
     for before, row in pairwise(rows):
         made = row.good + row.rejected + row.for_review
@@ -56,11 +82,15 @@ def made_in(station: Station, **more: Test) -> list[Made]:
 
 def _reasons(station: Station, plant: Plant) -> Iterator[str]:
     """Reasons that the plant file does not know."""
-    hours = between(station.start_us // HOUR_US, station.end_us // HOUR_US + 1)
-    found = set(
-        station.reader.values(Hour, "reason", {"station": station.path, "hour": hours, "reason": other_than("")})
+    told_here = station.reader.once(
+        _key("reasons", station),
+        lambda: station.reader.values(
+            Hour, "reason", {"station": station.path, "hour": _hours(station), "reason": other_than("")}
+        ),
     )
-    found |= {row.reason for row in told.explanations(station.reader, station.path, station.start_us, station.end_us)}
+    found = {*told_here} | {
+        row.reason for row in told.explanations(station.reader, station.path, station.start_us, station.end_us)
+    }
     unknown = sorted(reason for reason in found if reason not in plant.reasons)
     for reason in unknown[:MAX_OF_A_KIND]:
         yield f"reason `{reason}` is not in the plant file"

@@ -10,8 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import copy
+from typing import Any, Final
 
-from asbuilt.access.conditions import between, total
+from asbuilt.access.conditions import Ranges, between, one_of, total
 from asbuilt.domain.meaning import changes_meaning, goes_on, lead_of
 from asbuilt.domain.states import told as states
 from asbuilt.domain.states.reading import Kind, fails, kind_of
@@ -26,6 +27,25 @@ Told = tuple[str, str]
 """A state and its reason."""
 
 
+_EDGE: Final = (
+    "hour", "first_us", "first_state", "first_reason", "last_state", "last_reason", "single", "plain"
+)  # fmt: skip
+
+
+def know_edges(stations: Sequence[Station]) -> None:
+    """Read the edges of hours of several stations over one window at once."""
+    one = stations[0]
+    asked = between(one.start_us // HOUR_US, min(one.end_us, one.now_us) // HOUR_US + 1)
+    paths = [station.path for station in stations]
+    found: dict[str, list[tuple[Any, ...]]] = {path: [] for path in paths}
+    for path, *edge in one.reader.columns(
+        Edge, ("station", *_EDGE), {"station": one_of(paths), "hour": asked}, order="hour"
+    ):
+        found[path].append(tuple(edge))
+    for path, edges in found.items():
+        one.reader.know(("edges", path, asked), edges)
+
+
 class Plan:
     """Spans of work as whole hours and pieces of hours; what stations of one line have in common.
 
@@ -36,6 +56,7 @@ class Plan:
     def __init__(self, work: Sequence[tuple[Span, Key]]) -> None:
         self._work = work
         self._ends = [span.end_us for span, _ in work]
+        self._known: dict[frozenset[int], Plan] = {}
         self._numbers: dict[tuple[Key, Plant], int] = {}
         self._empty()
         # Where runs and heads of each span begin; a span is one range.
@@ -55,6 +76,14 @@ class Plan:
         self.runs: list[tuple[int, int]] = []
         self.of_run: list[int] = []
         self.heads: list[tuple[int, int, int, int]] = []
+        self._asked: Ranges | None = None
+
+    @property
+    def asked(self) -> Ranges:
+        """The runs, as stations that share the plan ask for them."""
+        if self._asked is None:
+            self._asked = Ranges(self.runs)
+        return self._asked
 
     def _add(self, number: int, start_us: int, end_us: int) -> None:
         self.ranges.append((number, start_us, end_us))
@@ -72,6 +101,12 @@ class Plan:
         """The plan of the same spans with these hours cut; what lies in no such hour is taken over as it is."""
         if not cut:
             return self
+        known = frozenset(cut)
+        if known not in self._known:
+            self._known[known] = self._without(cut)
+        return self._known[known]
+
+    def _without(self, cut: Set[int]) -> Plan:
         found = copy(self)
         found._empty()
         at = 0
@@ -130,16 +165,22 @@ class Hours:
         self._end_us = min(station.end_us, station.now_us)
         first = station.start_us // HOUR_US
         self._first = first
-        self._edges = station.reader.rows(
-            Edge,
-            {"station": station.path, "hour": between(first, self._end_us // HOUR_US + 1)},
-            order="hour",
+        asked = between(first, self._end_us // HOUR_US + 1)
+        edges = station.reader.once(
+            ("edges", station.path, asked),
+            lambda: station.reader.columns(Edge, _EDGE, {"station": station.path, "hour": asked}, order="hour"),
         )
-        self._begins = [edge.hour for edge in self._edges]
+        columns: Any = zip(*edges, strict=True) if edges else [()] * len(_EDGE)
+        begins, firsts_us, first_states, first_reasons, last_states, last_reasons, single, plain = columns
+        self._begins: Sequence[int] = begins
+        self._firsts_us: Sequence[int] = firsts_us
+        self._firsts: list[Told] = list(zip(first_states, first_reasons, strict=True))
+        self._lasts: list[Told] = list(zip(last_states, last_reasons, strict=True))
+        self._single: Sequence[int] = single
+        self._plain: Sequence[int] = plain
         before = states.before(station.reader, station.path, first * HOUR_US)
         self._before = before
         self._initial: Told | None = (before.state, before.reason) if before else None
-        self._lasts: list[Told] = [(edge.last_state, edge.last_reason) for edge in self._edges]
         # Where a cut ends on the hour, it still decides what the next hour begins with.
         self._cut = {
             hour
@@ -169,9 +210,8 @@ class Hours:
                 self._cut.update(range(self._first, until + 1))
                 self._cut_stop(0)
         carried: list[Told | None] = [self._initial, *self._lasts]
-        for n, edge in enumerate(self._edges):
-            before, first = carried[n], (edge.first_state, edge.first_reason)
-            if not edge.plain or (before is not None and changes_meaning(before, first)):
+        for n, (before, first, plain) in enumerate(zip(carried, self._firsts, self._plain, strict=False)):
+            if not plain or (before is not None and changes_meaning(before, first)):
                 self._cut_stop(n)
         last = carried[-1]
         if last is None or not states.reads_by_what_comes(*last):
@@ -184,7 +224,7 @@ class Hours:
             if not goes_on(last, (after.state, after.reason)):
                 return
             if after.reason:
-                self._cut_stop(len(self._edges))
+                self._cut_stop(len(self._firsts))
                 return
 
     def _cut_stop(self, n: int) -> None:
@@ -194,26 +234,23 @@ class Hours:
         at = n
         while at >= 0:
             before = self._lasts[at - 1] if at > 0 else self._initial
-            if at < len(self._edges):
-                edge = self._edges[at]
-                if before is None or not goes_on(before, (edge.first_state, edge.first_reason)):
-                    break
+            if at < len(self._firsts) and (before is None or not goes_on(before, self._firsts[at])):
+                break
             low = self._begins[at - 1] if at > 0 else self._first
-            if at == 0 or not self._edges[at - 1].single:
+            if at == 0 or not self._single[at - 1]:
                 break
             at -= 1
         at = n
-        while at < len(self._edges):
-            if at + 1 == len(self._edges):
+        while at < len(self._firsts):
+            if at + 1 == len(self._firsts):
                 high = last
                 break
-            after = self._edges[at + 1]
-            if not goes_on(self._lasts[at], (after.first_state, after.first_reason)):
-                high = max(high, after.hour)
+            if not goes_on(self._lasts[at], self._firsts[at + 1]):
+                high = max(high, self._begins[at + 1])
                 break
-            high = after.hour
             at += 1
-            if not after.single:
+            high = self._begins[at]
+            if not self._single[at]:
                 break
         self._cut.update(range(low, high + 1))
 
@@ -248,7 +285,7 @@ class Hours:
         self._add_carried(plan, found)
         station = self._station
         rows = station.reader.totals_in(
-            Hour, plan.runs, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
+            Hour, plan.asked, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
         )
         for run, state, reason, us in rows:
             found[plan.of_run[run], (state, reason)] += us
@@ -259,16 +296,24 @@ class Hours:
     def _add_heads(self, plan: Plan, found: defaultdict[tuple[int, Told], int]) -> None:
         """Add what hours hold up to an instant; the hours' changes are read once for all heads."""
         known = set(self._begins)
-        by_hour: defaultdict[int, list[State]] = defaultdict(list)
-        for row in self._changes(sorted({hour for _, hour, _, _ in plan.heads if hour in known})):
-            by_hour[row.hour].append(row)
+        by_hour: defaultdict[int, list[tuple[int, Told]]] = defaultdict(list)
+        for hour, time_us, state, reason in self._station.reader.columns(
+            State,
+            ("hour", "time_us", "state", "reason"),
+            {
+                "station": self._station.path,
+                "hour": one_of(sorted({hour for _, hour, _, _ in plan.heads if hour in known})),
+            },
+            order="hour time_us fact",
+        ):
+            by_hour[hour].append((time_us, (state, reason)))
         for number, hour, until_us, sign in plan.heads:
-            rows = by_hour.get(hour, [])
-            for n, row in enumerate(rows):
-                if row.time_us >= until_us:
+            rows = by_hour.get(hour, ())
+            for n, (time_us, told) in enumerate(rows):
+                if time_us >= until_us:
                     break
-                end_us = rows[n + 1].time_us if n + 1 < len(rows) else until_us
-                found[number, (row.state, row.reason)] += sign * (min(end_us, until_us) - row.time_us)
+                end_us = rows[n + 1][0] if n + 1 < len(rows) else until_us
+                found[number, told] += sign * ((end_us if end_us < until_us else until_us) - time_us)
 
     def _changes(self, hours: Sequence[int]) -> list[State]:
         """The changes of some hours, in order."""
@@ -286,7 +331,7 @@ class Hours:
                 found[number, self._initial or ("", "")] += end_us - start_us
             return
         starts = [0, *[hour * HOUR_US + HOUR_US for hour in begins]]
-        ends = [*[edge.first_us for edge in self._edges], until]
+        ends = [*self._firsts_us, until]
         told = [self._initial or ("", ""), *lasts]
         numbers: dict[Told, int] = {}
         states = [numbers.setdefault(state, len(numbers)) for state in told]

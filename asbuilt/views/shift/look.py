@@ -11,17 +11,20 @@ from asbuilt.access import Reader
 from asbuilt.access.conditions import after_until, below
 from asbuilt.domain.pieces.cycles import Cycles
 from asbuilt.domain.pieces.rows import Made, Pieces
+from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import common, length
+from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
 from asbuilt.time import HOUR_US
-from asbuilt.views.shift.anomalies import anomalies_of, of_nothing
-from asbuilt.views.shift.calendar import By, Calendar, Group, Span, groups, time_at
+from asbuilt.views.shift.anomalies import anomalies_of, know_together, of_nothing
+from asbuilt.views.shift.calendar import DAY_US, By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
-from asbuilt.views.shift.pieces import first_run_sums, piece_sums, report_sums
+from asbuilt.views.shift.hours import know_edges
+from asbuilt.views.shift.pieces import first_run_sums, know_first_runs, piece_sums, report_sums
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
 from asbuilt.views.shift.times import Spans, time_sums
@@ -29,6 +32,8 @@ from asbuilt.views.shift.times import Spans, time_sums
 BYS: Final[tuple[By, ...]] = ("", "hour", "shift", "day", "week", "order", "product")
 MAX_PARTS: Final = 10_000
 """So many parts of a window (hours, shifts …) are answered at once."""
+FEW_US: Final = 2 * DAY_US
+"""Over so long a window the rows of all stations are few enough to be read at once."""
 MAX_WINDOW: Final = dt.timedelta(days=4_000)
 
 
@@ -145,6 +150,7 @@ class Look:
             raise UsageError(
                 f"by={by} would cut the window into more than {MAX_PARTS:,} parts", remedy="Ask for a shorter window."
             )
+        self._know_together(by)
         cutting: dict[str, _Cut] = {}
         for member in self.members:
             station, line = self.station(member), member.line.path
@@ -159,12 +165,27 @@ class Look:
                 known = found.get(key)
                 if known is None:
                     found[key] = Part(key, start_us, end_us, {member.station.path: value})
-                else:
-                    known.by_station[member.station.path] = value
+                    continue
+                known.by_station[member.station.path] = value
+                if start_us < known.start_us or end_us > known.end_us:
                     found[key] = known._replace(
                         start_us=min(known.start_us, start_us), end_us=max(known.end_us, end_us)
                     )
         return sorted(found.values(), key=lambda part: (part.start_us, part.key))
+
+    def _know_together(self, by: By) -> None:
+        """Ask once for all stations what each would ask for itself."""
+        stations = [self.station(member) for member in self.members]
+        if len(stations) < 2:
+            return
+        paths = [station.path for station in stations]
+        told.know_explanations(self.reader, paths, self.start_us, self.end_us)
+        presence.know_words(self.reader, [path for path in paths if path], self.start_us, self.end_us)
+        know_first_runs(stations)
+        if self.end_us - self.start_us <= FEW_US:
+            know_edges(stations)
+            if by == "":
+                know_together(stations)
 
     def _cut(self, line: str, found: list[Group]) -> _Cut:
         spans = Spans(_spans(self.calendars[line].spans, found), self.now_us)

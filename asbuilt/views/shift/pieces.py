@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from asbuilt.access.conditions import count, overlap, total
+from asbuilt.access.conditions import Ranges, between, count, overlap, total
 from asbuilt.domain.pieces.cycles import Cycles
 from asbuilt.domain.pieces.questions import Part, pieces
 from asbuilt.domain.pieces.rows import First
@@ -18,12 +18,9 @@ from asbuilt.views.shift.timeline import Station
 def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:
     """Add a station's pieces to the groups: all that was told is kept, what is believed counts."""
     until = min(station.end_us, station.now_us + 1)
-    ranges: list[tuple[int, int]] = []
-    of_range: list[tuple[int, int]] = []
-    for group_number, group in enumerate(cut):
-        for plant, start, end in _by_plant(cycles, group.start_us, min(group.end_us, until)):
-            ranges.append((start, end))
-            of_range.append((group_number, plant))
+    ranges, of_range = station.reader.once(
+        ("ranges of pieces", until, tuple(cut)), lambda: _ranges_of_pieces(cycles, cut, until)
+    )
     rows = pieces(station.reader, station.path, ranges)
     cycles.know(row.order_no for row in rows)
     told: defaultdict[Key, list[tuple[int, Part]]] = defaultdict(list)
@@ -33,6 +30,17 @@ def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, r
         told[cut[group_number].key if own is None else (own,)].append((plant, row))
     for key, several in told.items():
         _add_pieces(result[key], several, cycles)
+
+
+def _ranges_of_pieces(cycles: Cycles, cut: Sequence[Group], until: int) -> tuple[Ranges, list[tuple[int, int]]]:
+    """The groups up to an instant, cut where the plant file changed; of which group and plant file each is."""
+    ranges: list[tuple[int, int]] = []
+    of_range: list[tuple[int, int]] = []
+    for group_number, group in enumerate(cut):
+        for plant, start, end in _by_plant(cycles, group.start_us, min(group.end_us, until)):
+            ranges.append((start, end))
+            of_range.append((group_number, plant))
+    return Ranges(ranges), of_range
 
 
 def _by_plant(cycles: Cycles, start_us: int, end_us: int) -> Iterator[tuple[int, int, int]]:
@@ -73,11 +81,27 @@ def _add_pieces(sums: Sums, rows: Sequence[tuple[int, Part]], cycles: Cycles) ->
 
 def first_run_sums(station: Station, cut: Sequence[Group], result: Mapping[Key, Sums]) -> None:
     """Add units inspected for the first time here, and those of them that were good (IP and GP)."""
+    if not station.reader.once(_first_runs(station), lambda: True):
+        return
     for number, inspected, clean in station.reader.totals_in(
         First, _ranges(station, cut), "time_us", {"station": station.path}, of=(count(), total("clean"))
     ):
         result[cut[number].key].inspected += inspected
         result[cut[number].key].clean += clean
+
+
+def know_first_runs(stations: Sequence[Station]) -> None:
+    """Find out at once at which of several stations anything was inspected for the first time."""
+    one = stations[0]
+    here = one.reader.given(
+        First, "station", [station.path for station in stations], {"time_us": between(one.start_us, one.end_us)}
+    )
+    for station in stations:
+        one.reader.know(_first_runs(station), station.path in here)
+
+
+def _first_runs(station: Station) -> tuple[str, str, int, int]:
+    return "first runs", station.path, station.start_us, station.end_us
 
 
 def report_sums(station: Station, cut: Sequence[Group], by: By, result: Mapping[Key, Sums]) -> None:

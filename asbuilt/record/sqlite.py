@@ -17,7 +17,7 @@ import os
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -62,9 +62,20 @@ _RESTORE = (
 
 
 class Log:
-    """A record in a file. `read_only` opens it beside another process that writes."""
+    """A record in a file. `read_only` opens it beside another process that writes.
 
-    def __init__(self, path: Path, now: Clock, random: Random = os.urandom, *, read_only: bool = False) -> None:
+    `progress` hears how far a new subject index is made: the last position in it, and the head.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now: Clock,
+        random: Random = os.urandom,
+        *,
+        read_only: bool = False,
+        progress: Callable[[int, int], None] = lambda done, head: None,
+    ) -> None:
         self._path = path
         self._now = now
         self._random = random
@@ -87,20 +98,60 @@ class Log:
             if self._writer is None and not read_only:
                 self._writer = _connect(path, read_only=False)
             if self._writer is not None and self._index_version() != events.SUBJECTS_VERSION:
-                self._index_anew(self._writer)
+                self._index_anew(self._writer, progress)
 
     def _index_version(self) -> int:
         rows = _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")
         return int(rows[0][0]) if rows else 0
 
-    def _index_anew(self, db: apsw.Connection) -> None:
-        """The index follows from the facts; one made by a version with other subjects would miss some."""
+    def _index_anew(self, db: apsw.Connection, progress: Callable[[int, int], None]) -> None:
+        """The index follows from the facts; one made by a version with other subjects would miss some.
+
+        It is made in portions, each a transaction that also says how far it came, so that a kill costs one
+        portion. `index` is absent all the while: no version takes a part for the whole, and one that does not
+        know of portions makes the index anew and says so in `index`, which ends ours.
+        """
         with db:
-            db.execute("DELETE FROM about")
-            for first, count in _rows(db, "SELECT first_position, facts FROM commits ORDER BY 1"):
-                facts = self.read(first - 1, count)
-                self._index(db, [(events.recall(fact.body), fact.position) for fact in facts])
-            db.execute("INSERT OR REPLACE INTO settings VALUES ('index', ?)", (events.SUBJECTS_VERSION,))
+            kept = dict(_rows(db, "SELECT name, value FROM settings"))
+            done = int(kept.get("index_done", 0))
+            if "index" in kept or kept.get("index_making") != events.SUBJECTS_VERSION:
+                done = 0
+                db.execute("DELETE FROM about")
+                db.execute("DELETE FROM settings WHERE name = 'index'")
+                _set(db, "index_making", events.SUBJECTS_VERSION)
+                _set(db, "index_done", 0)
+        while done < self._head:
+            with db:
+                until = done + _PORTION
+                for first, count in _rows(
+                    db, "SELECT first_position, facts FROM commits WHERE first_position > ? ORDER BY 1", (done,)
+                ):
+                    facts = self.read(first - 1, count)
+                    self._index(db, [(events.recall(fact.body), fact.position) for fact in facts])
+                    done = first + count - 1
+                    if done >= until:
+                        break
+                else:
+                    done = self._head
+                _set(db, "index_done", done)
+            progress(done, self._head)
+        with db:
+            _set(db, "index", events.SUBJECTS_VERSION)
+            db.execute("DELETE FROM settings WHERE name IN ('index_making', 'index_done')")
+
+    @contextmanager
+    def _asking_by_subject(self) -> Iterator[None]:
+        """One state of the file, whose index is of this version: the owner's always is, once it is open."""
+        with self._errors(), self._reading, nullcontext() if self._writer else self._reader:
+            if self._writer is None and self._index_version() != events.SUBJECTS_VERSION:
+                raise RecordError(
+                    "the subject index was made by another version, or is being made anew;"
+                    " nothing can be found by its subject until it is made",
+                    where=str(self._path),
+                    remedy="Start `asbuilt serve` on this folder with this version: it makes the index when it opens"
+                    " the record. Facts by position and by id are found meanwhile.",
+                )
+            yield
 
     def _refuse_unknown_format(self) -> None:
         application, version = self._reader.pragma("application_id"), self._reader.pragma("user_version")
@@ -223,7 +274,7 @@ class Log:
 
     def about(self, subject: str, after: int = 0, limit: int = 10_000) -> list[Recorded]:
         positions: list[int] = []
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             # The block that begins at or before `after` may reach beyond it.
             rows: Any = self._reader.execute(
                 "SELECT first_position, more FROM about WHERE subject = ?1 AND first_position >= coalesce("
@@ -242,7 +293,7 @@ class Log:
             ]
 
     def latest(self, subject: str) -> Recorded | None:
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             found = _rows(
                 self._reader,
                 "SELECT first_position, more FROM about WHERE subject = ? ORDER BY first_position DESC LIMIT 1",
@@ -251,7 +302,7 @@ class Log:
         return self.read(_unpacked(*found[0])[-1] - 1, 1)[0] if found else None
 
     def count(self, subject: str) -> int:
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             ((blocks, extra),) = _rows(
                 self._reader, "SELECT count(*), coalesce(sum(length(more)), 0) FROM about WHERE subject = ?", (subject,)
             )
@@ -261,7 +312,7 @@ class Log:
         # From one subject to the next along the index: as many steps as subjects, not as rows.
         found: list[str] = []
         after, end = f"{kind}:", f"{kind};"
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             while True:
                 rows = _rows(
                     self._reader, "SELECT min(subject) FROM about WHERE subject > ? AND subject < ?", (after, end)
@@ -363,6 +414,8 @@ class Log:
 
 _INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES"
 _OFFSET_BYTES = 4
+_PORTION = 20_000
+"""About so many facts are indexed in one transaction (whole commits): well under a second of work."""
 
 
 def _create(db: apsw.Connection) -> None:
@@ -376,6 +429,10 @@ def _create(db: apsw.Connection) -> None:
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return db.execute(sql, bindings).fetchall()
+
+
+def _set(db: apsw.Connection, name: str, value: int) -> None:
+    db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
 
 def _connect(path: Path, *, read_only: bool) -> apsw.Connection:

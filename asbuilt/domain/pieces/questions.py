@@ -62,22 +62,24 @@ def tellers(reader: Reader, station: str) -> list[str]:
 def made(reader: Reader, station: str, start_us: int, end_us: int) -> list[Made]:
     """What is believed of the pieces made at a station in a half-open window, in order of time."""
     who = believed(reader, station, start_us, end_us)
-    return [row for row in told(reader, station, start_us, end_us) if who.holds(row)]
+    every = told(reader, station, start_us, end_us)
+    if len(who.parts) == 1 and who.parts[0][0] <= start_us and end_us <= who.parts[0][1]:
+        # One way of telling is believed throughout.
+        return [row for row in every if row.told == who.parts[0][2]]
+    return [row for row in every if who.holds(row)]
 
 
 def told(reader: Reader, station: str | Test, start_us: int, end_us: int, **more: Value | Test) -> list[Made]:
     """Whatever was told of pieces at a station (or at several: `one_of`) in a half-open window, believed or not, in order of time."""
-    return reader.rows(
-        Made,
-        {
-            "station": station,
-            "hour": between(start_us // HOUR_US, -(-end_us // HOUR_US)),
-            "time_us": between(start_us, end_us),
-            "told": other_than("started"),
-            **more,
-        },
-        order="hour time_us fact",
-    )
+    where: dict[str, Value | Test] = {
+        "station": station,
+        "hour": between(start_us // HOUR_US, -(-end_us // HOUR_US)),
+        "time_us": between(start_us, end_us),
+        "told": other_than("started"),
+        **more,
+    }
+    key = ("told", *where.values(), *more)
+    return list(reader.once(key, lambda: reader.rows(Made, where, order="hour time_us fact")))
 
 
 class Part(NamedTuple):

@@ -409,6 +409,10 @@ def _latest(row: Minute | Hour | None, at_us: int) -> int | None:
 
 def last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
     """When a station was last heard of, at an instant or before it, to the hour's first and last word."""
+    return reader.once(("last word", station, at_us), lambda: _last_word_us(reader, station, at_us))
+
+
+def _last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
     subject = f"station:{station}"
     row = reader.first(Hour, {"subject": subject, "hour": at_most(at_us // HOUR_US)}, order="-hour")
     word = _latest(row, at_us)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Ranges, Test, Value, at_most, between, other_than, total
+from asbuilt.access.conditions import Ranges, Test, Value, at_most, between, one_of, other_than, total
 from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
@@ -40,10 +40,25 @@ def believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believ
     return reader.once(("believed", station, start_us, end_us), lambda: _believed(reader, station, start_us, end_us))
 
 
+def know_tellers(reader: Reader, stations: Sequence[str], start_us: int, end_us: int) -> None:
+    """Find out at once who tells pieces of several stations over a short window."""
+    hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
+    where: dict[str, Value | Test] = {"station": one_of(stations), "hour": hours}
+    found = {*reader.totals(Pieces, where, by=("station", "told"), of=())}
+    for station in stations:
+        tell = [name for name in TELLERS if (station, name) in found]
+        reader.know(_telling(station, start_us, end_us), tell)
+
+
+def _telling(station: str, start_us: int, end_us: int) -> tuple[str, str, int, int]:
+    """What is known of who tells pieces of a station is known by the hour."""
+    return "telling", station, start_us // HOUR_US, -(-end_us // HOUR_US)
+
+
 def _believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believed:
     hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
     where: dict[str, Value | Test] = {"station": station, "hour": hours}
-    tell = reader.given(Pieces, "told", TELLERS, where)
+    tell = reader.once(_telling(station, start_us, end_us), lambda: reader.given(Pieces, "told", TELLERS, where))
     if len(tell) < 2:
         # Nobody contradicts: nothing has to be read.
         return Believed([(start_us, end_us, name) for name in tell])

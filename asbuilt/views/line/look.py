@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import between, one_of
+from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.states import told
 from asbuilt.plant import Line, Plant
@@ -83,6 +84,7 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
 def _know_together(look: Moment) -> None:
     """Ask once for all stations what every tile and ribbon would ask for its own."""
     paths = [station.path for station in look.line.station]
+    know_tellers(look.reader, paths, look.start_us, look.at_us + 1)
     for start_us, end_us in ((look.at_us, look.at_us + 1), (look.start_us, look.at_us)):
         presence.know_words(look.reader, paths, start_us, end_us)
         told.know_explanations(look.reader, paths, start_us, end_us)

@@ -76,13 +76,21 @@ class Plan:
         self.runs: list[tuple[int, int]] = []
         self.of_run: list[int] = []
         self.heads: list[tuple[int, int, int, int]] = []
-        self._asked: Ranges | None = None
+        self._asked: tuple[Ranges, list[int]] | None = None
 
     @property
-    def asked(self) -> Ranges:
-        """The runs, as stations that share the plan ask for them."""
+    def asked(self) -> tuple[Ranges, list[int]]:
+        """The runs as stations that share the plan ask for them, and the group of each: what one group joins is one."""
         if self._asked is None:
-            self._asked = Ranges(self.runs)
+            runs: list[tuple[int, int]] = []
+            groups: list[int] = []
+            for number, (first, last) in zip(self.of_run, self.runs, strict=True):
+                if runs and groups[-1] == number and runs[-1][1] == first:
+                    runs[-1] = (runs[-1][0], last)
+                else:
+                    runs.append((first, last))
+                    groups.append(number)
+            self._asked = Ranges(runs), groups
         return self._asked
 
     def _add(self, number: int, start_us: int, end_us: int) -> None:
@@ -284,11 +292,12 @@ class Hours:
         found: defaultdict[tuple[int, Told], int] = defaultdict(int)
         self._add_carried(plan, found)
         station = self._station
+        runs, groups = plan.asked
         rows = station.reader.totals_in(
-            Hour, plan.asked, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
+            Hour, runs, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
         )
         for run, state, reason, us in rows:
-            found[plan.of_run[run], (state, reason)] += us
+            found[groups[run], (state, reason)] += us
         if plan.heads:
             self._add_heads(plan, found)
         return found

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from asbuilt.access import Reader
 from asbuilt.access.conditions import after_until, below
 from asbuilt.domain.pieces.cycles import Cycles
+from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.pieces.rows import Made, Pieces
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import common, length
@@ -184,6 +185,7 @@ class Look:
         know_first_runs(stations)
         if self.end_us - self.start_us <= FEW_US:
             know_edges(stations)
+            know_tellers(self.reader, paths, self.start_us, min(self.end_us, self.now_us + 1))
             if by == "":
                 know_together(stations)
 

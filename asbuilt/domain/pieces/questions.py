@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Ranges, Test, Value, at_most, between, one_of, other_than, total
+from asbuilt.access.conditions import Ranges, Test, Value, Where, at_most, between, one_of, other_than, total
 from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
@@ -125,18 +126,52 @@ def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> l
         ("hours of pieces", tuple(who.parts), tuple(ranges)), lambda: _hours_and_edges(who, ranges)
     )
     where = {"station": station}
-    sums = reader.totals_in(
-        Pieces, hours, "hour", where, by=("told", "kind", "order_no", "product"), of=[total(name) for name in COUNTS]
+    sums = reader.once(
+        ("sums of pieces", station, hours),
+        lambda: reader.totals_in(Pieces, hours, "hour", where, by=_BY, of=_TOTALS),
     )
     found = [Part(of_range[n][0], name, name == of_range[n][1], *more) for n, name, *more in sums]
     starts = [start for start, _, _, _ in edges]
-    for row in reader.rows_of(Made, "hour", sorted({start // HOUR_US for start in starts}), where) if edges else ():
+    beside = tuple(sorted({start // HOUR_US for start in starts}))
+    for row in reader.once(
+        ("pieces beside", station, beside), lambda: reader.rows_of(Made, "hour", beside, where) if beside else []
+    ):
         n = bisect_right(starts, row.time_us) - 1
         if row.told != "started" and n >= 0 and row.time_us < edges[n][1]:
             _, _, number, name = edges[n]
             counts = (row.good, row.rejected, row.for_review, row.rework)
             found.append(Part(number, row.told, row.told == name, row.kind, row.order_no, row.product, *counts))
     return found
+
+
+_BY = ("told", "kind", "order_no", "product")
+_TOTALS = tuple(total(name) for name in COUNTS)
+
+
+def know_pieces(reader: Reader, stations: Sequence[str], ranges: Sequence[tuple[int, int]]) -> None:
+    """Read at once what `pieces` reads of each of several stations over a short window."""
+    if not ranges:
+        return
+    alike: dict[tuple[tuple[int, int, str], ...], list[str]] = {}
+    for station in stations:
+        alike.setdefault(tuple(believed(reader, station, ranges[0][0], ranges[-1][1]).parts), []).append(station)
+    for parts, several in alike.items():
+        hours, _, edges = reader.once(
+            ("hours of pieces", parts, tuple(ranges)), partial(_hours_and_edges, Believed(parts), ranges)
+        )
+        where: Where = {"station": one_of(several)}
+        sums: dict[str, list[tuple[Any, ...]]] = {station: [] for station in several}
+        for number, station, *figures in reader.totals_in(
+            Pieces, hours, "hour", where, by=("station", *_BY), of=_TOTALS
+        ):
+            sums[station].append((number, *figures))
+        beside = tuple(sorted({start // HOUR_US for start, _, _, _ in edges}))
+        rows: dict[str, list[Made]] = {station: [] for station in several}
+        for row in reader.rows_of(Made, "hour", beside, where) if beside else ():
+            rows[row.station].append(row)
+        for station in several:
+            reader.know(("sums of pieces", station, hours), sums[station])
+            reader.know(("pieces beside", station, beside), rows[station])
 
 
 def _hours_and_edges(

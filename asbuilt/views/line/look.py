@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from asbuilt.access import Reader
 from asbuilt.access.conditions import between, one_of
 from asbuilt.domain.pieces.questions import know_tellers
-from asbuilt.domain.presence import questions as presence
+from asbuilt.domain.presence.words import know_words
 from asbuilt.domain.states import told
 from asbuilt.plant import Line, Plant
 from asbuilt.views.line.alarms import alarms
@@ -86,7 +86,7 @@ def _know_together(look: Moment) -> None:
     paths = [station.path for station in look.line.station]
     know_tellers(look.reader, paths, look.start_us, look.at_us + 1)
     for start_us, end_us in ((look.at_us, look.at_us + 1), (look.start_us, look.at_us)):
-        presence.know_words(look.reader, paths, start_us, end_us)
+        know_words(look.reader, paths, start_us, end_us)
         told.know_explanations(look.reader, paths, start_us, end_us)
 
 

@@ -46,6 +46,32 @@ def know_edges(stations: Sequence[Station]) -> None:
         one.reader.know(("edges", path, asked), edges)
 
 
+_HEAD: Final = ("hour", "time_us", "state", "reason")
+
+
+def know_sums(stations: Sequence[Station], plan: Plan) -> None:
+    """Read the sums and heads of a plan for several stations at once."""
+    reader = stations[0].reader
+    paths = [station.path for station in stations]
+    here = one_of(paths)
+    sums: dict[str, list[tuple[Any, ...]]] = {path: [] for path in paths}
+    heads: dict[str, list[tuple[Any, ...]]] = {path: [] for path in paths}
+    runs, _ = plan.asked
+    for run, path, *figures in reader.totals_in(
+        Hour, runs, "hour", {"station": here}, by=("station", "state", "reason"), of=(total("us"),)
+    ):
+        sums[path].append((run, *figures))
+    if plan.heads:
+        hours = one_of(sorted({hour for _, hour, _, _ in plan.heads}))
+        for path, *head in reader.columns(
+            State, ("station", *_HEAD), {"station": here, "hour": hours}, order="hour time_us fact"
+        ):
+            heads[path].append(tuple(head))
+    for path in paths:
+        reader.know(("sums of hours", path, plan), sums[path])
+        reader.know(("heads of hours", path, plan), heads[path])
+
+
 class Plan:
     """Spans of work as whole hours and pieces of hours; what stations of one line have in common.
 
@@ -293,8 +319,11 @@ class Hours:
         self._add_carried(plan, found)
         station = self._station
         runs, groups = plan.asked
-        rows = station.reader.totals_in(
-            Hour, runs, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
+        rows = station.reader.once(
+            ("sums of hours", station.path, plan),
+            lambda: station.reader.totals_in(
+                Hour, runs, "hour", {"station": station.path}, by=("state", "reason"), of=(total("us"),)
+            ),
         )
         for run, state, reason, us in rows:
             found[groups[run], (state, reason)] += us
@@ -306,15 +335,17 @@ class Hours:
         """Add what hours hold up to an instant; the hours' changes are read once for all heads."""
         known = set(self._begins)
         by_hour: defaultdict[int, list[tuple[int, Told]]] = defaultdict(list)
-        for hour, time_us, state, reason in self._station.reader.columns(
-            State,
-            ("hour", "time_us", "state", "reason"),
-            {
-                "station": self._station.path,
-                "hour": one_of(sorted({hour for _, hour, _, _ in plan.heads if hour in known})),
-            },
-            order="hour time_us fact",
-        ):
+        reader, path = self._station.reader, self._station.path
+        rows_of_heads = reader.once(
+            ("heads of hours", path, plan),
+            lambda: reader.columns(
+                State,
+                _HEAD,
+                {"station": path, "hour": one_of(sorted({hour for _, hour, _, _ in plan.heads if hour in known}))},
+                order="hour time_us fact",
+            ),
+        )
+        for hour, time_us, state, reason in rows_of_heads:
             by_hour[hour].append((time_us, (state, reason)))
         for number, hour, until_us, sign in plan.heads:
             rows = by_hour.get(hour, ())

@@ -94,7 +94,7 @@ class AsBuilt:
             # What was opened is closed again if a later step fails, in the opposite order.
             if self.folder:
                 undo.callback(self.folder.unlock)
-            self.record: Record = self._open_record()
+            self.record: Record = self._open_record(progress)
             undo.callback(self.record.close)
             self.store = self._open_store(rebuild, strict, fold_beside, progress)
             undo.callback(self.store.close)
@@ -107,10 +107,10 @@ class AsBuilt:
 
     # ----------------------------------------------------------------- wiring
 
-    def _open_record(self) -> Record:
+    def _open_record(self, progress: Callable[[int, int], None]) -> Record:
         if self.folder is None:
             return memory.Log(self.now, self.random)
-        return sqlite.Log(self.folder.record, self.now, self.random, read_only=self.read_only)
+        return sqlite.Log(self.folder.record, self.now, self.random, read_only=self.read_only, progress=progress)
 
     def _open_store(
         self, rebuild: bool, strict: bool, fold_beside: bool, progress: Callable[[int, int], None]

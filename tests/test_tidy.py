@@ -105,9 +105,9 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return CONTRACT, ["msgspec"], "A contract knows events and errors only."
         case ["record", _]:
             return (
-                [*CONTRACT, "asbuilt.record", "asbuilt.folder.sqlite_file"],
+                [*CONTRACT, "asbuilt.record", "asbuilt.record.layout", "asbuilt.folder.sqlite_file"],
                 ["msgspec", "apsw"],
-                "A record knows events, errors and its contract.",
+                "A record knows events, errors its contract, and how it lies in its file.",
             )
         case ["connect", *_]:
             return (

@@ -121,7 +121,8 @@ Random = Callable[[int], bytes]
 
 
 def implementations() -> dict[str, ModuleType]:
-    """Every module of this package, by name; each has a class `Log` that keeps the contract."""
-    return {
+    """Every module of this package that has a class `Log`, by name; it keeps the contract."""
+    modules = {
         module.name: importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
     }
+    return {name: module for name, module in modules.items() if hasattr(module, "Log")}

@@ -12,12 +12,10 @@ Tables (normative in `docs/record-format.md`):
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,32 +26,11 @@ from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, put_rows
-from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded
+from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1
 
-_SCHEMA = """
-CREATE TABLE fact(
-    position INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE,
-    record_time_us INTEGER NOT NULL,
-    seed BLOB NOT NULL,
-    body BLOB NOT NULL
-) STRICT;
-CREATE TABLE about(
-    subject TEXT NOT NULL,
-    first_position INTEGER NOT NULL,
-    more BLOB NOT NULL,
-    PRIMARY KEY(subject, first_position)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE settings(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-CREATE TABLE commits(
-    first_position INTEGER PRIMARY KEY,
-    facts INTEGER NOT NULL,
-    checksum BLOB NOT NULL
-) STRICT;
-"""
 _COLUMNS = "position, record_time_us, id, seed, body"
 _OTHER_FOLDER = "Name the right data folder with --data."
 _RESTORE = (
@@ -62,9 +39,20 @@ _RESTORE = (
 
 
 class Log:
-    """A record in a file. `read_only` opens it beside another process that writes."""
+    """A record in a file. `read_only` opens it beside another process that writes.
 
-    def __init__(self, path: Path, now: Clock, random: Random = os.urandom, *, read_only: bool = False) -> None:
+    `progress` hears how far a new subject index is made: the last position in it, and the head.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now: Clock,
+        random: Random = os.urandom,
+        *,
+        read_only: bool = False,
+        progress: Callable[[int, int], None] = lambda done, head: None,
+    ) -> None:
         self._path = path
         self._now = now
         self._random = random
@@ -87,20 +75,60 @@ class Log:
             if self._writer is None and not read_only:
                 self._writer = _connect(path, read_only=False)
             if self._writer is not None and self._index_version() != events.SUBJECTS_VERSION:
-                self._index_anew(self._writer)
+                self._index_anew(self._writer, progress)
 
     def _index_version(self) -> int:
         rows = _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")
         return int(rows[0][0]) if rows else 0
 
-    def _index_anew(self, db: apsw.Connection) -> None:
-        """The index follows from the facts; one made by a version with other subjects would miss some."""
+    def _index_anew(self, db: apsw.Connection, progress: Callable[[int, int], None]) -> None:
+        """The index follows from the facts; one made by a version with other subjects would miss some.
+
+        It is made in portions, each a transaction that also says how far it came, so that a kill costs one
+        portion. `index` is absent all the while: no version takes a part for the whole, and one that does not
+        know of portions makes the index anew and says so in `index`, which ends ours.
+        """
         with db:
-            db.execute("DELETE FROM about")
-            for first, count in _rows(db, "SELECT first_position, facts FROM commits ORDER BY 1"):
-                facts = self.read(first - 1, count)
-                self._index(db, [(events.recall(fact.body), fact.position) for fact in facts])
-            db.execute("INSERT OR REPLACE INTO settings VALUES ('index', ?)", (events.SUBJECTS_VERSION,))
+            kept = dict(_rows(db, "SELECT name, value FROM settings"))
+            done = int(kept.get("index_done", 0))
+            if "index" in kept or kept.get("index_making") != events.SUBJECTS_VERSION:
+                done = 0
+                db.execute("DELETE FROM about")
+                db.execute("DELETE FROM settings WHERE name = 'index'")
+                _set(db, "index_making", events.SUBJECTS_VERSION)
+                _set(db, "index_done", 0)
+        while done < self._head:
+            with db:
+                until = done + _PORTION
+                for first, count in _rows(
+                    db, "SELECT first_position, facts FROM commits WHERE first_position > ? ORDER BY 1", (done,)
+                ):
+                    facts = self.read(first - 1, count)
+                    self._index(db, [(events.recall(fact.body), fact.position) for fact in facts])
+                    done = first + count - 1
+                    if done >= until:
+                        break
+                else:
+                    done = self._head
+                _set(db, "index_done", done)
+            progress(done, self._head)
+        with db:
+            _set(db, "index", events.SUBJECTS_VERSION)
+            db.execute("DELETE FROM settings WHERE name IN ('index_making', 'index_done')")
+
+    @contextmanager
+    def _asking_by_subject(self) -> Iterator[None]:
+        """One state of the file, whose index is of this version: the owner's always is, once it is open."""
+        with self._errors(), self._reading, nullcontext() if self._writer else self._reader:
+            if self._writer is None and self._index_version() != events.SUBJECTS_VERSION:
+                raise RecordError(
+                    "the subject index was made by another version, or is being made anew;"
+                    " nothing can be found by its subject until it is made",
+                    where=str(self._path),
+                    remedy="Start `asbuilt serve` on this folder with this version: it makes the index when it opens"
+                    " the record. Facts by position and by id are found meanwhile.",
+                )
+            yield
 
     def _refuse_unknown_format(self) -> None:
         application, version = self._reader.pragma("application_id"), self._reader.pragma("user_version")
@@ -131,7 +159,11 @@ class Log:
             if top:
                 raise self._torn("facts without a commit")
             return 0, 0, b""
-        if top != first + count - 1 or not _is_one_commit(facts, first, count) or _chained(before, facts) != checksum:
+        if (
+            top != first + count - 1
+            or not layout.is_one_commit(facts, first, count)
+            or layout.chained(before, facts) != checksum
+        ):
             raise self._torn("the last commit is not whole")
         return top, facts[-1].record_time_us, checksum
 
@@ -175,7 +207,7 @@ class Log:
             put_rows(db, _INSERT, new)
             entries = fresh
         db.execute("RELEASE attempt")
-        checksum = _chained(self._checksum, new)
+        checksum = layout.chained(self._checksum, new)
         if new:
             self._index(db, ((entry.fact, fact.position) for entry, fact in zip(entries, new, strict=True)))
             db.execute("INSERT INTO commits VALUES (?, ?, ?)", (new[0].position, len(new), checksum))
@@ -209,7 +241,7 @@ class Log:
 
     @staticmethod
     def _index(db: apsw.Connection, facts: Iterable[tuple[AnyFact, int]]) -> None:
-        rows = [(subject, at[0], _packed(at)) for subject, at in sorted(_places(facts).items())]
+        rows = [(subject, at[0], layout.packed(at)) for subject, at in sorted(layout.places(facts).items())]
         put_rows(db, "INSERT INTO about VALUES", rows)
 
     # ----------------------------------------------------------------- reading
@@ -223,7 +255,7 @@ class Log:
 
     def about(self, subject: str, after: int = 0, limit: int = 10_000) -> list[Recorded]:
         positions: list[int] = []
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             # The block that begins at or before `after` may reach beyond it.
             rows: Any = self._reader.execute(
                 "SELECT first_position, more FROM about WHERE subject = ?1 AND first_position >= coalesce("
@@ -232,7 +264,7 @@ class Log:
                 (subject, after),
             )
             for first, more in rows:
-                positions.extend(position for position in _unpacked(first, more) if position > after)
+                positions.extend(position for position in layout.unpacked(first, more) if position > after)
                 if len(positions) >= limit:
                     break
             return [
@@ -242,26 +274,26 @@ class Log:
             ]
 
     def latest(self, subject: str) -> Recorded | None:
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             found = _rows(
                 self._reader,
                 "SELECT first_position, more FROM about WHERE subject = ? ORDER BY first_position DESC LIMIT 1",
                 (subject,),
             )
-        return self.read(_unpacked(*found[0])[-1] - 1, 1)[0] if found else None
+        return self.read(layout.unpacked(*found[0])[-1] - 1, 1)[0] if found else None
 
     def count(self, subject: str) -> int:
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             ((blocks, extra),) = _rows(
                 self._reader, "SELECT count(*), coalesce(sum(length(more)), 0) FROM about WHERE subject = ?", (subject,)
             )
-        return int(blocks + extra // _OFFSET_BYTES)
+        return int(blocks + extra // layout.OFFSET_BYTES)
 
     def subjects(self, kind: str) -> list[str]:
         # From one subject to the next along the index: as many steps as subjects, not as rows.
         found: list[str] = []
         after, end = f"{kind}:", f"{kind};"
-        with self._errors(), self._reading:
+        with self._asking_by_subject():
             while True:
                 rows = _rows(
                     self._reader, "SELECT min(subject) FROM about WHERE subject > ? AND subject < ?", (after, end)
@@ -303,10 +335,10 @@ class Log:
             last = first + count - 1
             if first != expected_first:
                 yield Damage("a commit is missing", expected_first, first - 1)
-                checksum = _chained(checksum, self.read(expected_first - 1, first - expected_first))
+                checksum = layout.chained(checksum, self.read(expected_first - 1, first - expected_first))
             facts = self.read(first - 1, count)
-            checksum = _chained(checksum, facts)
-            if checksum != stored or not _is_one_commit(facts, first, count):
+            checksum = layout.chained(checksum, facts)
+            if checksum != stored or not layout.is_one_commit(facts, first, count):
                 yield Damage("facts are not what was committed", first, last)
                 checksum = stored
             elif self._index_version() == events.SUBJECTS_VERSION:
@@ -323,12 +355,12 @@ class Log:
             yield Damage("facts without a commit", first, last)
 
     def _verify_index(self, facts: Sequence[Recorded]) -> Iterator[Damage]:
-        for subject, at in _places((events.recall(fact.body), fact.position) for fact in facts).items():
+        for subject, at in layout.places((events.recall(fact.body), fact.position) for fact in facts).items():
             with self._errors(), self._reading:
                 found = _rows(
                     self._reader, "SELECT more FROM about WHERE subject = ? AND first_position = ?", (subject, at[0])
                 )
-            if found != [(_packed(at),)]:
+            if found != [(layout.packed(at),)]:
                 yield Damage(f"the index does not find every fact under {subject}", at[0], at[-1])
 
     def close(self) -> None:
@@ -362,20 +394,25 @@ class Log:
 
 
 _INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES"
-_OFFSET_BYTES = 4
+_PORTION = 20_000
+"""About so many facts are indexed in one transaction (whole commits): well under a second of work."""
 
 
 def _create(db: apsw.Connection) -> None:
     with db:
         db.pragma("application_id", APPLICATION_ID)
         db.pragma("user_version", FORMAT)
-        db.execute(_SCHEMA)
+        db.execute(layout.SCHEMA)
     # The file is a record from now on, also without its -wal.
     db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return db.execute(sql, bindings).fetchall()
+
+
+def _set(db: apsw.Connection, name: str, value: int) -> None:
+    db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
 
 def _connect(path: Path, *, read_only: bool) -> apsw.Connection:
@@ -388,53 +425,6 @@ def _connect(path: Path, *, read_only: bool) -> apsw.Connection:
         # A checkpoint every 80 MB of log: fewer pauses, and a restart still takes well under a second.
         db.pragma("wal_autocheckpoint", 20_000)
     return db
-
-
-def _chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
-    """SHA-256 over the checksum before, the commit's first position and time, and its facts in order.
-
-    Lengths are fixed or written, so that no two commits give the same bytes.
-    """
-    if not facts:
-        return before
-    parts = [before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big")]
-    for _, _, fact_id, seed, body in facts:
-        parts += (fact_id, seed, len(body).to_bytes(4, "big"), body)
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-def _is_one_commit(facts: Sequence[Recorded], first: int, count: int) -> bool:
-    """Whether these are `count` facts numbered from `first` on, all of one record time."""
-    return len(facts) == count and all(
-        fact.position == position and fact.record_time_us == facts[0].record_time_us
-        for position, fact in enumerate(facts, first)
-    )
-
-
-def _places(facts: Iterable[tuple[AnyFact, int]]) -> dict[str, list[int]]:
-    """Subject → positions of one commit."""
-    places: dict[str, list[int]] = {}
-    for fact, position in facts:
-        for subject in events.subjects(fact):
-            at = places.get(subject)
-            if at is None:
-                places[subject] = [position]
-            elif at[-1] != position:
-                at.append(position)
-    return places
-
-
-def _packed(positions: list[int]) -> bytes:
-    if len(positions) == 1:
-        return b""
-    offsets = array("I", [position - positions[0] for position in positions[1:]])
-    return offsets.tobytes()
-
-
-def _unpacked(first: int, more: bytes) -> list[int]:
-    offsets = array("I")
-    offsets.frombytes(more)
-    return [first, *(first + offset for offset in offsets)]
 
 
 def _refuse_foreign_or_truncated(path: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Ranges, Test, Value, at_most, between, other_than, total
+from asbuilt.access.conditions import Ranges, Test, Value, Where, at_most, between, one_of, other_than, total
 from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
@@ -40,10 +41,25 @@ def believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believ
     return reader.once(("believed", station, start_us, end_us), lambda: _believed(reader, station, start_us, end_us))
 
 
+def know_tellers(reader: Reader, stations: Sequence[str], start_us: int, end_us: int) -> None:
+    """Find out at once who tells pieces of several stations over a short window."""
+    hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
+    where: dict[str, Value | Test] = {"station": one_of(stations), "hour": hours}
+    found = {*reader.totals(Pieces, where, by=("station", "told"), of=())}
+    for station in stations:
+        tell = [name for name in TELLERS if (station, name) in found]
+        reader.know(_telling(station, start_us, end_us), tell)
+
+
+def _telling(station: str, start_us: int, end_us: int) -> tuple[str, str, int, int]:
+    """What is known of who tells pieces of a station is known by the hour."""
+    return "telling", station, start_us // HOUR_US, -(-end_us // HOUR_US)
+
+
 def _believed(reader: Reader, station: str, start_us: int, end_us: int) -> Believed:
     hours = between(start_us // HOUR_US - TELLS_FOR_H, -(-end_us // HOUR_US))
     where: dict[str, Value | Test] = {"station": station, "hour": hours}
-    tell = reader.given(Pieces, "told", TELLERS, where)
+    tell = reader.once(_telling(station, start_us, end_us), lambda: reader.given(Pieces, "told", TELLERS, where))
     if len(tell) < 2:
         # Nobody contradicts: nothing has to be read.
         return Believed([(start_us, end_us, name) for name in tell])
@@ -62,22 +78,24 @@ def tellers(reader: Reader, station: str) -> list[str]:
 def made(reader: Reader, station: str, start_us: int, end_us: int) -> list[Made]:
     """What is believed of the pieces made at a station in a half-open window, in order of time."""
     who = believed(reader, station, start_us, end_us)
-    return [row for row in told(reader, station, start_us, end_us) if who.holds(row)]
+    every = told(reader, station, start_us, end_us)
+    if len(who.parts) == 1 and who.parts[0][0] <= start_us and end_us <= who.parts[0][1]:
+        # One way of telling is believed throughout.
+        return [row for row in every if row.told == who.parts[0][2]]
+    return [row for row in every if who.holds(row)]
 
 
 def told(reader: Reader, station: str | Test, start_us: int, end_us: int, **more: Value | Test) -> list[Made]:
     """Whatever was told of pieces at a station (or at several: `one_of`) in a half-open window, believed or not, in order of time."""
-    return reader.rows(
-        Made,
-        {
-            "station": station,
-            "hour": between(start_us // HOUR_US, -(-end_us // HOUR_US)),
-            "time_us": between(start_us, end_us),
-            "told": other_than("started"),
-            **more,
-        },
-        order="hour time_us fact",
-    )
+    where: dict[str, Value | Test] = {
+        "station": station,
+        "hour": between(start_us // HOUR_US, -(-end_us // HOUR_US)),
+        "time_us": between(start_us, end_us),
+        "told": other_than("started"),
+        **more,
+    }
+    key = ("told", *where.values(), *more)
+    return list(reader.once(key, lambda: reader.rows(Made, where, order="hour time_us fact")))
 
 
 class Part(NamedTuple):
@@ -108,18 +126,52 @@ def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> l
         ("hours of pieces", tuple(who.parts), tuple(ranges)), lambda: _hours_and_edges(who, ranges)
     )
     where = {"station": station}
-    sums = reader.totals_in(
-        Pieces, hours, "hour", where, by=("told", "kind", "order_no", "product"), of=[total(name) for name in COUNTS]
+    sums = reader.once(
+        ("sums of pieces", station, hours),
+        lambda: reader.totals_in(Pieces, hours, "hour", where, by=_BY, of=_TOTALS),
     )
     found = [Part(of_range[n][0], name, name == of_range[n][1], *more) for n, name, *more in sums]
     starts = [start for start, _, _, _ in edges]
-    for row in reader.rows_of(Made, "hour", sorted({start // HOUR_US for start in starts}), where) if edges else ():
+    beside = tuple(sorted({start // HOUR_US for start in starts}))
+    for row in reader.once(
+        ("pieces beside", station, beside), lambda: reader.rows_of(Made, "hour", beside, where) if beside else []
+    ):
         n = bisect_right(starts, row.time_us) - 1
         if row.told != "started" and n >= 0 and row.time_us < edges[n][1]:
             _, _, number, name = edges[n]
             counts = (row.good, row.rejected, row.for_review, row.rework)
             found.append(Part(number, row.told, row.told == name, row.kind, row.order_no, row.product, *counts))
     return found
+
+
+_BY = ("told", "kind", "order_no", "product")
+_TOTALS = tuple(total(name) for name in COUNTS)
+
+
+def know_pieces(reader: Reader, stations: Sequence[str], ranges: Sequence[tuple[int, int]]) -> None:
+    """Read at once what `pieces` reads of each of several stations over a short window."""
+    if not ranges:
+        return
+    alike: dict[tuple[tuple[int, int, str], ...], list[str]] = {}
+    for station in stations:
+        alike.setdefault(tuple(believed(reader, station, ranges[0][0], ranges[-1][1]).parts), []).append(station)
+    for parts, several in alike.items():
+        hours, _, edges = reader.once(
+            ("hours of pieces", parts, tuple(ranges)), partial(_hours_and_edges, Believed(parts), ranges)
+        )
+        where: Where = {"station": one_of(several)}
+        sums: dict[str, list[tuple[Any, ...]]] = {station: [] for station in several}
+        for number, station, *figures in reader.totals_in(
+            Pieces, hours, "hour", where, by=("station", *_BY), of=_TOTALS
+        ):
+            sums[station].append((number, *figures))
+        beside = tuple(sorted({start // HOUR_US for start, _, _, _ in edges}))
+        rows: dict[str, list[Made]] = {station: [] for station in several}
+        for row in reader.rows_of(Made, "hour", beside, where) if beside else ():
+            rows[row.station].append(row)
+        for station in several:
+            reader.know(("sums of pieces", station, hours), sums[station])
+            reader.know(("pieces beside", station, beside), rows[station])
 
 
 def _hours_and_edges(

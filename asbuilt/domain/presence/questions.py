@@ -13,9 +13,10 @@ from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import above, at_least, at_most, below, between, count, least, most, one_of
+from asbuilt.access.conditions import above, at_least, at_most, below, between
 from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
+from asbuilt.domain.presence.words import looked_at, unbroken
 from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
@@ -23,8 +24,6 @@ from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US
 
 SILENT_PERIODS: Final = 5
 """A source is silent when it was not heard for so many of its periods."""
-LOOK_BACK_HOURS: Final = 24
-"""So far before a window a word is looked for, before it is looked for closely."""
 _NEVER_US: Final = -(2**62)
 
 Reason = Literal["lost", "gap", "no word"]
@@ -325,7 +324,7 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
     # What the words nearest outside the window are decides how long a gap at its edges is.
     first, last = (start_us - limit_us) // HOUR_US, (end_us + limit_us) // HOUR_US + 1
     if limit_us >= HOUR_US:
-        whole = _unbroken(reader, subjects, limit_us, *_looked_at(reader, start_us, end_us), start_us)
+        whole = unbroken(reader, subjects, limit_us, *looked_at(reader, start_us, end_us), start_us)
         if whole is not None:
             return [whole]
     spans: list[Interval] = []
@@ -353,41 +352,6 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
     return found
 
 
-_WORDS: Final = (count(), least("first_us"), most("last_us"))
-
-
-def know_words(reader: Reader, stations: Iterable[str], start_us: int, end_us: int) -> None:
-    """Read how often several stations were heard of at once, for whoever asks for silences of one of them."""
-    first, last = _looked_at(reader, start_us, end_us)
-    subjects = [f"station:{station}" for station in stations]
-    rows = reader.totals(Hour, {"subject": one_of(subjects), "hour": between(first, last)}, by=("subject",), of=_WORDS)
-    found = {subject: tuple(figures) for subject, *figures in rows}
-    for subject in subjects:
-        reader.know(("words", subject, first, last), found.get(subject, (0, None, None)))
-
-
-def _looked_at(reader: Reader, start_us: int, end_us: int) -> tuple[int, int]:
-    """The hours whose words are looked at first: from a while before a window to its end, or to now."""
-    return start_us // HOUR_US - LOOK_BACK_HOURS, min(end_us, microseconds(reader.now)) // HOUR_US + 2
-
-
-def _unbroken(
-    reader: Reader, subjects: tuple[str, ...], limit_us: int, first: int, last: int, start_us: int
-) -> Interval | None:
-    """From the first to the last word of some hours, if too few of them are without one for a gap; None to look closer."""
-    for subject in subjects:
-        known, first_us, last_us = reader.once(
-            ("words", subject, first, last),
-            lambda subject=subject: reader.totals(  # type: ignore[misc]
-                Hour, {"subject": subject, "hour": between(first, last)}, of=_WORDS
-            )[0],
-        )
-        # So many hours without a word, and the parts of hours beside them, are no gap that counts.
-        if known and (last - first - known + 2) * HOUR_US <= limit_us and first_us <= start_us:
-            return first_us, last_us
-    return None
-
-
 def last_heard_us(reader: Reader, source: str, at_us: int) -> int | None:
     """When a source last spoke, or was said to be connected, at an instant or before it."""
     row = reader.first(Minute, {"source": source, "minute": at_most(at_us // MINUTE_US)}, order="-minute")
@@ -409,6 +373,10 @@ def _latest(row: Minute | Hour | None, at_us: int) -> int | None:
 
 def last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
     """When a station was last heard of, at an instant or before it, to the hour's first and last word."""
+    return reader.once(("last word", station, at_us), lambda: _last_word_us(reader, station, at_us))
+
+
+def _last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
     subject = f"station:{station}"
     row = reader.first(Hour, {"subject": subject, "hour": at_most(at_us // HOUR_US)}, order="-hour")
     word = _latest(row, at_us)

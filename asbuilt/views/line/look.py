@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import between, one_of
+from asbuilt.domain.pieces.questions import know_tellers
+from asbuilt.domain.presence.words import know_words
+from asbuilt.domain.states import told
 from asbuilt.plant import Line, Plant
 from asbuilt.views.line.alarms import alarms
 from asbuilt.views.line.answers import Board, Contradiction
@@ -22,6 +25,7 @@ from asbuilt.views.line.tiles import Tiles, serial
 def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) -> Board:
     """The board of a line at a moment; without one, now."""
     look = Moment(reader, plant, line, at)
+    _know_together(look)
     observation = Observation(look)
     here = units_on_line(look)
     standing = alarms(look, standing=True)
@@ -75,6 +79,15 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
         contradictions=tuple(_contradictions(look)),
         unknown_stations=tuple(_unknown_stations(look)),
     )
+
+
+def _know_together(look: Moment) -> None:
+    """Ask once for all stations what every tile and ribbon would ask for its own."""
+    paths = [station.path for station in look.line.station]
+    know_tellers(look.reader, paths, look.start_us, look.at_us + 1)
+    for start_us, end_us in ((look.at_us, look.at_us + 1), (look.start_us, look.at_us)):
+        know_words(look.reader, paths, start_us, end_us)
+        told.know_explanations(look.reader, paths, start_us, end_us)
 
 
 def _product_title(look: Moment) -> str:

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 from asbuilt.access import Reader
 from asbuilt.access.conditions import after_until, below
 from asbuilt.domain.pieces.cycles import Cycles
+from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.pieces.rows import Made, Pieces
-from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import common, length
+from asbuilt.domain.presence.words import know_words
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
@@ -23,8 +24,8 @@ from asbuilt.views.shift.anomalies import anomalies_of, know_together, of_nothin
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
 from asbuilt.views.shift.figures import Beyond, Kpi, effectiveness, kpi
-from asbuilt.views.shift.hours import know_edges
-from asbuilt.views.shift.pieces import first_run_sums, know_first_runs, piece_sums, report_sums
+from asbuilt.views.shift.hours import know_edges, know_sums
+from asbuilt.views.shift.pieces import first_run_sums, know_first_runs, know_piece_sums, piece_sums, report_sums
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Station
 from asbuilt.views.shift.times import Spans, time_sums
@@ -157,7 +158,10 @@ class Look:
             if by in ("order", "product"):
                 cut = self._cut(line, _by_task(station, by, cuts[line]))
             else:
-                cut = cutting.get(line) or cutting.setdefault(line, self._cut(line, cuts[line]))
+                if line not in cutting:
+                    cutting[line] = self._cut(line, cuts[line])
+                    self._know_line(member, cutting[line])
+                cut = cutting[line]
             sums = self._sums(member, station, cut, by)
             bounds = cut.bounds
             for key, value in sums.items():
@@ -180,12 +184,23 @@ class Look:
             return
         paths = [station.path for station in stations]
         told.know_explanations(self.reader, paths, self.start_us, self.end_us)
-        presence.know_words(self.reader, [path for path in paths if path], self.start_us, self.end_us)
+        know_words(self.reader, [path for path in paths if path], self.start_us, self.end_us)
         know_first_runs(stations)
         if self.end_us - self.start_us <= FEW_US:
             know_edges(stations)
+            know_tellers(self.reader, paths, self.start_us, min(self.end_us, self.now_us + 1))
             if by == "":
                 know_together(stations)
+
+    def _know_line(self, first: Member, cut: _Cut) -> None:
+        """Over a short window, ask once for all stations of a line what is summed alike."""
+        members = [member for member in self.members if member.line.path == first.line.path]
+        if len(members) < 2 or self.end_us - self.start_us > FEW_US:
+            return
+        stations = [self.station(member) for member in members]
+        know_piece_sums(stations, self.cycles(first), cut.groups)
+        if not cut.spans.by_order:
+            know_sums(stations, cut.spans.plan)
 
     def _cut(self, line: str, found: list[Group]) -> _Cut:
         spans = Spans(_spans(self.calendars[line].spans, found), self.now_us)

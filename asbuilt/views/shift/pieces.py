@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from asbuilt.access.conditions import Ranges, between, count, overlap, total
 from asbuilt.domain.pieces.cycles import Cycles
-from asbuilt.domain.pieces.questions import Part, pieces
+from asbuilt.domain.pieces.questions import Part, know_pieces, pieces
 from asbuilt.domain.pieces.rows import First
 from asbuilt.views.shift.calendar import By, Group
 from asbuilt.views.shift.rows import Reported
@@ -30,6 +30,14 @@ def piece_sums(station: Station, cycles: Cycles, cut: Sequence[Group], by: By, r
         told[cut[group_number].key if own is None else (own,)].append((plant, row))
     for key, several in told.items():
         _add_pieces(result[key], several, cycles)
+
+
+def know_piece_sums(stations: Sequence[Station], cycles: Cycles, cut: Sequence[Group]) -> None:
+    """Read at once what `piece_sums` reads of each of several stations of a line."""
+    one = stations[0]
+    until = min(one.end_us, one.now_us + 1)
+    ranges, _ = one.reader.once(("ranges of pieces", until, tuple(cut)), lambda: _ranges_of_pieces(cycles, cut, until))
+    know_pieces(one.reader, [station.path for station in stations], ranges)
 
 
 def _ranges_of_pieces(cycles: Cycles, cut: Sequence[Group], until: int) -> tuple[Ranges, list[tuple[int, int]]]:

@@ -6,6 +6,7 @@ import datetime as dt
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
@@ -150,7 +151,8 @@ def _widened(look: Look, member: Member) -> list[Tile]:
     back = on = 1
     while True:
         station = look.station(member).over(look.start_us - back * DAY_US, look.end_us + on * DAY_US)
-        calendar = Calendar(look.plants, member.line.path, station.start_us, station.end_us)
+        window = (member.line.path, station.start_us, station.end_us)
+        calendar = look.reader.once(("calendar", *window), partial(Calendar, look.plants, *window))
         found = station.tiles(calendar.spans)
         further_back = back < STOP_DAYS and _reaches(found, look.start_us)
         further_on = on < STOP_DAYS and station.end_us < station.now_us and _reaches(found[::-1], look.end_us - 1)

@@ -222,7 +222,7 @@ class Station:
         ]
         until_us = min(self.end_us, self.now_us)
         before = [
-            row
+            (row.time_us, row.fact, row.order_no, row.product)
             for one in task
             for row in self.reader.rows(
                 Made,
@@ -231,9 +231,10 @@ class Station:
                 limit=1,
             )
         ]
-        rows = sorted(before, key=lambda row: (row.time_us, row.fact))[-1:]
-        rows += self.reader.rows(
+        told_of = [(time_us, order, product) for time_us, _, order, product in sorted(before)[-1:]]
+        inside = self.reader.columns(
             Made,
+            ("time_us", "order_no", "product"),
             {
                 **asked,
                 "hour": between(self.start_us // HOUR_US, -(-until_us // HOUR_US)),
@@ -241,7 +242,7 @@ class Station:
             },
             order="hour time_us fact",
         )
-        told_of = [(row.time_us, row.order_no, row.product) for row in rows if row.order_no or row.product]
+        told_of += [(time_us, order, product) for time_us, order, product in inside if order or product]
         found: list[Task] = []
         for time_us, order, product in told_of:
             if found and (found[-1].order, found[-1].product) == (order, product):

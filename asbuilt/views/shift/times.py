@@ -9,7 +9,8 @@ from functools import cached_property
 from asbuilt.domain.states.reading import Kind, Reasoned, fails
 from asbuilt.domain.states.told import Spell
 from asbuilt.views.shift.calendar import DAY_US, Calendar, Span
-from asbuilt.views.shift.hours import Hours, Plan
+from asbuilt.views.shift.hours import Hours
+from asbuilt.views.shift.plan import Plan
 from asbuilt.views.shift.sums import Key, Sums
 from asbuilt.views.shift.timeline import Gap, Station, Task, Tile, tiles
 

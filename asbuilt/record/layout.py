@@ -1,0 +1,84 @@
+"""How a record lies in its file: its tables, a commit's checksum, and the index of a commit's subjects."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Sequence
+
+from asbuilt import events
+from asbuilt.events import AnyFact
+from asbuilt.record import Recorded
+
+SCHEMA = """
+CREATE TABLE fact(
+    position INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    record_time_us INTEGER NOT NULL,
+    seed BLOB NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE about(
+    subject TEXT NOT NULL,
+    first_position INTEGER NOT NULL,
+    more BLOB NOT NULL,
+    PRIMARY KEY(subject, first_position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE settings(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE commits(
+    first_position INTEGER PRIMARY KEY,
+    facts INTEGER NOT NULL,
+    checksum BLOB NOT NULL
+) STRICT;
+"""
+OFFSET_BYTES = 4
+"""Each further position is an offset from the first (little-endian uint32)."""
+
+
+def chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
+    """SHA-256 over the checksum before, the commit's first position and time, and its facts in order.
+
+    Lengths are fixed or written, so that no two commits give the same bytes.
+    """
+    if not facts:
+        return before
+    parts = [before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big")]
+    for _, _, fact_id, seed, body in facts:
+        parts += (fact_id, seed, len(body).to_bytes(4, "big"), body)
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def is_one_commit(facts: Sequence[Recorded], first: int, count: int) -> bool:
+    """Whether these are `count` facts numbered from `first` on, all of one record time."""
+    return len(facts) == count and all(
+        fact.position == position and fact.record_time_us == facts[0].record_time_us
+        for position, fact in enumerate(facts, first)
+    )
+
+
+def places(facts: Iterable[tuple[AnyFact, int]]) -> dict[str, list[int]]:
+    """Subject → positions of one commit."""
+    places: dict[str, list[int]] = {}
+    for fact, position in facts:
+        for subject in events.subjects(fact):
+            at = places.get(subject)
+            if at is None:
+                places[subject] = [position]
+            elif at[-1] != position:
+                at.append(position)
+    return places
+
+
+def packed(positions: list[int]) -> bytes:
+    """The offsets of the further positions from the first."""
+    if len(positions) == 1:
+        return b""
+    offsets = array("I", [position - positions[0] for position in positions[1:]])
+    return offsets.tobytes()
+
+
+def unpacked(first: int, more: bytes) -> list[int]:
+    """The positions, from the first and the packed offsets."""
+    offsets = array("I")
+    offsets.frombytes(more)
+    return [first, *(first + offset for offset in offsets)]

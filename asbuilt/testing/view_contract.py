@@ -310,7 +310,9 @@ class ViewContract:
             for row in rows:
                 table = view.tables[type(row)]
                 for column, value in zip(table.columns, row, strict=True):
-                    assert (value is None and column.optional) or type(value) is types[column.sql_type], (
+                    assert (value is None and column.optional) or type(value) is (
+                        str if column.interned else types[column.sql_type]
+                    ), (
                         table.name,
                         column,
                     )

@@ -93,7 +93,7 @@ def _counts(found: list[AlarmRow]) -> list[tuple[int, int, bool]]:
     return [
         (
             priority,
-            sum(1 for row in active if row.priority == priority),
+            sum(1 for row in active if row.priority == priority and row.until is None),
             any(row.priority == priority and not row.seen_by for row in active),
         )
         for priority in (1, 2, 3, 4)

@@ -59,12 +59,13 @@ def _finding(boards: list[Board]) -> str:
 
 
 def _counts(board: Board) -> list[tuple[int, int, bool]]:
-    """Per priority: how many stand, and whether any is not acknowledged."""
+    """Per priority: how many stand unshelved, and whether any waits to be acknowledged."""
+    asking = [alarm for alarm in board.alarms if alarm.shelved_until is None]
     return [
         (
             priority,
-            sum(1 for alarm in board.alarms if alarm.priority == priority),
-            any(alarm.priority == priority and not alarm.seen_by for alarm in board.alarms),
+            sum(1 for alarm in asking if alarm.priority == priority and alarm.until is None),
+            any(alarm.priority == priority and not alarm.seen_by for alarm in asking),
         )
         for priority in (1, 2, 3, 4)
     ]

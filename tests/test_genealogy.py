@@ -46,7 +46,7 @@ from tests.brute import Brute
 VIEWS = {
     name: view
     for name, view in views.discover().items()
-    if name in ("unit", "trace", "measurements", "genealogy", "passages")
+    if name in ("unit", "trace", "measurements", "genealogy", "passages", "cases")
 }
 PLANT = parse('[plant]\nid = "p"\nname = "P"\nzone = "UTC"\n')
 START = dt.datetime(2026, 6, 1, 6, 0, tzinfo=dt.UTC)

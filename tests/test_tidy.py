@@ -107,7 +107,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return (
                 [*CONTRACT, "asbuilt.record", "asbuilt.record.layout", "asbuilt.folder.sqlite_file"],
                 ["msgspec", "apsw"],
-                "A record knows events, errors its contract, and how it lies in its file.",
+                "A record knows events, errors, its contract, and how it lies in its file.",
             )
         case ["connect", *_]:
             return (

@@ -71,7 +71,8 @@ def parts() -> None:
 
     found = views.discover()
     for name, view in found.items():
-        add("view", name, view.fold)
+        # One without rows of its own is what can be asked of it.
+        add("view", name, view.fold if view.tables else view.queries)
         if view.page is not None:
             for page in view.page.PAGES:
                 add("page", page.address, page.show)

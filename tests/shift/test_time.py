@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
-from asbuilt.plant import Plant
+from asbuilt.plant import Plant, parse
 from tests.conftest import examples
 from tests.shift.telling import LINE, Facts, plant, shift, taken_in
 
@@ -306,3 +306,49 @@ def test_tiles_have_neither_gaps_nor_overlaps_and_add_up_to_the_figures(story):
     # Every second that is no production, and was planned and observed, belongs to exactly one stop.
     assert sum(stop.seconds for stop in stops) == told["adet"] + told["adot"] + told["aust"]
     assert lost["stops"] + lost["short_stops"] == told["adet"]
+
+
+def test_a_reason_told_in_a_break_is_that_of_the_stop_before_it():
+    """Held at midnight, a break from half past on, the reason told in the break: the half hour was setup in every window."""
+    plant = parse(
+        """
+[plant]
+id = "p"
+name = "Plant"
+zone = "UTC"
+[[site]]
+id = "s"
+name = "Site"
+[[site.area]]
+id = "a"
+name = "Area"
+[[site.area.line]]
+id = "l"
+name = "Line"
+shifts = "x"
+[[site.area.line.station]]
+id = "1"
+name = "Station 1"
+[[shift_pattern]]
+id = "x"
+[[shift_pattern.shift]]
+id = "N"
+start = "22:00"
+end = "06:00"
+breaks = [{ start = "00:30", end = "01:30" }]
+[[reason]]
+id = "setup"
+name = "Setup"
+time = "setup"
+"""
+    )
+    facts = Facts()
+    facts.state(0, "Execute")
+    facts.state(0, "Held")
+    facts.state(60, "Held", reason="setup")
+    with taken_in(plant, facts, facts.at(800)) as app:
+        windows = [
+            app.query("shift.kpi", scope=LINE, **{"from": facts.at(start), "to": facts.at(end)}).aust_s
+            for start, end in ((0, 61), (0, 1), (1, 61))
+        ]
+    assert windows == [1800, 60, 1740]

@@ -216,9 +216,10 @@ def test_a_plant_without_a_log_leaves_it_open(sealed, app):
 
 def test_the_log_is_for_everybody_and_nothing_else_is(sealed):
     app, _ = sealed
+    from asbuilt.web.client import Client
     from asbuilt.web.site import Site
 
-    closed = AsBuilt.client.func(app)
+    closed = Client(app)
     closed.site._guard = Site(app, screen_token="secret")._guard  # type: ignore[attr-defined]
     try:
         for address in (

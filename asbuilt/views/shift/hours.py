@@ -331,7 +331,8 @@ class Hours:
                 at += 1
             if not rows:
                 continue
-            if until >= self._end_us:
+            # Also what is told in a break or in time off after these hours may say what the stop in them was.
+            if until >= self._end_us or states.reads_by_what_comes(rows[-1].state, rows[-1].reason):
                 rows += states.on(self._station.reader, rows[-1], self._station.now_us)
             begin = first * HOUR_US
             found += [

@@ -209,7 +209,7 @@ def test_acknowledged_shelved_and_back(floor):
     assert floor.act("shelve", minutes="60", **about)["error"] == "reason is missing"
     assert floor.act("shelve", minutes="60", reason="part ordered", **about)["status"] == "saved"
     said = floor.words()
-    assert "Nothing asks for a response." in said
+    assert "Nothing known asks for a response; 3 of 5 stations are not observed." in said
     assert "20 Fuel and ignition until 09:00:01 by M. Okafor: part ordered" in said
     floor.clock[0] = at("09:00:02")
     # Its shelf has ended while it stands: it asks again.

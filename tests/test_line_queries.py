@@ -67,7 +67,8 @@ def test_a_line_is_asked_by_its_address_or_its_path(address):
     ("time", "output", "planned"),
     [
         # A unit leaves at 06:03 and every minute from then on; the plan is one a minute of work.
-        ("06:00", 0, 0), ("06:02:59", 0, 2), ("06:03", 1, 3), ("07:00", 58, 60), ("08:00", 118, 120),
+        # Before anybody told a piece nobody knows that none was made.
+        ("06:00", None, 0), ("06:02:59", None, 2), ("06:03", 1, 3), ("07:00", 58, 60), ("08:00", 118, 120),
         ("08:20", 138, 140), ("08:30", 138, 150),
     ],
 )  # fmt: skip
@@ -175,7 +176,7 @@ def test_an_empty_plant():
 def test_a_plant_without_facts():
     with shop() as app:
         board = app.query("line.board", line="1")
-        assert (board.output, board.on_line, board.alarms, board.contradictions) == (None, 0, (), ())
+        assert (board.output, board.on_line, board.alarms, board.contradictions) == (None, None, (), ())
         assert [(tile.observed, tile.since, tile.units, tile.output) for tile in board.tiles] == [
             ("never", None, (), 0)
         ] * 3  # fmt: skip
@@ -226,7 +227,8 @@ def test_every_unit_is_somewhere_once(walks, now, chance):
         found = {f"at {tile.id}": len(tile.units) for tile in board.tiles}
         found |= {f"after {buffer.after}": buffer.count for buffer in board.buffers}
         assert +Counter(found) == where
-        assert board.on_line == where.total()
+        # Before any unit was told to be on the line nobody knows that none is.
+        assert (board.on_line or 0) == where.total()
         assert (board.output or 0) == out
         assert board.contradictions == ()
 

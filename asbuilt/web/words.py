@@ -62,10 +62,28 @@ def signed(value: int | None) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as per cent without the sign; a dash for none, and no decimals on the whole."""
+    """A share as per cent without the sign; a dash for none, and no decimals on the whole.
+
+    What is not the whole is never rounded to it, nor a little to nothing: it gets the decimal that tells.
+    """
     if share is None:
         return "—"
-    return "100" if share == 1 else f"{share * 100:.{digits}f}"
+    if share == 1:
+        return "100"
+    shown = f"{share * 100:.{digits}f}"
+    if share < 1 and float(shown) >= 100:
+        return f"{min(share * 100, 99.9):.1f}"
+    return f"{max(share * 100, 0.1):.1f}" if share > 0 and float(shown) == 0 else shown
+
+
+def quiet(unseen: int, stations: int) -> str:
+    """That no alarm stands, as far as the stations are observed."""
+    if not unseen and stations:
+        return "Nothing asks for a response."
+    if unseen == stations:
+        return "Nothing known asks for a response, and nothing is observed."
+    seen = f"{unseen} of {plural(stations, 'station')} {'is' if unseen == 1 else 'are'} not observed"
+    return f"Nothing known asks for a response; {seen}."
 
 
 def spaced(value: str) -> str:

@@ -207,7 +207,7 @@ def test_undo_is_a_correction(hand):
 
 
 def test_the_page_says_what_is_here_and_what_comes(hand):
-    assert "Nothing is in the machine." in hand.page(10)
+    assert "No unit is known to be in the machine." in hand.page(10)
     hand.build("E1", until=10)
     assert "Next: E1 , 1 waiting." in hand.page(20)
     hand.scan(20, "E1")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Ranges, Test, Value, Where, at_most, between, one_of, other_than, total
+from asbuilt.access.conditions import Ranges, Test, Value, Where, at_most, below, between, one_of, other_than, total
 from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
@@ -65,6 +65,18 @@ def _believed(reader: Reader, station: str, start_us: int, end_us: int) -> Belie
         return Believed([(start_us, end_us, name) for name in tell])
     told = {name: reader.values(Pieces, "hour", {**where, "told": name}) for name in tell}
     return Believed([(a * HOUR_US, b * HOUR_US, name) for a, b, name in tellers_over(told)])
+
+
+def ever_told(reader: Reader, stations: Iterable[str], at_us: int) -> bool:
+    """Whether anybody has told pieces of one of some stations up to an instant: before that, none made is not known."""
+    return any(
+        reader.exists(Pieces, {"station": one, "hour": below(at_us // HOUR_US)})
+        or reader.exists(
+            Made,
+            {"station": one, "hour": at_us // HOUR_US, "time_us": at_most(at_us), "told": other_than("started")},
+        )
+        for one in stations
+    )
 
 
 def tellers(reader: Reader, station: str) -> list[str]:

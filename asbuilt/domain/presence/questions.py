@@ -82,8 +82,32 @@ def silence_at(reader: Reader, station: str, at_us: int) -> Silence | None:
             if one.end_us >= first.start_us:
                 first = one
         if first.start_us > at_us - reach_us or reach_us >= longest_us:
-            return first._replace(end_us=here[-1].end_us, reasons=here[-1].reasons)
+            begun_us = first.start_us if first.start_us > at_us - reach_us else _begun_us(reader, station, at_us, first)
+            return first._replace(start_us=begun_us, end_us=here[-1].end_us, reasons=here[-1].reasons)
         reach_us = min(reach_us * 16, longest_us)
+
+
+def _begun_us(reader: Reader, station: str, at_us: int, first: Silence) -> int:
+    """When a silence began that is longer than any word holds: what one looked back for is no begin of it."""
+    heard = [last_word_us(reader, station, at_us)]
+    if first.source:
+        heard.append(last_heard_us(reader, first.source, at_us))
+    last_us = max((us for us in heard if us is not None), default=None)
+    if last_us is None or last_us >= first.start_us:
+        return first.start_us
+    # It began after the last word and before what was looked at; what is told of connections lies anywhere between.
+    begun_us = first.start_us
+    for one in reversed(list(_silences(reader, station, last_us, first.start_us))):
+        if one.end_us < begun_us:
+            break
+        begun_us = one.start_us
+    return begun_us
+
+
+def unobserved(reader: Reader, stations: Iterable[str], at_us: int) -> list[str]:
+    """Those of some stations that nobody observes at an instant."""
+    at_us = min(at_us, microseconds(reader.now))
+    return [one for one in stations if next(_silences(reader, one, at_us, at_us + 1, at_us + 1), None) is not None]
 
 
 def _silences(

@@ -9,12 +9,13 @@ from markupsafe import Markup
 from asbuilt.access import Reader
 from asbuilt.domain.alarms.fold import NORMAL
 from asbuilt.domain.alarms.questions import FLOOD_BEGINS
-from asbuilt.events import AlarmAcknowledged, AlarmShelved, Event
+from asbuilt.domain.presence import questions as presence
+from asbuilt.events import AlarmAcknowledged, AlarmShelved, Event, microseconds
 from asbuilt.plant import AlarmRule
 from asbuilt.views.alarm import queries
 from asbuilt.views.alarm.queries import AlarmRow, Rates
 from asbuilt.views.line import queries as lines
-from asbuilt.web import svg
+from asbuilt.web import svg, words
 from asbuilt.web.acting import Act, Action, Refused
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
@@ -32,11 +33,19 @@ def show(reader: Reader, at: dt.datetime | None = None) -> Shown:
     now = reader.instant(at).astimezone(reader.plant(at).zone)
     common = {"now": now, "here": at is None}
     hidden = _suppressed(reader, found, at)
+    stations = list(reader.plant(at).stations)
+    quiet = words.quiet(len(presence.unobserved(reader, stations, microseconds(now))), len(stations))
     fragments = {
         "counts": Fragment("counts", {"counts": _counts(found)}),
-        "head": Fragment("head", {"finding": _finding(found, rates), "rates": rates, **common}),
+        "head": Fragment("head", {"finding": _finding(found, rates, quiet), "rates": rates, **common}),
         "standing": Fragment(
-            "standing", {"rows": [row for row in found if row.shelved_until is None], "shelves": SHELVES_MIN, **common}
+            "standing",
+            {
+                "rows": [row for row in found if row.shelved_until is None],
+                "shelves": SHELVES_MIN,
+                "quiet": quiet,
+                **common,
+            },
         ),
         "shelved": Fragment("shelved", {"rows": queries.standing(reader, at, shelved=True), **common}),
         "suppressed": Fragment("suppressed", {"rows": hidden, **common}),
@@ -73,11 +82,11 @@ def _holds(reader: Reader, rule: AlarmRule, station: str, at: dt.datetime | None
     return over or (rule.below is not None and float(seen) < float(rule.below))
 
 
-def _finding(found: list[AlarmRow], rates: Rates) -> str:
+def _finding(found: list[AlarmRow], rates: Rates, quiet: str) -> str:
     active = [row for row in found if row.shelved_until is None]
     unseen = [row for row in active if not row.seen_by]
     if not active:
-        return "Nothing asks for a response."
+        return quiet
     first = active[0]
     gone = sum(1 for row in active if row.until is not None)
     stand = len(active) - gone

@@ -12,6 +12,8 @@ from asbuilt.access import Reader
 from asbuilt.domain.alarms import questions as alarms
 from asbuilt.domain.alarms.fold import STANDS, Phase
 from asbuilt.domain.alarms.questions import TEN_MINUTES_US
+from asbuilt.domain.presence import questions as presence
+from asbuilt.domain.presence.words import know_words
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
@@ -82,13 +84,14 @@ class Rates(Struct, frozen=True):
     `per_hour` new alarms an hour; `peak` the most in any ten minutes; `floods` periods that begin with more than
     ten in ten minutes and end with fewer than five, `flood_s` their length; `stale` stand longer than a day; `by_priority`
     counts of priority 1 to 4 (about 5, 15 and 80 % of 2, 3 and 4 are aimed at); `to_see_s` median
-    time until one was acknowledged; `tens` new alarms by ten minutes, from the start.
+    time until one was acknowledged; `tens` new alarms by ten minutes, from the start; `observed` is the share of the
+    stations' time so far that was. Where nothing was observed and none was told, `per_hour` is None.
     """
 
     start: dt.datetime
     end: dt.datetime
     count: int
-    per_hour: float
+    per_hour: float | None
     verdict: str
     peak: int
     peak_at: dt.datetime | None
@@ -99,6 +102,12 @@ class Rates(Struct, frozen=True):
     to_see_s: float | None
     frequent: tuple[Frequent, ...]
     tens: tuple[int, ...]
+    observed: float | None
+
+    @property
+    def known(self) -> bool:
+        """Whether its counts are counts: something was observed, or alarms were told."""
+        return bool(self.count or self.observed)
 
 
 def standing(reader: Reader, at: dt.datetime | None = None, shelved: bool | None = None) -> list[AlarmRow]:
@@ -161,16 +170,32 @@ def rates(
     tens = [0] * (-(-(end_us - start_us) // TEN_MINUTES_US))
     for time_us in times:
         tens[(time_us - start_us) // TEN_MINUTES_US] += 1
-    per_hour = len(rows) / hours
+    observed = _observed(reader, list(plant.stations), start_us, min(end_us, at_us))
+    per_hour = len(rows) / hours if rows or observed else None
     return Rates(
         start=at_place(start, plant.zone), end=at_place(end, plant.zone), count=len(rows), per_hour=per_hour,
-        verdict="good" if per_hour <= GOOD_AN_HOUR else "manageable" if per_hour <= MANAGEABLE_AN_HOUR else "too many",
+        verdict=_verdict(per_hour),
         peak=found.peak, peak_at=_time(plant, found.peak_us) if found.peak else None, floods=len(found.floods),
         flood_s=sum(flood.until_us - flood.from_us for flood in found.floods) / SECOND_US,
         stale=sum(row.state in STANDS and row.since_us <= min(end_us, at_us) - STALE_US for row in still),
         by_priority=_by_priority(rows), to_see_s=seen[len(seen) // 2] if seen else None,
-        frequent=tuple(_frequent(plant, rows)), tens=tuple(tens),
+        frequent=tuple(_frequent(plant, rows)), tens=tuple(tens), observed=observed,
     )  # fmt: skip
+
+
+def _verdict(per_hour: float | None) -> str:
+    if per_hour is None:
+        return ""
+    return "good" if per_hour <= GOOD_AN_HOUR else "manageable" if per_hour <= MANAGEABLE_AN_HOUR else "too many"
+
+
+def _observed(reader: Reader, stations: Sequence[str], start_us: int, end_us: int) -> float | None:
+    """The share of the stations' time in which they were observed; None without any."""
+    whole = len(stations) * (end_us - start_us)
+    if whole <= 0:
+        return None
+    know_words(reader, stations, start_us, end_us)
+    return sum(presence.observed_us(reader, station, start_us, end_us) for station in stations) / whole
 
 
 def _by_priority(rows: Sequence[Phase]) -> tuple[int, int, int, int]:

@@ -99,7 +99,8 @@ class Tile(Struct, frozen=True):
 class Buffer(Struct, frozen=True):
     """What waits between two stations; never negative, because it counts units, not differences.
 
-    `observed` tells whether the stations before and after it are: if not, `count` is what was last known.
+    `observed` tells whether the stations before and after it are, and units are told on this line at all: if not,
+    `count` is what was last known.
     """
 
     after: str
@@ -160,7 +161,8 @@ class Board(Struct, frozen=True):
     """Everything the line page shows, for one line and one moment.
 
     `output` is None where no pieces were told and nothing was observed; `observed` is the share of the shift so far
-    (without shifts, of the last eight hours) in which the stations at the line's end were observed.
+    (without shifts, of the last eight hours) in which the stations at the line's end were observed. `output` is None, too,
+    while nobody has ever told pieces there, and `on_line` while no unit was ever told to be on the line.
     """
 
     line: str
@@ -179,7 +181,7 @@ class Board(Struct, frozen=True):
     observed: float | None
     planned: int | None
     rolled_yield: float | None
-    on_line: int
+    on_line: int | None
     order: str
     tiles: tuple[Tile, ...]
     buffers: tuple[Buffer, ...]
@@ -190,6 +192,11 @@ class Board(Struct, frozen=True):
     cleared: tuple[AlarmRow, ...]
     contradictions: tuple[Contradiction, ...]
     unknown_stations: tuple[str, ...]
+
+    @property
+    def unseen(self) -> int:
+        """How many of its stations are not observed."""
+        return sum(1 for tile in self.tiles if tile.observed != "yes")
 
     @property
     def partly(self) -> bool:

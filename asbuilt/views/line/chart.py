@@ -84,6 +84,9 @@ def _curves(axis: _Axis, board: Board, curve: Curve) -> str:
         made += [(axis.x(time), axis.y(count - 1)), (axis.x(time), axis.y(count))]
     here = (axis.x(at), axis.y(len(curve.made)))
     made.append(here)
+    if board.output is None:
+        # A line at zero would say that nothing was made.
+        return inside + _words_beside(axis, board, curve, None)
     if curve.forecast is not None and curve.forecast_low is not None and curve.forecast_high is not None:
         low = _forecast(axis, at, len(curve.made), curve.forecast_low)
         high = _forecast(axis, at, len(curve.made), curve.forecast_high)
@@ -97,7 +100,7 @@ def _curves(axis: _Axis, board: Board, curve: Curve) -> str:
     return inside
 
 
-def _words_beside(axis: _Axis, board: Board, curve: Curve, here: tuple[float, float]) -> str:
+def _words_beside(axis: _Axis, board: Board, curve: Curve, here: tuple[float, float] | None) -> str:
     plan_y = axis.y(curve.planned_total) + 3
     inside = svg.text(1024, plan_y, str(curve.planned_total), "strong2") + svg.text(
         1024 + 10 * len(str(curve.planned_total)) + 5, plan_y, "plan", "axis13"
@@ -108,8 +111,10 @@ def _words_beside(axis: _Axis, board: Board, curve: Curve, here: tuple[float, fl
         width = 10 * len(str(curve.forecast)) + 5
         inside += svg.text(1024, y, str(curve.forecast), "strong1") + svg.text(1024 + width, y, "forecast", "axis13")
         inside += svg.text(1024, y + 17, f"{curve.forecast_low} – {curve.forecast_high}", "axis13")
+    if here is None:
+        return inside
     right = here[0] < RIGHT - 90
-    return inside + svg.text(here[0] + (11 if right else -11), here[1] + 17, f"{len(curve.made)} made", "strong14", "start" if right else "end")  # fmt: skip
+    return inside + svg.text(here[0] + (11 if right else -11), here[1] + 17, f"{len(curve.made)} {'seen' if board.partly else 'made'}", "strong14", "start" if right else "end")  # fmt: skip
 
 
 def _planned(board: Board, until: dt.datetime) -> float:

@@ -44,8 +44,14 @@ def units_on_line(look: Moment) -> Here:
     return dict(found)
 
 
-def buffers(look: Moment, here: Here, tiles: Sequence[Tile]) -> list[Buffer]:
-    """What waits after each station that has a buffer."""
+def tracked(look: Moment) -> bool:
+    """Whether any unit was ever told to be on this line: before that, nobody knows that its buffers are empty."""
+    until = at_most(look.at_us)
+    return any(look.reader.exists(Stay, {"station": one.path, "from_us": until}) for one in look.line.station)
+
+
+def buffers(look: Moment, here: Here, tiles: Sequence[Tile], known: bool) -> list[Buffer]:
+    """What waits after each station that has a buffer; `known` tells whether units are told here at all."""
     found = []
     for (station, tile), (_, after) in pairwise(zip(look.line.station, tiles, strict=True)):
         if station.buffer is None:
@@ -56,9 +62,9 @@ def buffers(look: Moment, here: Here, tiles: Sequence[Tile]) -> list[Buffer]:
                 after=station.id,
                 count=count,
                 capacity=station.buffer or None,
-                observed=tile.observed == after.observed == "yes",
-                empty_at=_runs_empty(look, tile, after, count),
-                full_at=_runs_full(look, tile, after, count, station.buffer),
+                observed=known and tile.observed == after.observed == "yes",
+                empty_at=_runs_empty(look, tile, after, count) if known else None,
+                full_at=_runs_full(look, tile, after, count, station.buffer) if known else None,
             )
         )
     return found

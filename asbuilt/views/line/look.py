@@ -13,11 +13,11 @@ from asbuilt.domain.states import told
 from asbuilt.plant import Line, Plant
 from asbuilt.views.line.alarms import alarms
 from asbuilt.views.line.answers import Board, Contradiction
-from asbuilt.views.line.flow import buffers, units_on_line
+from asbuilt.views.line.flow import buffers, tracked, units_on_line
 from asbuilt.views.line.fold import Oddity
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
-from asbuilt.views.line.output import cadence_s, curve, hours, made_in_shift, observed, planned, ribbon
+from asbuilt.views.line.output import cadence_s, curve, hours, made_in_shift, observed, planned, ribbon, told_at_end
 from asbuilt.views.line.sentence import headline
 from asbuilt.views.line.tiles import Tiles, serial
 
@@ -31,10 +31,12 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
     standing = alarms(look, standing=True)
     make = Tiles(look, observation, here, standing)
     tiles = [make.tile(station) for station in line.station]
-    between = buffers(look, here, tiles)
+    units_told = tracked(look)
+    between = buffers(look, here, tiles, units_told)
     made = made_in_shift(look)
     seen = observed(look)
-    output = len(made) if made or seen or seen is None else None
+    pieces_told = bool(made) or told_at_end(look)
+    output = len(made) if made or (pieces_told and (seen or seen is None)) else None
     due = planned(look, look.at)
     cadence = cadence_s(look, made)
     following = look.following_shift()
@@ -58,6 +60,7 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
             cadence,
             following,
             seen is not None and round(seen, 2) < 1,
+            pieces_told,
         ),
         shift=look.shift,
         next_shift=following,
@@ -67,12 +70,12 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
         observed=seen,
         planned=due,
         rolled_yield=_product_of(tile.first_pass for tile in tiles),
-        on_line=sum(len(units) for units in here.values()),
+        on_line=sum(len(units) for units in here.values()) if units_told else None,
         order=next((tile.order for tile in tiles if tile.order), ""),
         tiles=tuple(tiles),
         buffers=tuple(between),
         curve=curve(look, made, cadence),
-        hours=tuple(hours(look, made, ribbons)),
+        hours=tuple(hours(look, made, ribbons, pieces_told)),
         ribbons=ribbons,
         alarms=tuple(standing),
         cleared=tuple(alarms(look, standing=False)),

@@ -24,7 +24,10 @@ class Observation:
         return presence.silence_at(self._look.reader, station.path, self._look.at_us)
 
     def _connected(self, source: str) -> bool:
-        return presence.last_heard_us(self._look.reader, source, self._look.at_us) is not None
+        return self._heard_us(source) is not None
+
+    def _heard_us(self, source: str) -> int | None:
+        return presence.last_heard_us(self._look.reader, source, self._look.at_us)
 
     def last_known_us(self, station: Station) -> int | None:
         """When the latest fact of a station occurred."""
@@ -33,7 +36,12 @@ class Observation:
     def seen(self, station: Station, lost: Silence | None) -> dt.datetime | None:
         """When a station was heard last."""
         if lost is not None:
-            return self._look.time(lost.start_us)
+            if lost.reasons != ("no word",):
+                return self._look.time(lost.start_us)
+            # Its last word was believed for a while: nobody saw the station when that was over.
+            last = (self.last_known_us(station), self._heard_us(lost.source) if lost.source else None)
+            words = [us for us in last if us is not None]
+            return self._look.time(min(lost.start_us, max(words))) if words else None
         heard = self._look.reader.heard.get(station.source or "") if self._look.live else None
         if heard is not None:
             return heard.astimezone(self._look.plant.zone)

@@ -39,6 +39,11 @@ def made_in_shift(look: Moment) -> list[dt.datetime]:
     return [look.time(time_us) for time_us, good in sorted(found) for _ in range(min(good, 10_000))]
 
 
+def told_at_end(look: Moment) -> bool:
+    """Whether anybody has told pieces at the line's end up to now."""
+    return pieces.ever_told(look.reader, [station.path for station in ends(look)], look.at_us)
+
+
 def observed(look: Moment) -> float | None:
     """The share of the shift so far in which the line's end was observed; None where it has just begun, and in a job shop.
 
@@ -75,8 +80,8 @@ def curve(look: Moment, made: Sequence[dt.datetime], cadence: float | None) -> C
     return Curve(tuple(made), planned_total, ahead.total, ahead.low, ahead.high)
 
 
-def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) -> Iterator[Hour]:
-    """The hours of the shift: planned, made, and what cost most."""
+def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon], pieces_told: bool) -> Iterator[Hour]:
+    """The hours of the shift: planned, made (None where that is not known), and what cost most."""
     if look.shift is None or not look.line.takt_s:
         return
     zone, now, start = look.plant.zone, utc(look.at), utc(look.shift.start)
@@ -87,7 +92,7 @@ def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon]) 
             start=start.astimezone(zone),
             end=end.astimezone(zone),
             planned=(planned(look, end) or 0) - (planned(look, start) or 0),
-            made=_made_between(look, made, start, min(end, now)) if begun else None,
+            made=_made_between(look, made, start, min(end, now)) if begun and pieces_told else None,
             reason=_costliest(ribbons, start, min(end, now)) if begun else "",
         )
         start = end

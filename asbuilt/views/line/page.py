@@ -8,6 +8,7 @@ from asbuilt.access import Reader
 from asbuilt.views.line import chart, queries
 from asbuilt.views.line.answers import Board
 from asbuilt.views.order import queries as orders
+from asbuilt.web import words
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
 MENU = Menu("Line", "/line", 10, "l")
@@ -38,7 +39,7 @@ def show(reader: Reader, line: str, at: dt.datetime | None = None) -> Shown:
             fragments[f"buf-{tile.id}"] = Fragment("buffer", {"buffer": buffers[tile.id], "tile": tile})
             flow[-1].append(f"buf-{tile.id}")
     fragments["output"] = Fragment("output", {"board": board, "drawing": chart.output_chart(board)})
-    fragments["alarms"] = Fragment("alarms", {"board": board})
+    fragments["alarms"] = Fragment("alarms", {"board": board, "quiet": words.quiet(board.unseen, len(board.tiles))})
     # Always there, if only hidden: what is corrected must vanish from screens that look.
     fragments["contradictions"] = Fragment("contradictions", {"board": board})
     return Shown(board.name, fragments, values={"flow": flow, "board": board}, menu="/line")
@@ -52,7 +53,9 @@ def _finding(boards: list[Board]) -> str:
     if not boards:
         return "There is no line yet."
     # Of a line of which a station is not observed nobody knows that it is not held.
-    unseen = [board.name for board in boards if any(tile.observed != "yes" for tile in board.tiles)]
+    if all(board.unseen == len(board.tiles) for board in boards):
+        return "No line is observed." if len(boards) > 1 else f"{boards[0].name} is not observed."
+    unseen = [board.name for board in boards if board.unseen]
     if len(unseen) == len(boards):
         return "Nobody observes all of any line." if len(boards) > 1 else f"{unseen[0]} is not all observed."
     return f"No line is seen to be held; not all observed: {', '.join(unseen)}." if unseen else "No line is held."

@@ -21,6 +21,7 @@ def headline(
     cadence_s: float | None,
     following: ShiftWindow | None,
     partly: bool = False,
+    pieces_told: bool = True,
 ) -> str:
     """The finding of the page in one sentence or two, from the tiles alone."""
     if line.flow == "job_shop":
@@ -39,7 +40,7 @@ def headline(
         return f"{capital(pause.name)} until {pause.end:%H:%M}."
     holding = _holding(tiles)
     if holding is None:
-        return _running(line, tiles, output, planned, partly)
+        return _running(line, tiles, output, planned, partly, pieces_told)
     sentence = f"{tiles[holding].label} is holding the line."
     return f"{sentence} {_consequence(tiles, between, holding)}".strip()
 
@@ -77,9 +78,13 @@ def _consequence(tiles: Sequence[Tile], between: Sequence[Buffer], holding: int)
     return "; ".join(parts) + "." if parts else ""
 
 
-def _running(line: Line, tiles: Sequence[Tile], output: int | None, planned: int | None, partly: bool) -> str:
+def _running(
+    line: Line, tiles: Sequence[Tile], output: int | None, planned: int | None, partly: bool, pieces_told: bool
+) -> str:
     silent = [tile.label for tile in tiles if tile.observed == "no"]
-    if output is None:
+    if not pieces_told:
+        sentence = f"{line.name}: nobody has told pieces yet."
+    elif output is None:
         sentence = f"{line.name}: nobody observed what it made."
     elif partly:
         sentence = f"{line.name} runs, {output} seen to be made; not all of it was observed."

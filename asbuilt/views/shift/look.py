@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import after_until, below
+from asbuilt.access.conditions import after_until
 from asbuilt.domain.pieces.cycles import Cycles
-from asbuilt.domain.pieces.questions import know_tellers
-from asbuilt.domain.pieces.rows import Made, Pieces
+from asbuilt.domain.pieces.questions import ever_told, know_tellers
+from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence.intervals import common, length
 from asbuilt.domain.presence.words import know_words
 from asbuilt.domain.states import told
@@ -19,7 +19,6 @@ from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
-from asbuilt.time import HOUR_US
 from asbuilt.views.shift.anomalies import anomalies_of, know_together, of_nothing
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
@@ -252,7 +251,7 @@ class Look:
             ends_pbt_us=sum(_pbt_us(sums) for sums in ends),
             yields=tuple(sums.clean / sums.inspected for sums in part.by_station.values() if sums.inspected),
             aoet_us=self._aoet_us(part.key[0]) if by == "order" and part.key and part.key[0] else None,
-            counts=bool(total.pieces) or self._counts(members),
+            counts=bool(total.pieces) or self.counts(members),
             reported=bool(total.reported_us) and by in ("order", "product"),
             anomalies=self._anomalies(part, total, members) if by == "" else (),
             overlaps=by == "order",
@@ -275,10 +274,10 @@ class Look:
         """The lines and stations looked at."""
         return sorted({member.station.path for member in self.members} | {member.line.path for member in self.members})
 
-    def _counts(self, members: list[Member]) -> bool:
-        """Whether pieces were ever told at one of the stations."""
-        until = below(self.end_us // HOUR_US + 1)
-        return any(self.reader.exists(Pieces, {"station": member.station.path, "hour": until}) for member in members)
+    def counts(self, members: list[Member] | None = None) -> bool:
+        """Whether pieces were ever told at one of some stations, or of all that are looked at."""
+        members = self.members if members is None else members
+        return ever_told(self.reader, [member.station.path for member in members], min(self.end_us, self.now_us))
 
     def _aoet_us(self, order: str) -> int:
         """Order execution time: from an order's first work to its last, inside the window."""

@@ -36,8 +36,8 @@ REASON_FROM_S = 60.0
 class HourRow(Struct, frozen=True):
     """One hour of a shift: planned and made pieces, by itself and since its start, and what cost most.
 
-    `made` is None for an hour to come, and for one in which nobody told pieces and nothing was observed; `observed` is
-    the share of its work so far in which the last station was.
+    `made` is None for an hour to come, for one in which nobody told pieces and nothing was observed, and while nobody has
+    ever told pieces; `observed` is the share of its work so far in which the last station was.
     """
 
     start: dt.datetime
@@ -102,7 +102,7 @@ class Explanation(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """Everything a shift hands over. `late` counts explanations declared after it was signed.
 
-    `made` is None where nobody told pieces and nothing was observed; `seen` says of how much of the time the report
+    `made` is None where nobody told pieces and nothing was observed, or nobody ever told any; `seen` says of how much of the time the report
     can speak, in words to be added to a sentence: empty for all of it; `observed` is that share at the line's end.
     """
 
@@ -167,14 +167,15 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     planned = plan_of(window, takt, until) if takt else None
     kpi = look.kpis("")[0]
     observed = look.observed(look.start_us, look.end_us)
-    count = len(good) if made or observed or observed is None else None
     ends = [member.station.path for member in look.members if member.ends]
+    told_any = bool(made) or pieces.ever_told(reader, ends, min(look.end_us, look.now_us))
+    count = len(good) if made or (told_any and (observed or observed is None)) else None
     foreseen = instant < window.end and pieces.foreseeable(reader, look.plant, ends, look.now_us)
     return Report(
         line=line.path, name=line.name, address=look.plant.address(line), shift=window, at=instant,
         over=instant >= window.end, headline=_headline(line, window, instant, count, planned, own, observed),
         kpi=kpi, stations=tuple(_by_station(look)),
-        hours=tuple(_hours(look, window, instant, made, takt, own)), made=count, observed=observed, seen=seen_of(kpi.coverage), planned=planned,
+        hours=tuple(_hours(look, window, instant, made, takt, own, told_any)), made=count, observed=observed, seen=seen_of(kpi.coverage), planned=planned,
         planned_total=plan_of(window, takt, window.end) if takt else None, takt_s=takt, pace_s=pace_s(window, good),
         forecast=forecast(window, instant, good) if foreseen else None,
         losses=tuple(losses(look, found)), causes=tuple(pareto(own)), waits=tuple(pareto(waits)),
@@ -208,6 +209,7 @@ def _hours(
     made: Sequence[tuple[int, int]],
     takt: float | None,
     found: Sequence[Stop],
+    told_any: bool,
 ) -> list[HourRow]:
     rows = []
     times = [us for us, _ in made]
@@ -221,8 +223,9 @@ def _hours(
         here, so_far = (sums[bisect_left(times, us)] for us in (begin_us, min(begin_us + HOUR_US, end_us)))
         reason, lost_s = _costliest(found, begin, min(end, at)) if begun else ("", 0.0)
         observed = look.observed(begin_us, min(begin_us + HOUR_US, end_us)) if begun else None
-        known = begun and (observed is None or observed > 0 or so_far > here)
-        if begun and not known and not reason:
+        seen = observed is None or observed > 0 or so_far > here
+        known = begun and seen and told_any
+        if begun and not seen and not reason:
             reason = "Not observed"
         rows.append(
             HourRow(
@@ -267,6 +270,8 @@ def _headline(
     """The finding of the report: output against plan, what cost most, what waits for a reason."""
     if at < window.start:
         return f"Shift {window.id} begins at {window.start:%H:%M}."
+    if made is None and (observed is None or observed > 0):
+        return f"Nobody has told pieces of {line.name} yet: what it made in shift {window.id} is not known."
     if made is None:
         return f"{line.name} was not observed in shift {window.id}: what it made is not known."
     parts = [f"{line.name} {'made' if at >= window.end else 'has made'} {made}"]

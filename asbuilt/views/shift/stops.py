@@ -285,11 +285,15 @@ def pareto(found: Sequence[Stop], kinds: Sequence[str] = ("delay", "setup"), gro
 # --------------------------------------------------------------------------- losses
 
 
+_OF_PIECES = ("slow", "planned_run", "startup", "bad", "good")
+"""Steps that say what became of production time, in pieces."""
+
+
 def losses(look: Look, found: Sequence[Stop]) -> list[Loss]:
     """The way from planned operation time to good pieces: each loss and what remains after it.
 
     What `Execute` did not turn into pieces at planned run time is slow running; it is negative
-    where stations were faster than planned. Pieces rejected in setup are lost in starting up.
+    where stations were faster than planned. What nobody observed or told is left out. Pieces rejected in setup are lost in starting up.
     """
     total = Sums()
     startup_us = startup = 0
@@ -320,6 +324,11 @@ def losses(look: Look, found: Sequence[Stop]) -> list[Loss]:
         Loss("bad", "Rejected, rework, review", total.bad_us - startup_us, False, bad - startup),
         Loss("good", "Good pieces", total.planned_us - total.bad_us, True, total.good),
     ]
+    # Of time that nobody observed, and of pieces that nobody tells, no zero is said.
+    if busy_us and busy_us == us["not observed"] and not total.pieces:
+        rows = [row for row in rows if row.id not in ("apt", *_OF_PIECES)]
+    elif not look.counts():
+        rows = [row for row in rows if row.id not in _OF_PIECES]
     return [Loss(row.id, row.name, row.seconds / SECOND_US, row.level, row.pieces) for row in rows]
 
 

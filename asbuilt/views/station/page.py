@@ -35,9 +35,9 @@ def show(reader: Reader, line: str, station: str, at: dt.datetime | None = None)
     fragments = {
         "state": Fragment("state", {**own, "tile": tile, "board": board, "stands": _stands(tile), "reasons": stops}),
         "scan": Fragment("scan", own),
-        "unit": Fragment("unit", {**own, "whole": whole, "ours": _ours(reader, work)}),
+        "unit": Fragment("unit", {**own, "whole": whole, "ours": _ours(reader, work), "tile": tile}),
         "values": Fragment("values", own),
-        "do": Fragment("do", {**own, "alarm": tile.alarm, "called": _called(board, work), "after": after}),
+        "do": Fragment("do", {**own, "alarm": tile.alarm, "called": _called(board, work), "after": after, "tile": tile}),
         "finish": Fragment("finish", {**own, "reasons": defects or stops}),
     }  # fmt: skip
     values = {"w": work, "line": work.plant.address(work.line)}

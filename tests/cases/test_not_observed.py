@@ -9,6 +9,7 @@ import pytest
 
 from asbuilt.app import AsBuilt
 from asbuilt.plant import load
+from asbuilt.views.shift.report import seen_of
 from asbuilt.web import words
 from tests.cases.told import KPI, LINE, at, case
 from tests.web.markup import read
@@ -112,3 +113,11 @@ def test_buffers_of_a_line_that_tells_no_units_are_not_empty():
 )  # fmt: skip
 def test_what_is_not_all_is_not_rounded_to_all_nor_a_little_to_nothing(share, digits, shown):
     assert words.percent(share, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("coverage", "said"),
+    [(None, ""), (1, ""), (0, ": nothing was observed"), (0.003, " in less than 1 % of"), (0.46, " in the 46 % of")],
+)
+def test_a_little_that_was_observed_is_not_nothing(coverage, said):
+    assert seen_of(coverage).startswith(said) and bool(seen_of(coverage)) == bool(said)

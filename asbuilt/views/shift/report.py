@@ -255,7 +255,11 @@ def seen_of(coverage: float | None) -> str:
     """Of how much of the time something can be said, to be added to a sentence; empty for all of it."""
     if coverage is None or coverage >= ALL_SEEN:
         return ""
-    return f" in the {coverage * 100:.0f} % of the time that was observed" if coverage > 0 else ": nothing was observed"
+    if coverage <= 0:
+        return ": nothing was observed"
+    # A little is not nothing: made in "the 0 % that was observed" says that it was not seen.
+    share = f"the {coverage * 100:.0f} %" if coverage >= 0.01 else "less than 1 %"
+    return f" in {share} of the time that was observed"
 
 
 def _headline(

@@ -58,6 +58,14 @@ def test_alarms_of_which_nothing_was_told_are_not_few(nothing):
     assert "0 % observed" in said and "good" not in said.split("6 are good")[0]
 
 
+def test_few_alarms_in_little_that_was_observed_are_not_good():
+    with case("31-rtn-unacknowledged") as app:
+        window = {"from": at("05-31 08:00"), "to": at("06-03 09:00")}
+        rates = app.query("alarm.rates", **window)
+    assert 0 < rates.observed < 0.5 and rates.count == 1
+    assert rates.verdict == ""
+
+
 def test_a_station_of_which_nothing_was_told_is_not_empty(nothing):
     said = text(nothing, "/line/1/station/10")
     assert "No unit is known to be in the machine." in said and "waiting —" in said

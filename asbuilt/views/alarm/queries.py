@@ -174,7 +174,7 @@ def rates(
     per_hour = len(rows) / hours if rows or observed else None
     return Rates(
         start=at_place(start, plant.zone), end=at_place(end, plant.zone), count=len(rows), per_hour=per_hour,
-        verdict=_verdict(per_hour),
+        verdict=_verdict(per_hour, observed is not None and observed >= plant.time_model.min_coverage),
         peak=found.peak, peak_at=_time(plant, found.peak_us) if found.peak else None, floods=len(found.floods),
         flood_s=sum(flood.until_us - flood.from_us for flood in found.floods) / SECOND_US,
         stale=sum(row.state in STANDS and row.since_us <= min(end_us, at_us) - STALE_US for row in still),
@@ -183,10 +183,13 @@ def rates(
     )  # fmt: skip
 
 
-def _verdict(per_hour: float | None) -> str:
-    if per_hour is None:
+def _verdict(per_hour: float | None, enough: bool) -> str:
+    """Too many are too many in any case; that they are few takes enough of the time to have been observed."""
+    if per_hour is not None and per_hour > MANAGEABLE_AN_HOUR:
+        return "too many"
+    if per_hour is None or not enough:
         return ""
-    return "good" if per_hour <= GOOD_AN_HOUR else "manageable" if per_hour <= MANAGEABLE_AN_HOUR else "too many"
+    return "good" if per_hour <= GOOD_AN_HOUR else "manageable"
 
 
 def _observed(reader: Reader, stations: Sequence[str], start_us: int, end_us: int) -> float | None:

@@ -16,7 +16,7 @@ from asbuilt.access import Reader
 from asbuilt.access.conditions import above, at_least, at_most, below, between
 from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
-from asbuilt.domain.presence.words import looked_at, unbroken
+from asbuilt.domain.presence.words import chained, looked_at, spoken_minutes, unbroken
 from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
@@ -355,10 +355,7 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
     for subject in subjects:
         kind, _, name = subject.partition(":")
         if kind == "source" and limit_us < HOUR_US:
-            low, high = (start_us - limit_us) // MINUTE_US, (end_us + limit_us) // MINUTE_US + 1
-            minutes = reader.rows(Minute, {"source": name, "minute": between(low, high)})
-            minutes += reader.rows(Minute, {"source": name, "minute": below(low)}, order="-minute", limit=1)
-            spans += [(row.first_us, row.last_us) for row in minutes]
+            spans += spoken_minutes(reader, name, limit_us, start_us, end_us)
             continue
         hours = reader.rows(Hour, {"subject": subject, "hour": between(first, last)})
         hours += reader.rows(Hour, {"subject": subject, "hour": below(first)}, order="-hour", limit=1)
@@ -367,13 +364,7 @@ def _joined(reader: Reader, subjects: tuple[str, ...], limit_us: int, start_us: 
         whole_hours = limit_us >= HOUR_US
         for row in hours:
             spans += [(row.first_us, row.last_us)] if whole_hours else [(us, us) for us in (row.first_us, row.last_us)]
-    found: list[Interval] = []
-    for first_us, last_us in sorted(spans):
-        if found and first_us - found[-1][1] <= limit_us:
-            found[-1] = (found[-1][0], max(found[-1][1], last_us))
-        else:
-            found.append((first_us, last_us))
-    return found
+    return chained(spans, limit_us)
 
 
 def last_heard_us(reader: Reader, source: str, at_us: int) -> int | None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import between, count, least, most, one_of
-from asbuilt.domain.presence.fold import Hour
+from asbuilt.access.conditions import below, between, count, least, most, one_of
+from asbuilt.domain.presence.fold import Hour, Minute
 from asbuilt.domain.presence.intervals import Interval
 from asbuilt.events import microseconds
-from asbuilt.time import HOUR_US
+from asbuilt.time import HOUR_US, MINUTE_US
 
 LOOK_BACK_HOURS: Final = 24
 """So far before a window a word is looked for, before it is looked for closely."""
@@ -47,3 +47,26 @@ def unbroken(
         if known and (last - first - known + 2) * HOUR_US <= limit_us and first_us <= start_us:
             return first_us, last_us
     return None
+
+
+def spoken_minutes(reader: Reader, source: str, limit_us: int, start_us: int, end_us: int) -> list[Interval]:
+    """A source's words by the minute, those within a limit joined: read once for all of its stations."""
+
+    def read() -> list[Interval]:
+        low, high = (start_us - limit_us) // MINUTE_US, (end_us + limit_us) // MINUTE_US + 1
+        minutes = reader.rows(Minute, {"source": source, "minute": between(low, high)})
+        minutes += reader.rows(Minute, {"source": source, "minute": below(low)}, order="-minute", limit=1)
+        return chained([(row.first_us, row.last_us) for row in minutes], limit_us)
+
+    return reader.once(("minutes", source, limit_us, start_us, end_us), read)
+
+
+def chained(spans: list[Interval], limit_us: int) -> list[Interval]:
+    """From the first to the last of words that follow each other within a limit."""
+    found: list[Interval] = []
+    for first_us, last_us in sorted(spans):
+        if found and first_us - found[-1][1] <= limit_us:
+            found[-1] = (found[-1][0], max(found[-1][1], last_us))
+        else:
+            found.append((first_us, last_us))
+    return found

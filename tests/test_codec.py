@@ -119,8 +119,12 @@ def test_what_was_seen_is_bounded(monkeypatch):
 @examples(60)
 @given(st.lists(any_facts, max_size=5))
 def test_many_at_once_are_as_each_by_itself(facts):
-    bodies = events.encode_all(facts)
-    assert bodies == [events.encode(fact) for fact in facts]
+    bodies = [events.encode(fact) for fact in facts]
+    at_once = events.encode_all(facts)
+    if at_once is None:  # one has an escape that may stand for a control character
+        assert any(codec._SUSPECT.search(body) for body in bodies)
+    else:
+        assert at_once == bodies
     again = events.decode_all(bodies)
     if any(isinstance(fact, events.Unknown) for fact in facts):
         assert again is None  # looked at one by one

@@ -240,7 +240,9 @@ def _check_decimals(struct: Any, where: str = "$") -> None:
     if not _seen.issuperset(values_of(struct)):
         for field in fields:
             value = getattr(struct, field)
-            if value is not None and not (isinstance(value, str) and _is_decimal(value)):
+            if not isinstance(value, str):
+                continue  # None, or a number given in Python, of which only the written form can be checked
+            if not _is_decimal(value):
                 raise msgspec.ValidationError(f"Expected `str` matching regex {DECIMAL!r} - at `{where}.{field}`")
             _note(value)
     for field in inside:
@@ -260,7 +262,7 @@ def _check_all_decimals(facts: Sequence[AnyFact]) -> None:
             _check_decimals(fact)
 
 
-def _note(decimal: str | None) -> None:
+def _note(decimal: str) -> None:
     global _seen
     if len(_seen) >= _SEEN_AT_MOST:
         _seen = {None}  # a new one: another thread may be looking into this

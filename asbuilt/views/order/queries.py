@@ -63,7 +63,10 @@ class OrderRow(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """An operation of an order: hours by kind and pieces, in order of its first report."""
+    """An operation of an order: hours by kind and pieces, in order of its first report.
+
+    `rework` are pieces sent to rework or made in it, as in the key figures.
+    """
 
     operation: str
     reports: int
@@ -181,7 +184,7 @@ def steps(reader: Reader, order: str, at: dt.datetime | None = None) -> list[Ste
             good=sum(cell.good for cell in cells),
             rejected=sum(cell.rejected for cell in cells),
             for_review=sum(cell.for_review for cell in cells),
-            rework=sum(cell.rework + (cell.reports if cell.kind == "rework" else 0) for cell in cells),
+            rework=sum(cell.rework + (cell.good if cell.kind == "rework" else 0) for cell in cells),
             first=_time(min(cell.first_us for cell in cells), zone),
             last=_time(max(cell.last_us for cell in cells), zone),
         )

@@ -86,7 +86,8 @@ class Look:
             )
         self.reader = reader
         self.plants = reader.plants()
-        self.plant = reader.plant(end)
+        # A plant file that comes into force later says nothing of what is looked at.
+        self.plant = reader.plant(end if at is None else min(end, at))
         self.members = _members(self.plant, scope)
         self.scope = scope
         self._stations: dict[tuple[str, int], Station] = {}

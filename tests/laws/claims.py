@@ -295,10 +295,10 @@ class Asking:
             )
 
     def _pieces(self, row: Any, here: Context, where: str) -> Iterator[Claim]:
-        if here.start > here.until or not (here.place or here.order):
+        if here.start > here.until or here.serial or not (here.place or here.order):
             return
         part = getattr(row, "part", None)
-        if (part == "shift" and not row.name) or (part in ("shift", "day", "week") and here.place == AREA):
+        if (part == "shift" and not row.name) or (part in ("shift", "day", "week") and f"scope={AREA}," in here.asked):
             return  # What lies in no shift has no window of its own; lines of an area have shifts and days of their own.
         for field in row.__struct_fields__:
             if field not in PIECES or not isinstance(getattr(row, field), int | None):
@@ -387,7 +387,12 @@ class Asking:
         for (figure, by), several in alike.items():
             keys = [claim.key for claim in several]
             for key, summed in _together(keys, several):
-                values = [claim.value for claim in summed if claim.value is not None]
+                # An hour that begins this instant says 0 of no time: that makes nothing known of the others.
+                values = [
+                    claim.value
+                    for claim in summed
+                    if claim.value is not None and (claim.value or claim.key.end - claim.key.start > TICK)
+                ]
                 self.claims[key._replace(figure=figure)].append(
                     Claim(key, sum(values) if values else None, f"{by} summed", here.asked)
                 )

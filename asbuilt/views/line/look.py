@@ -17,7 +17,7 @@ from asbuilt.views.line.flow import buffers, units_on_line
 from asbuilt.views.line.fold import Oddity
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
-from asbuilt.views.line.output import cadence_s, curve, hours, made_in_shift, observed, planned, ribbon
+from asbuilt.views.line.output import cadence_s, curve, ends, hours, made_in_shift, observed, output_of, planned, ribbon
 from asbuilt.views.line.sentence import headline
 from asbuilt.views.line.tiles import Tiles, serial
 
@@ -34,7 +34,7 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
     between = buffers(look, here, tiles)
     made = made_in_shift(look)
     seen = observed(look)
-    output = len(made) if made or seen or seen is None else None
+    output = output_of(look, ends(look), len(made), told=bool(made))
     due = planned(look, look.at)
     cadence = cadence_s(look, made)
     following = look.following_shift()

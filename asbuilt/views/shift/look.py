@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import after_until, below
+from asbuilt.access.conditions import after_until
 from asbuilt.domain.pieces.cycles import Cycles
 from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.pieces.rows import Made, Pieces
@@ -137,6 +138,17 @@ class Look:
             seen += length(work) - length(common(work, silent))
         return seen / whole if whole else None
 
+    def watched(self, start_us: int, end_us: int, members: Sequence[Member] | None = None) -> bool:
+        """Whether one of the last stations (or of these) was observed at all between two instants, planned or not."""
+        window = [(start_us, min(end_us, self.now_us))]
+        if start_us == window[0][1]:
+            return True  # Of no time nothing is missing.
+        for member in (each for each in self.members if each.ends) if members is None else members:
+            silent = [(gap.start_us, gap.end_us) for gap in self.station(member).gaps()]
+            if start_us < window[0][1] and length(common(window, silent)) < length(window):
+                return True
+        return False
+
     # ----------------------------------------------------------------- sums
 
     def parts(self, by: By) -> list[Part]:
@@ -253,7 +265,8 @@ class Look:
             ends_pbt_us=sum(_pbt_us(sums) for sums in ends),
             yields=tuple(sums.clean / sums.inspected for sums in part.by_station.values() if sums.inspected),
             aoet_us=self._aoet_us(part.key[0]) if by == "order" and part.key and part.key[0] else None,
-            counts=bool(total.pieces) or self._counts(members),
+            counts=bool(total.pieces) or self._counts(members, part.end_us),
+            watched=bool(total.told) or _pbt_us(total) > 0 or self.watched(part.start_us, part.end_us, members),
             reported=bool(total.reported_us) and by in ("order", "product"),
             anomalies=self._anomalies(part, total, members) if by == "" else (),
             overlaps=by == "order",
@@ -276,10 +289,20 @@ class Look:
         """The lines and stations looked at."""
         return sorted({member.station.path for member in self.members} | {member.line.path for member in self.members})
 
-    def _counts(self, members: list[Member]) -> bool:
-        """Whether pieces were ever told at one of the stations."""
-        until = below(self.end_us // HOUR_US + 1)
-        return any(self.reader.exists(Pieces, {"station": member.station.path, "hour": until}) for member in members)
+    def _counts(self, members: list[Member], end_us: int) -> bool:
+        """Whether pieces were told at one of the stations up to the hour of an instant: the same in every window."""
+        last = end_us // HOUR_US
+        return any(hour is not None and hour <= last for hour in map(self._first_told, members))
+
+    def _first_told(self, member: Member) -> int | None:
+        """The hour in which pieces were told first at a station."""
+        path = member.station.path
+        return self.reader.once(
+            ("pieces told first", path),
+            lambda: next(
+                (row.hour for row in self.reader.rows(Pieces, {"station": path}, order="hour", limit=1)), None
+            ),
+        )
 
     def _aoet_us(self, order: str) -> int:
         """Order execution time: from an order's first work to its last, inside the window."""

@@ -167,7 +167,7 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     planned = plan_of(window, takt, until) if takt else None
     kpi = look.kpis("")[0]
     observed = look.observed(look.start_us, look.end_us)
-    count = len(good) if made or observed or observed is None else None
+    count = len(good) if made or observed or (observed is None and look.watched(look.start_us, look.end_us)) else None
     ends = [member.station.path for member in look.members if member.ends]
     foreseen = instant < window.end and pieces.foreseeable(reader, look.plant, ends, look.now_us)
     return Report(
@@ -221,7 +221,10 @@ def _hours(
         here, so_far = (sums[bisect_left(times, us)] for us in (begin_us, min(begin_us + HOUR_US, end_us)))
         reason, lost_s = _costliest(found, begin, min(end, at)) if begun else ("", 0.0)
         observed = look.observed(begin_us, min(begin_us + HOUR_US, end_us)) if begun else None
-        known = begun and (observed is None or observed > 0 or so_far > here)
+        known = begun and (
+            observed > 0 if observed is not None else look.watched(begin_us, min(begin_us + HOUR_US, end_us))
+        )
+        known = known or (begun and so_far > here)
         if begun and not known and not reason:
             reason = "Not observed"
         rows.append(

@@ -268,7 +268,8 @@ def _headline(
     observed: float | None,
 ) -> str:
     """The finding of the report: output against plan, what cost most, what waits for a reason."""
-    if at < window.start:
+    if at <= window.start:
+        # Of no time nothing is made, and nothing is to plan.
         return f"Shift {window.id} begins at {window.start:%H:%M}."
     if made is None:
         return f"{line.name} was not observed in shift {window.id}: what it made is not known."

@@ -126,7 +126,7 @@ class Pipeline:
     def take_in(self, adapter: str, items: Sequence[Taken], *, decoded: bool = False) -> Future[list[Result]]:
         """Record what an adapter brought; the result, one per item and in order, comes once it is durable.
 
-        `decoded` tells that the facts were read by `events.decode` or `msgspec.convert`; facts made
+        `decoded` tells that the facts were read by `events.decode` or `events.convert`; facts made
         in Python are not checked when they are made and are read back here once.
         Raises `RecordFull` when too much is waiting; then nothing was taken.
         """

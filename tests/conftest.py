@@ -34,6 +34,7 @@ ALONE = (
 SLOW = (
     "tests/cases/test_kpi_time.py::test_night_a_shift_of_one_day_alone_is_simulated",
     "tests/connect/test_bad_input.py::test_a_hundred_thousand_metrics_in_one_birth",
+    "tests/laws/test_faults.py",
     "tests/proof/test_commands.py",
     "tests/proof/test_sealer.py",
     "tests/proof/test_verify.py",

@@ -178,7 +178,7 @@ def test_a_plant_without_facts():
         board = app.query("line.board", line="1")
         assert (board.output, board.on_line, board.alarms, board.contradictions) == (None, None, (), ())
         assert [(tile.observed, tile.since, tile.units, tile.output) for tile in board.tiles] == [
-            ("never", None, (), 0)
+            ("never", None, (), None)
         ] * 3  # fmt: skip
         assert [buffer.count for buffer in board.buffers] == [0, 0]
 

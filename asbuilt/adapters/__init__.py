@@ -104,7 +104,7 @@ class Sink(Protocol):
     async def take_in(self, items: Sequence[Taken], *, decoded: bool = False) -> list[Result]:
         """Returns when the items are durable; only then may the sender be acknowledged.
 
-        `decoded`: every fact was read by `events.decode` or `msgspec.convert`, which check it.
+        `decoded`: every fact was read by `events.decode` or `events.convert`, which check it.
         """
         ...
 

@@ -281,7 +281,7 @@ def translator(config: Config, name: str) -> Translate:
             if "event_time" not in fields:
                 raise ValueError("the event_time is empty")
             fields["id"] = events.derived_id(fields["event_time"], name, *(cells[at] for at in own))
-            yield msgspec.convert(fields, fact_type, strict=False)
+            yield events.convert(fields, fact_type, strict=False)
         except UnicodeDecodeError as error:
             yield Rejection(
                 message.data, f"not {config.encoding} at byte {error.start}; set encoding in the mapping", message.line

@@ -209,7 +209,7 @@ class Mapper:
         if ready.rule.counts is not None and not _counted(ready, draft, memory, late):
             return None
         # What cannot be recorded as it is (a control character in a name) the pipeline makes a rejection of.
-        fact: events.Event = msgspec.convert(draft, ready.kind)
+        fact = events.convert(draft, ready.kind)
         if ready.on_change and not late:
             key = f"{ready.number}|{draft.get('station', '')}"
             told = msgspec.json.encode({k: v for k, v in draft.items() if k not in ("id", "event_time")}).decode()

@@ -19,7 +19,18 @@ Conventions that hold for every type:
 """
 
 from asbuilt.events.alarms import AlarmAcknowledged, AlarmCleared, AlarmRaised, AlarmShelved
-from asbuilt.events.codec import decode, encode, in_words, recall, rejection, type_name, unchecked_bytes
+from asbuilt.events.codec import (
+    convert,
+    decode,
+    decode_all,
+    encode,
+    encode_all,
+    in_words,
+    recall,
+    rejection,
+    type_name,
+    unchecked_bytes,
+)
 from asbuilt.events.delivery import Packed, UnitFitted, UnitReturned, UnitShipped
 from asbuilt.events.disclosure import (
     DisclosureIssued,
@@ -147,9 +158,12 @@ __all__ = [
     "UnitShipped",
     "UnitStarted",
     "Unknown",
+    "convert",
     "decode",
+    "decode_all",
     "derived_id",
     "encode",
+    "encode_all",
     "in_words",
     "lot_key",
     "microseconds",

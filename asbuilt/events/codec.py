@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from typing import Annotated, Any, NoReturn, get_args, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Annotated, Any, Final, NoReturn, TypeVar, cast, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -19,6 +21,7 @@ from asbuilt.events.envelope import (
     MAX_NESTING,
     MAX_REJECTED_BYTES,
     SHA256,
+    Decimal,
     Event,
     Instant,
     Name,
@@ -28,6 +31,7 @@ from asbuilt.events.envelope import (
 from asbuilt.events.facts import TYPES, AnyFact, Fact, MessageRejected, PlantDefined, Unknown
 from asbuilt.events.ids import derived_id
 
+_E = TypeVar("_E", bound=Event)
 _decoder = msgspec.json.Decoder(Fact)
 _encoder = msgspec.json.Encoder(order="sorted")
 _TYPE_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,79}\.v[1-9][0-9]{0,3}\Z")
@@ -63,6 +67,9 @@ def decode(data: bytes | memoryview) -> AnyFact:
     """
     try:
         fact: Event = _decoder.decode(data)
+        plan = _DECIMALS.get(type(fact))
+        if plan is not None and (plan[2] or not _seen.issuperset(plan[0](fact))):
+            _check_decimals(fact)
         return fact
     except msgspec.ValidationError as error:
         if "$.type" in str(error):
@@ -70,6 +77,23 @@ def decode(data: bytes | memoryview) -> AnyFact:
         _malformed(error)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         _malformed(error)
+
+
+def decode_all(several: Sequence[bytes]) -> list[AnyFact] | None:
+    """Read many facts at once; None if one of them is to be looked at by itself: then `decode` tells which."""
+    try:
+        facts: list[AnyFact] = [_decoder.decode(data) for data in several]
+        _check_all_decimals(facts)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return facts
+
+
+def convert(fields: Mapping[str, Any], kind: type[_E], *, strict: bool = True) -> _E:
+    """A fact of this type from its fields, checked as `decode` checks one; raises `msgspec.ValidationError`."""
+    fact = msgspec.convert(fields, kind, strict=strict)
+    _check_decimals(fact)
+    return fact
 
 
 def _decode_unknown(data: bytes | memoryview, error: Exception) -> Unknown:
@@ -86,7 +110,15 @@ def _decode_unknown(data: bytes | memoryview, error: Exception) -> Unknown:
 
 
 def recall(body: bytes) -> AnyFact:
-    """A fact from the record. What this version cannot read as its type (written by a newer one) is `Unknown`."""
+    """A fact from the record. What this version cannot read as its type (written by a newer one) is `Unknown`.
+
+    What was checked when it was recorded is not checked again: the chained checksums tell what was altered.
+    """
+    try:
+        fact: Event = _decoder.decode(body)
+        return fact
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        pass
     try:
         return decode(body)
     except MalformedFact:
@@ -123,18 +155,41 @@ def encode(fact: AnyFact) -> bytes:
     """Canonical bytes: one JSON object, keys sorted, no white space, defaults left out, UTF-8.
 
     Raises `MalformedFact` for control or direction-changing characters in identifiers, for lone
-    surrogates, and for facts above `MAX_FACT_BYTES` (a plant file may be longer).
+    surrogates, for decimals that are none, and for facts above `MAX_FACT_BYTES` (a plant file may be longer).
     """
     try:
-        data = _encoder.encode(fact.content if isinstance(fact, Unknown) else fact)
+        plan = _DECIMALS.get(type(fact))
+        if plan is not None and (plan[2] or not _seen.issuperset(plan[0](fact))):
+            _check_decimals(fact)
+        data = _encoder.encode(fact.content if type(fact) is Unknown else fact)
+    except msgspec.ValidationError as error:
+        _malformed(error)
     except UnicodeEncodeError as error:
         raise MalformedFact(f"it cannot be written as UTF-8: {error.reason}") from None
-    if len(data) > MAX_FACT_BYTES and not isinstance(fact, PlantDefined):
+    if len(data) > MAX_FACT_BYTES and type(fact) is not PlantDefined:
         raise MalformedFact(f"the fact is {len(data):,} bytes long, the limit is {MAX_FACT_BYTES:,}")
-    # Nearly all facts are plain ASCII without escapes; only others pay for looking at each field.
-    if (not data.isascii() or b"\\" in data or b"\x7f" in data) and _SUSPECT.search(data):
+    if not _is_plain(data) and _SUSPECT.search(data):
         _refuse_control_characters(msgspec.json.decode(data), "$", type_name(fact))
     return data
+
+
+def encode_all(facts: Sequence[AnyFact]) -> list[bytes] | None:
+    """The canonical bytes of many facts; None if one of them may have to be refused: then `encode` tells which."""
+    try:
+        _check_all_decimals(facts)
+        every = [_encoder.encode(fact.content if type(fact) is Unknown else fact) for fact in facts]
+    except (msgspec.ValidationError, UnicodeEncodeError, TypeError):
+        return None
+    if max(map(len, every), default=0) > MAX_FACT_BYTES:
+        return None
+    if not _is_plain(b"".join(every)) and any(not _is_plain(data) and _SUSPECT.search(data) for data in every):
+        return None
+    return every
+
+
+def _is_plain(data: bytes) -> bool:
+    """ASCII without escapes, as nearly all facts are: only others pay for looking at each field."""
+    return data.isascii() and b"\\" not in data and b"\x7f" not in data
 
 
 def unchecked_bytes(fact: AnyFact) -> bytes:
@@ -170,6 +225,84 @@ _TEXT_FIELDS = {
     for name, cls in TYPES.items()
 }
 """Per type, the fields that hold words for people: they may have line breaks and tabs."""
+
+
+_Decimals = tuple[Callable[[Any], tuple[str | None, ...]], tuple[str, ...], tuple[str, ...]]
+"""Where a struct has decimals: a getter of their values, their fields, and the fields with structs that have some."""
+
+
+def _check_decimals(struct: Any, where: str = "$") -> None:
+    """Refuse a decimal that is none, in the decoder's words. Most were seen before, limits above all."""
+    plan = _DECIMALS.get(type(struct))
+    if plan is None:
+        return
+    values_of, fields, inside = plan
+    if not _seen.issuperset(values_of(struct)):
+        for field in fields:
+            value = getattr(struct, field)
+            if not isinstance(value, str):
+                continue  # None, or a number given in Python, of which only the written form can be checked
+            if not _is_decimal(value):
+                raise msgspec.ValidationError(f"Expected `str` matching regex {DECIMAL!r} - at `{where}.{field}`")
+            _note(value)
+    for field in inside:
+        value = getattr(struct, field)
+        if type(value) is tuple:
+            for one in value:
+                _check_decimals(one, f"{where}.{field}[...]")
+        else:
+            _check_decimals(value, f"{where}.{field}")
+
+
+def _check_all_decimals(facts: Sequence[AnyFact]) -> None:
+    plans, seen = _DECIMALS, _seen.issuperset
+    for fact in facts:
+        plan = plans.get(type(fact))
+        if plan is not None and (plan[2] or not seen(plan[0](fact))):
+            _check_decimals(fact)
+
+
+def _note(decimal: str) -> None:
+    global _seen
+    if len(_seen) >= _SEEN_AT_MOST:
+        _seen = {None}  # a new one: another thread may be looking into this
+    _seen.add(decimal)
+
+
+_SEEN_AT_MOST = 65_536
+_seen: set[str | None] = {None}
+_is_decimal = re.compile(DECIMAL).match
+
+
+def _decimals_of(cls: type[Struct], known: dict[type, _Decimals]) -> bool:
+    """Note where a struct has decimals, and those inside it; whether it has any."""
+    fields: list[str] = []
+    inside: list[str] = []
+    for field, hint in get_type_hints(cls, include_extras=True).items():
+        structs = list(_structs_in(hint))
+        if Decimal == hint or Decimal in get_args(hint):
+            fields.append(field)
+        elif any(issubclass(one, Event) for one in structs):
+            inside.append(field)  # any fact: what a correction replaces another with
+        elif sum([_decimals_of(one, known) for one in structs]):  # each is looked at, also after one that has some
+            inside.append(field)
+    if fields or inside:
+        one_or_more = fields * 2 if len(fields) == 1 else fields
+        values_of = attrgetter(*one_or_more) if fields else (lambda struct: ())
+        known[cls] = cast(Any, values_of), tuple(fields), tuple(inside)
+    return cls in known
+
+
+def _structs_in(hint: Any) -> Iterator[type[Struct]]:
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        yield hint
+    for inner in get_args(hint):
+        yield from _structs_in(inner)
+
+
+_DECIMALS: Final[dict[type, _Decimals]] = {}
+for _cls in TYPES.values():
+    _decimals_of(_cls, _DECIMALS)
 
 
 def type_name(fact: AnyFact) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from asbuilt.events.codec import type_name
 from asbuilt.events.envelope import Event
@@ -33,26 +33,26 @@ def subjects(fact: AnyFact) -> list[str]:
 
     Every fact is at least under its type (`type:NAME`) and its source (`source:NAME`).
     """
-    plan = _SUBJECT_PLANS.get(type(fact))
-    if plan is None:
+    find = _FIND.get(type(fact))
+    if find is None:
         found = [f"type:{type_name(fact)}", f"source:{fact.source}"]
         return found if fact.by is None else [*found, f"person:{fact.by}"]
-    own_type, values_of, places = plan
-    values = values_of(fact)
-    found = [own_type]
-    for prefix, product_at, at in places:
-        value = values[at]
-        if value is not None:
-            found.append(prefix + value if product_at is None else f"{prefix}{_escaped(values[product_at])}/{value}")
-    if isinstance(fact, LotSplit):
-        found.extend(lot_key(fact.product, part.lot) for part in fact.into)
-    elif isinstance(fact, LotMerged):
-        found.extend(lot_key(fact.product, part.lot) for part in fact.merged)
-    elif isinstance(fact, CorrectionMade):
-        # A correction is found wherever the fact it corrects is found, once that is replaced.
-        found.append(f"fact:{fact.corrects}")
-        if fact.replacement is not None:
-            found.extend(key for key in subjects(fact.replacement) if not key.startswith(("type:", "source:")))
+    return find(fact)
+
+
+def _of_split(fact: LotSplit) -> list[str]:
+    return [lot_key(fact.product, part.lot) for part in fact.into]
+
+
+def _of_merge(fact: LotMerged) -> list[str]:
+    return [lot_key(fact.product, part.lot) for part in fact.merged]
+
+
+def _of_correction(fact: CorrectionMade) -> list[str]:
+    """A correction is found wherever the fact it corrects is found, once that is replaced."""
+    found = [f"fact:{fact.corrects}"]
+    if fact.replacement is not None:
+        found.extend(key for key in subjects(fact.replacement) if not key.startswith(("type:", "source:")))
     return found
 
 
@@ -60,11 +60,11 @@ _OF_PRODUCT = (("unit", "product", "serial"), ("lot", "product", "lot"),
                ("unit", "component_product", "component_serial"), ("lot", "component_product", "component_lot"))  # fmt: skip
 _BY_NAME = ("order", "station", "line", "adapter", "container", "nonconformance", "hold", "disclosure")
 
-_SubjectPlan = tuple[str, Callable[[Any], Any], tuple[tuple[str, int | None, int], ...]]
+_SubjectPlan = tuple[str, tuple[str, ...], tuple[tuple[str, int | None, int], ...]]
 
 
 def _subject_plan(name: str, cls: type[Event]) -> _SubjectPlan:
-    """The type's own key, one getter for all fields needed, and per key: prefix, product's and value's place."""
+    """The type's own key, all fields needed, and per key: prefix, product's and value's place among the fields."""
     fields = ["source", "by"]
     places: list[tuple[str, int | None, int]] = [("source:", None, 0), ("person:", None, 1)]
     for kind, product, field in _OF_PRODUCT:
@@ -75,14 +75,58 @@ def _subject_plan(name: str, cls: type[Event]) -> _SubjectPlan:
         if field in cls.__struct_fields__:
             places.append((f"{field}:", None, len(fields)))
             fields.append(field)
-    return f"type:{name}", attrgetter(*fields), tuple(places)
+    return f"type:{name}", tuple(fields), tuple(places)
 
 
 _SUBJECT_PLANS: dict[type, _SubjectPlan] = {cls: _subject_plan(name, cls) for name, cls in TYPES.items()}
 
+
+def _finder(cls: type[Event]) -> Callable[[Any], list[str]]:
+    """The plan of a type as a function of its own: one look at each field and no loop, at half the time."""
+    own_type, fields, places = _SUBJECT_PLANS[cls]
+    lines = ["def find(fact):", f"    found = [{own_type!r}]"]
+    for prefix, product_at, at in places:
+        product = "" if product_at is None else f"escaped[fact.{fields[product_at]}] + '/' + "
+        lines += [
+            f"    value = fact.{fields[at]}",
+            f"    if value is not None: found.append({prefix!r} + {product}value)",
+        ]
+    if cls in _BY_HAND:
+        lines.append("    found += by_hand(fact)")
+    scope: dict[str, Any] = {"escaped": _ESCAPED, "by_hand": _BY_HAND.get(cls)}
+    exec("\n".join([*lines, "    return found"]), scope)
+    return cast(Callable[[Any], list[str]], scope["find"])
+
+
+class _Escaped(dict[str | None, str]):
+    """Products as they stand in keys, kept as long as there are not too many."""
+
+    def __missing__(self, product: str | None) -> str:
+        if len(self) >= 4096:
+            self.clear()
+        escaped = self[product] = _escaped(product)
+        return escaped
+
+
+_ESCAPED = _Escaped()
+_BY_HAND: dict[type, Callable[[Any], list[str]]] = {
+    LotSplit: _of_split,
+    LotMerged: _of_merge,
+    CorrectionMade: _of_correction,
+}
+_FIND: dict[type, Callable[[Any], list[str]]] = {cls: _finder(cls) for cls in _SUBJECT_PLANS}
+
 _SUBJECTS_BY_HAND = 1
 """Raise it when the code of `subjects` changes other than by types and fields."""
 SUBJECTS_VERSION: Final = int.from_bytes(
-    hashlib.sha256(repr((_SUBJECTS_BY_HAND, sorted(map(repr, _SUBJECT_PLANS.values())))).encode()).digest()[:6], "big"
+    hashlib.sha256(
+        repr(
+            (
+                _SUBJECTS_BY_HAND,
+                sorted(repr((own, attrgetter(*fields), places)) for own, fields, places in _SUBJECT_PLANS.values()),
+            )
+        ).encode()
+    ).digest()[:6],
+    "big",
 )
 """Changes whenever a fact is found under other subjects than before; an index made by another is made anew."""

@@ -66,7 +66,7 @@ class Machine:
     def _fact(self, kind: type[events.Event], seen: Observation, what: str, **fields: Any) -> events.Event:
         """A checked fact. Raises `ValueError` in words for what cannot be one."""
         try:
-            return msgspec.convert({**self._envelope(seen, what), **fields}, kind)
+            return events.convert({**self._envelope(seen, what), **fields}, kind)
         except msgspec.ValidationError as error:
             raise ValueError(events.in_words(str(error))) from None
 

@@ -403,7 +403,7 @@ class Machines:
 
 def _checked(kind: type[events.Event], fields: dict[str, Any]) -> events.Event:
     try:
-        return msgspec.convert(fields, kind)
+        return events.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise ValueError(events.in_words(str(error))) from None
 

@@ -131,7 +131,7 @@ def _facts(config: Config, name: str, data: bytes, context: Context) -> Iterator
 
 def _checked(kind: type[events.Event], fields: dict[str, Any]) -> events.Event:
     try:
-        fact: events.Event = msgspec.convert({key: value for key, value in fields.items() if value is not None}, kind)
+        fact = events.convert({key: value for key, value in fields.items() if value is not None}, kind)
         events.encode(fact)
     except msgspec.ValidationError as error:
         raise ValueError(events.in_words(str(error))) from None

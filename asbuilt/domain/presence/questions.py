@@ -8,6 +8,7 @@ What is silent in a window is the part of what is silent in any longer one.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
@@ -20,7 +21,7 @@ from asbuilt.domain.presence.words import chained, looked_at, spoken_minutes, un
 from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
-from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US
+from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US, time_at
 
 SILENT_PERIODS: Final = 5
 """A source is silent when it was not heard for so many of its periods."""
@@ -72,8 +73,8 @@ def silence_at(reader: Reader, station: str, at_us: int) -> Silence | None:
     # Silence is told up to now; whether it holds at this very instant is asked for that instant as well.
     if not list(_silences(reader, station, at_us, at_us + 1, at_us + 1)):
         return None
-    plant = reader.plant()
-    longest_us = 2 * round(max(plant.time_model.unheard_s, plant.time_model.unheard_standing_s) * SECOND_US)
+    models = [plant.time_model for _, plant in reader.plants()] or [reader.plant().time_model]
+    longest_us = 2 * round(max(max(model.unheard_s, model.unheard_standing_s) for model in models) * SECOND_US)
     reach_us = min(HOUR_US, longest_us)
     while True:
         here = list(_silences(reader, station, at_us - reach_us, at_us + 1, at_us + 1))
@@ -402,7 +403,7 @@ def _last_word_us(reader: Reader, station: str, at_us: int) -> int | None:
 
 def source_silent(reader: Reader, source: str, at_us: int) -> bool:
     """Whether a source was silent at an instant, for any reason."""
-    plant = reader.plant()
+    plant = reader.plant(time_at(at_us, dt.UTC))
     return any(intervals for _, intervals in _reasons(reader, plant, "", source, at_us, at_us + 1))
 
 

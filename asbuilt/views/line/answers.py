@@ -65,6 +65,7 @@ class Tile(Struct, frozen=True):
 
     `planned` tells that its stop was planned (a reason of the group `planned`).
     `observed` is `yes`, `no` (its source is silent: everything else is last known) or `never`.
+    `output` is None where no pieces were told in the shift and nothing of it was observed.
     """
 
     id: str
@@ -86,7 +87,7 @@ class Tile(Struct, frozen=True):
     key: Indicator | None
     alarm: AlarmRow | None
     first_pass: float | None
-    output: int
+    output: int | None
     order: str
     jobs: int
 

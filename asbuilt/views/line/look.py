@@ -17,7 +17,18 @@ from asbuilt.views.line.flow import buffers, tracked, units_on_line
 from asbuilt.views.line.fold import Oddity
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
-from asbuilt.views.line.output import cadence_s, curve, hours, made_in_shift, observed, planned, ribbon, told_at_end
+from asbuilt.views.line.output import (
+    cadence_s,
+    curve,
+    ends,
+    hours,
+    made_in_shift,
+    observed,
+    output_of,
+    planned,
+    ribbon,
+    told_at_end,
+)
 from asbuilt.views.line.sentence import headline
 from asbuilt.views.line.tiles import Tiles, serial
 
@@ -36,7 +47,7 @@ def look_at(reader: Reader, plant: Plant, line: Line, at: dt.datetime | None) ->
     made = made_in_shift(look)
     seen = observed(look)
     pieces_told = bool(made) or told_at_end(look)
-    output = len(made) if made or (pieces_told and (seen or seen is None)) else None
+    output = output_of(look, ends(look), len(made), told=bool(made)) if pieces_told else None
     due = planned(look, look.at)
     cadence = cadence_s(look, made)
     following = look.following_shift()

@@ -56,6 +56,18 @@ def observed(look: Moment) -> float | None:
     return seen / whole if whole else None
 
 
+def output_of(look: Moment, stations: Sequence[Station], good: int, *, told: bool) -> int | None:
+    """Good pieces of stations in the shift so far; None where nobody told any and nothing was observed."""
+    # In a shift that begins this very moment nothing can have been made.
+    if (
+        told
+        or look.start_us == look.at_us
+        or any(presence.observed_us(look.reader, one.path, look.start_us, look.at_us) for one in stations)
+    ):
+        return good
+    return None
+
+
 def planned(look: Moment, until: dt.datetime) -> int | None:
     """Pieces that the takt asks for from the start of the shift to an instant."""
     if look.shift is None or not look.line.takt_s:

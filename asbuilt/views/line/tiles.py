@@ -21,7 +21,7 @@ from asbuilt.views.line.flow import Here
 from asbuilt.views.line.fold import LONG_STAY_US, Passage
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
-from asbuilt.views.line.output import made_at, told_in_shift
+from asbuilt.views.line.output import made_at, output_of, told_in_shift
 from asbuilt.views.line.sentence import capital
 
 
@@ -43,6 +43,7 @@ class Tiles:
         jobs = self._jobs(station) if self._look.line.flow == "job_shop" and state is None else []
         word, since, cause = self._word(state, jobs, lost, station)
         done = told_in_shift(self._look, station)
+        made = made_at(self._look, station)
         adapter = self._look.plant.adapters.get((station.source or "").partition(":")[0])
         return Tile(
             id=station.id,
@@ -68,7 +69,7 @@ class Tiles:
             key=self._key(station),
             alarm=self._top_alarm(station),
             first_pass=self._first_pass(station),
-            output=sum(row.good for row in made_at(self._look, station)),
+            output=output_of(self._look, [station], sum(row.good for row in made), told=bool(made)),
             order=next((row.order_no for row in reversed(done) if row.order_no), ""),
             jobs=len(jobs),
         )

@@ -19,6 +19,7 @@ from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
+from asbuilt.plant import Plant
 from asbuilt.time import HOUR_US, SECOND_US
 
 KINDS = ("setup", "production", "breakdown")
@@ -63,7 +64,10 @@ class OrderRow(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """An operation of an order: hours by kind and pieces, in order of its first report."""
+    """An operation of an order: hours by kind and pieces, in order of its first report.
+
+    `rework` are pieces sent to rework or made in it, as in the key figures.
+    """
 
     operation: str
     reports: int
@@ -181,7 +185,7 @@ def steps(reader: Reader, order: str, at: dt.datetime | None = None) -> list[Ste
             good=sum(cell.good for cell in cells),
             rejected=sum(cell.rejected for cell in cells),
             for_review=sum(cell.for_review for cell in cells),
-            rework=sum(cell.rework + (cell.reports if cell.kind == "rework" else 0) for cell in cells),
+            rework=sum(cell.rework + (cell.good if cell.kind == "rework" else 0) for cell in cells),
             first=_time(min(cell.first_us for cell in cells), zone),
             last=_time(max(cell.last_us for cell in cells), zone),
         )
@@ -303,7 +307,8 @@ def _hours_of(cells: Sequence[_Cell], kind: str) -> float:
 
 
 def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
-    zone = reader.plant().zone
+    plant = reader.plant(_time(at_us, dt.UTC))
+    zone = plant.zone
     until: dict[str, Value | Test] = {"order_no": name, "time_us": at_most(at_us)}
     release = reader.first(Release, until, order="-time_us -fact")
     close = reader.first(Close, until, order="-time_us -fact")
@@ -311,7 +316,7 @@ def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
     cells = _cells(reader, told)
     last = reader.first(Made, {**told, "kind": one_of(PRODUCTION)}, order="-time_us -fact")
     step = (last.operation or _place(last.station)) if last is not None else ""
-    step = _furthest(reader, cells) or step
+    step = _furthest(plant, cells) or step
     made = _made(reader, until, cells, step)
     quantity = release.quantity if release else None
     due_us = release.due_us if release else 0
@@ -334,13 +339,13 @@ def _order(reader: Reader, name: str, at_us: int) -> OrderRow:
     )
 
 
-def _furthest(reader: Reader, cells: Sequence[_Cell]) -> str:
+def _furthest(plant: Plant, cells: Sequence[_Cell]) -> str:
     """The step furthest down the one serial line that works on an order; empty where no such line does.
 
     On a line in flow every station works at once: which one told last says nothing of what is finished.
     """
     steps = {cell.station: cell.step for cell in cells if cell.kind in PRODUCTION}
-    for line in reader.plant().lines.values():
+    for line in plant.lines.values():
         places = [station.path for station in line.station if station.path in steps]
         if line.flow == "serial" and places and len(places) == len(steps):
             return steps[places[-1]]

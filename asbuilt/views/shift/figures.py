@@ -113,7 +113,7 @@ class Beyond(Struct, frozen=True):
 
     `output` good pieces of the last stations, `first_pq` pieces of the first ones; `yields` the
     stations' first pass yields in the order of flow; `aoet_us` an order's execution time; `counts`
-    whether anybody has ever told pieces here; `overlaps` that an order's operations may lie side by side; `takt_us` and `ends_pbt_us` (planned busy time of the
+    whether anybody has ever told pieces here, `watched` whether anything of a time without plan was observed; `overlaps` that an order's operations may lie side by side; `takt_us` and `ends_pbt_us` (planned busy time of the
     last stations) make takt attainment; `reported` tells that times are people's hours on an order.
     """
 
@@ -124,6 +124,7 @@ class Beyond(Struct, frozen=True):
     yields: tuple[float | None, ...] = ()
     aoet_us: int | None = None
     counts: bool = True
+    watched: bool = True
     reported: bool = False
     overlaps: bool = False
     anomalies: tuple[str, ...] = ()
@@ -170,7 +171,7 @@ def kpi(scope: str, start: dt.datetime, end: dt.datetime, part: str, name: str, 
     teep = oee * observed_s / (times.window_s - times.ahead_s) if oee is not None and coverage == 1 else None
     reported = {f"reported_{kind}_s": sums.reported_us.get(kind, 0) / SECOND_US for kind in ("setup", "production", "breakdown")}  # fmt: skip
     # Zero pieces of a time that nobody saw is no count of pieces.
-    seen = bool(sums.told) or (beyond.counts and (bool(coverage) or times.pbt_s == 0))
+    seen = bool(sums.told) or (beyond.counts and (bool(coverage) or (times.pbt_s == 0 and beyond.watched)))
     pieces = (sums.pieces, sums.good, sums.rejected, sums.rework + sums.mended, sums.for_review)
     pq, gq, sq, rq, review = pieces if seen else (None,) * 5
     if not seen:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import after_until
 from asbuilt.domain.pieces.cycles import Cycles
-from asbuilt.domain.pieces.questions import ever_told, know_tellers
-from asbuilt.domain.pieces.rows import Made
+from asbuilt.domain.pieces.questions import know_tellers
+from asbuilt.domain.pieces.rows import Made, Pieces
 from asbuilt.domain.presence.intervals import common, length
 from asbuilt.domain.presence.words import know_words
 from asbuilt.domain.states import told
@@ -19,6 +20,7 @@ from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.plant import Station as PlantStation
+from asbuilt.time import HOUR_US
 from asbuilt.views.shift.anomalies import anomalies_of, know_together, of_nothing
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, Group, Span, groups, time_at
 from asbuilt.views.shift.clocks import ClockJump, clock_jumps
@@ -85,7 +87,8 @@ class Look:
             )
         self.reader = reader
         self.plants = reader.plants()
-        self.plant = reader.plant(end)
+        # A plant file that comes into force later says nothing of what is looked at.
+        self.plant = reader.plant(end if at is None else min(end, at))
         self.members = _members(self.plant, scope)
         self.scope = scope
         self._stations: dict[tuple[str, int], Station] = {}
@@ -134,6 +137,17 @@ class Look:
             whole += length(work)
             seen += length(work) - length(common(work, silent))
         return seen / whole if whole else None
+
+    def watched(self, start_us: int, end_us: int, members: Sequence[Member] | None = None) -> bool:
+        """Whether one of the last stations (or of these) was observed at all between two instants, planned or not."""
+        window = [(start_us, min(end_us, self.now_us))]
+        if start_us == window[0][1]:
+            return True  # Of no time nothing is missing.
+        for member in (each for each in self.members if each.ends) if members is None else members:
+            silent = [(gap.start_us, gap.end_us) for gap in self.station(member).gaps()]
+            if start_us < window[0][1] and length(common(window, silent)) < length(window):
+                return True
+        return False
 
     # ----------------------------------------------------------------- sums
 
@@ -251,7 +265,8 @@ class Look:
             ends_pbt_us=sum(_pbt_us(sums) for sums in ends),
             yields=tuple(sums.clean / sums.inspected for sums in part.by_station.values() if sums.inspected),
             aoet_us=self._aoet_us(part.key[0]) if by == "order" and part.key and part.key[0] else None,
-            counts=bool(total.pieces) or self.counts(members),
+            counts=bool(total.pieces) or self.counts(members, part.end_us),
+            watched=bool(total.told) or _pbt_us(total) > 0 or self.watched(part.start_us, part.end_us, members),
             reported=bool(total.reported_us) and by in ("order", "product"),
             anomalies=self._anomalies(part, total, members) if by == "" else (),
             overlaps=by == "order",
@@ -274,10 +289,21 @@ class Look:
         """The lines and stations looked at."""
         return sorted({member.station.path for member in self.members} | {member.line.path for member in self.members})
 
-    def counts(self, members: list[Member] | None = None) -> bool:
-        """Whether pieces were ever told at one of some stations, or of all that are looked at."""
+    def counts(self, members: list[Member] | None = None, end_us: int | None = None) -> bool:
+        """Whether pieces were told at one of some stations (or of all) up to the hour of an instant, in any window."""
         members = self.members if members is None else members
-        return ever_told(self.reader, [member.station.path for member in members], min(self.end_us, self.now_us))
+        last = min(self.end_us if end_us is None else end_us, self.now_us) // HOUR_US
+        return any(hour is not None and hour <= last for hour in map(self._first_told, members))
+
+    def _first_told(self, member: Member) -> int | None:
+        """The hour in which pieces were told first at a station."""
+        path = member.station.path
+        return self.reader.once(
+            ("pieces told first", path),
+            lambda: next(
+                (row.hour for row in self.reader.rows(Pieces, {"station": path}, order="hour", limit=1)), None
+            ),
+        )
 
     def _aoet_us(self, order: str) -> int:
         """Order execution time: from an order's first work to its last, inside the window."""

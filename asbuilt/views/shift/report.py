@@ -169,7 +169,8 @@ def report(reader: Reader, line: Line, window: ShiftWindow, at: dt.datetime | No
     observed = look.observed(look.start_us, look.end_us)
     ends = [member.station.path for member in look.members if member.ends]
     told_any = bool(made) or pieces.ever_told(reader, ends, min(look.end_us, look.now_us))
-    count = len(good) if made or (told_any and (observed or observed is None)) else None
+    seen = observed if observed is not None else look.watched(look.start_us, look.end_us)
+    count = len(good) if made or (told_any and seen) else None
     foreseen = instant < window.end and pieces.foreseeable(reader, look.plant, ends, look.now_us)
     return Report(
         line=line.path, name=line.name, address=look.plant.address(line), shift=window, at=instant,
@@ -223,7 +224,8 @@ def _hours(
         here, so_far = (sums[bisect_left(times, us)] for us in (begin_us, min(begin_us + HOUR_US, end_us)))
         reason, lost_s = _costliest(found, begin, min(end, at)) if begun else ("", 0.0)
         observed = look.observed(begin_us, min(begin_us + HOUR_US, end_us)) if begun else None
-        seen = observed is None or observed > 0 or so_far > here
+        until_us = min(begin_us + HOUR_US, end_us)
+        seen = so_far > here or (observed > 0 if observed is not None else look.watched(begin_us, until_us))
         known = begun and seen and told_any
         if begun and not seen and not reason:
             reason = "Not observed"
@@ -272,7 +274,8 @@ def _headline(
     observed: float | None,
 ) -> str:
     """The finding of the report: output against plan, what cost most, what waits for a reason."""
-    if at < window.start:
+    if at <= window.start:
+        # Of no time nothing is made, and nothing is to plan.
         return f"Shift {window.id} begins at {window.start:%H:%M}."
     if made is None and (observed is None or observed > 0):
         return f"Nobody has told pieces of {line.name} yet: what it made in shift {window.id} is not known."

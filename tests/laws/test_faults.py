@@ -46,6 +46,7 @@ def handover_believes_everybody(patch: pytest.MonkeyPatch) -> None:
     class Doubled:
         made = staticmethod(lambda reader, station, start_us, end_us: right(reader, station, start_us, end_us))
         foreseeable = staticmethod(pieces.foreseeable)
+        ever_told = staticmethod(pieces.ever_told)
 
     patch.setattr(report, "pieces", Doubled)
 

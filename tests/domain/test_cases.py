@@ -78,7 +78,11 @@ def test_a_scan_is_not_slowed_by_holds_on_other_things():
         assert time.process_time() - begun < 0.2
 
 
-PLACED = (events.HoldPlaced, "07:00", {"hold": "H-1", "product": "P1", "serial": "1", "station": f"{LINE}/10", "reason": "x"})
+PLACED = (
+    events.HoldPlaced,
+    "07:00",
+    {"hold": "H-1", "product": "P1", "serial": "1", "station": f"{LINE}/10", "reason": "x"},
+)
 
 
 @pytest.mark.parametrize(

@@ -215,10 +215,7 @@ def cases(steps: Iterable[Case]) -> list[Told]:
             raised.setdefault((case.item, case.order_no), case)
     if len(raised) < 2:
         return [Told(next(iter(raised.values()), None), tuple(decided))]
-    return [
-        Told(one, tuple(case for case in decided if _decides(case, one)))
-        for one in raised.values()
-    ]
+    return [Told(one, tuple(case for case in decided if _decides(case, one))) for one in raised.values()]
 
 
 def _decides(decision: Case, raised: Case) -> bool:

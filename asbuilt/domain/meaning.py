@@ -53,6 +53,21 @@ def named_in(key: str) -> tuple[str, str]:
     return product.replace("%2F", "/").replace("%25", "%"), name
 
 
+def speaks_of(said: str, item: str, *, order: str = "", station: str = "") -> bool:
+    """Whether what is said later of `said` is said of a hold or a case that was told of `item`, with that order and station.
+
+    The narrowest thing said decides, and what is wider holds for what is narrower: said of nothing, it is said of all; of
+    a product, of its units and lots too; of an order or a station alone, of everything that was told with it. A
+    thing that was not told is never meant by a wider word, so that no hold is lifted by a station that it does not name.
+    """
+    if said in ("", item):
+        return True
+    kind, _, name = said.partition(":")
+    if kind == "product":
+        return named_in(item)[0] == name
+    return bool(name) and name == {"order": order, "station": station}.get(kind)
+
+
 # --------------------------------------------------------------------------- pieces
 
 

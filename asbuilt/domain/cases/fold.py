@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
+from asbuilt.domain.meaning import item_of, speaks_of
 from asbuilt.events import (
     DispositionDecided,
     HoldPlaced,
     HoldReleased,
     NonconformanceRaised,
-    lot_key,
-    unit_key,
 )
 from asbuilt.time import FOREVER_US
 
-VERSION = 1
+VERSION = 2
 EXACT = Context(prec=200)
 """Quantities are added and subtracted without rounding."""
 
@@ -44,7 +43,7 @@ class Case(NamedTuple):
 
 
 class HoldStep(NamedTuple):
-    """A hold was placed (`step` 1) on an item or released (0); an empty item is everything it stands for."""
+    """A hold was placed (`step` 1) on an item or released (0); an empty item released is everything it stands for."""
 
     item: str
     time_us: int
@@ -98,25 +97,13 @@ INDEXES = {
 }
 
 
-def item_key(fact: Any) -> str:
-    """The narrowest thing that a case or a hold is about: unit, lot, product or station; empty if none is told."""
-    if fact.serial is not None:
-        return unit_key(fact.product, fact.serial)
-    if fact.lot is not None:
-        return lot_key(fact.product, fact.lot)
-    if fact.product is not None:
-        return f"product:{fact.product}"
-    station = getattr(fact, "station", None)
-    return f"station:{station}" if station is not None else ""
-
-
 def _raised(fact: NonconformanceRaised, time_us: int) -> Iterator[Case]:
     yield Case(
         nonconformance=fact.nonconformance,
         time_us=time_us,
         step=0,
         fact=fact.id.bytes,
-        item=item_key(fact),
+        item=item_of(fact),
         order_no=fact.order or "",
         station=fact.station or "",
         reason=fact.reason,
@@ -134,7 +121,7 @@ def _decided(fact: DispositionDecided, time_us: int) -> Iterator[Case]:
         time_us=time_us,
         step=1,
         fact=fact.id.bytes,
-        item=item_key(fact),
+        item=item_of(fact),
         order_no=fact.order or "",
         station="",
         reason="",
@@ -149,7 +136,7 @@ def _decided(fact: DispositionDecided, time_us: int) -> Iterator[Case]:
 def _hold(step: int) -> Any:
     def rule(fact: HoldPlaced | HoldReleased, time_us: int) -> Iterator[HoldStep]:
         yield HoldStep(
-            item=item_key(fact),
+            item=item_of(fact),
             time_us=time_us,
             step=step,
             fact=fact.id.bytes,
@@ -174,21 +161,21 @@ RULES = {
 
 
 def holds(steps: Sequence[HoldStep]) -> Iterator[Hold]:
-    """From when to when one hold stood on each of its items; released without naming any it ends on all.
+    """From when to when one hold stood on each of its items; a release ends it on all that the release speaks of.
 
-    Placed again while it stands is the same hold. Of what is said at one instant a hold is placed before it is released,
-    so that one placed and released at once does not stand.
+    Placed again while it stands is the same hold, with the station of either placing. Of what is said at one instant a
+    hold is placed before it is released, so that one placed and released at once does not stand.
     """
-    standing: dict[str, HoldStep] = {}
+    standing: dict[str, list[HoldStep]] = {}
     for step in sorted(steps, key=lambda step: (step.time_us, -step.step, step.fact)):
         if step.step:
-            standing.setdefault(step.item, step)
+            standing.setdefault(step.item, []).append(step)
             continue
-        for item in [step.item] if step.item else list(standing):
-            if item in standing:
-                yield _hold_of(standing.pop(item), step.time_us)
+        for item, placed in list(standing.items()):
+            if any(speaks_of(step.item, item, station=one.station) for one in placed):
+                yield _hold_of(standing.pop(item)[0], step.time_us)
     for placed in standing.values():
-        yield _hold_of(placed, FOREVER_US)
+        yield _hold_of(placed[0], FOREVER_US)
 
 
 def _hold_of(placed: HoldStep, until_us: int) -> Hold:
@@ -217,7 +204,8 @@ class Told(NamedTuple):
 def cases(steps: Iterable[Case]) -> list[Told]:
     """The cases of one nonconformance: one for each thing it was raised on.
 
-    A decision is about the thing it names, about all of them if it names none, and about the only one there is.
+    A decision is about all that it speaks of (`meaning.speaks_of`), and about the only one there is. Raised on one thing in
+    two orders it is two; a decision that names one of the orders is about that one.
     """
     told = sorted(steps, key=lambda case: (case.time_us, case.step, case.fact))
     decided = [case for case in told if case.step]
@@ -227,10 +215,13 @@ def cases(steps: Iterable[Case]) -> list[Told]:
             raised.setdefault((case.item, case.order_no), case)
     if len(raised) < 2:
         return [Told(next(iter(raised.values()), None), tuple(decided))]
-    return [
-        Told(one, tuple(case for case in decided if case.item in ("", item) and case.order_no in ("", order)))
-        for (item, order), one in raised.items()
-    ]
+    return [Told(one, tuple(case for case in decided if _decides(case, one))) for one in raised.values()]
+
+
+def _decides(decision: Case, raised: Case) -> bool:
+    if decision.order_no and raised.order_no and decision.order_no != raised.order_no:
+        return False
+    return speaks_of(decision.item, raised.item, order=raised.order_no, station=raised.station)
 
 
 def undecided(told: Told) -> Decimal | None:

@@ -354,7 +354,7 @@ def _open_items(reader: Reader, look: Look, line: Line) -> list[Open]:
     ]
     rows += [
         Open(
-            f"nonconformance {row.nonconformance}", _thing(row.item or (row.order_no and f"order:{row.order_no}")),
+            f"nonconformance {row.nonconformance}", _thing(row.item),
             time_at(row.from_us, look.zone), row.station, row.reason, row.severity, row.by,
         )
         for row in cases.open_cases(reader, at_us)

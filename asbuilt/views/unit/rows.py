@@ -88,8 +88,10 @@ class Then(genealogy.Then, Rows):
         steps = cases.steps_on(self._reader, same) if same else []
         steps += [row for row in self._hold_steps(others) if row.item in wanted]
         names.update((row.hold, None) for row in steps)
+        asked = set(items)
         whole = (row for name in names for row in fold(CASE_RULES, self.known.facts(f"hold:{name}")))
-        steps += [row for row in whole if isinstance(row, HoldStep) and not row.item]
+        # A release may speak of them without naming them; what names them is there already.
+        steps += [row for row in whole if isinstance(row, HoldStep) and not row.step and row.item not in asked]
         return cases.holds_of_steps(steps, items, at_us)
 
     def _hold_steps(self, items: Sequence[str]) -> Iterable[HoldStep]:

@@ -400,7 +400,8 @@ def _entries(items: Sequence[Taken], latest: dt.datetime, decoded: bool) -> list
         if again is None:
             return None
         facts = again
-    if not all([EARLIEST <= fact.event_time <= latest for fact in facts]):
+    times = [fact.event_time for fact in facts]
+    if times and not EARLIEST <= min(times) <= max(times) <= latest:
         return None
     return list(map(Entry, facts, bodies))
 

@@ -105,7 +105,7 @@ def _all_facts(several: list[bytes]) -> list[AnyFact] | None:
     facts = events.decode_all(several)
     if facts is None or not _OWN.isdisjoint(map(type, facts)):
         return None
-    if any([fact.id.int >> 76 & 0xF == 8 for fact in facts]):
+    if 8 in {fact.id.int >> 76 & 0xF for fact in facts}:
         return None
     return facts
 

@@ -137,7 +137,7 @@ def test_one_with_a_control_character_is_found_among_many(facts, character, at):
 
 
 @examples(60)
-@given(st.lists(any_facts, max_size=3), st.sampled_from("\n\t\"\\\u00e9\u00b5\u2026\u4e16\U0001f600"), st.integers(0, 3))
+@given(st.lists(any_facts, max_size=3), st.sampled_from('\n\t"\\\u00e9\u00b5\u2026\u4e16\U0001f600'), st.integers(0, 3))
 def test_line_breaks_quotes_and_letters_of_any_script_are_written_among_many_as_alone(facts, character, at):
     note = events.NoteWritten(**ENVELOPE, station="s", text=f"a{character}b\n\u00c2")
     every = [*facts[:at], note, *facts[at:]]

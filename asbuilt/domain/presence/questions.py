@@ -136,14 +136,18 @@ def _reasons(
 
 
 def _pieces(by_reason: dict[Reason, list[Interval]], source: str) -> Iterator[Silence]:
-    """The union of intervals, cut where the reasons change."""
+    """The union of intervals, cut where the reasons change; those of one reason are in order and do not overlap."""
     edges = sorted({edge for intervals in by_reason.values() for interval in intervals for edge in interval})
+    left = {reason: [*reversed(intervals)] for reason, intervals in by_reason.items()}
     for start, end in pairwise(edges):
-        reasons = tuple(
-            reason for reason, intervals in by_reason.items() if any(a <= start and end <= b for a, b in intervals)
-        )
+        reasons: list[Reason] = []
+        for reason, intervals in left.items():
+            while intervals and intervals[-1][1] <= start:
+                intervals.pop()
+            if intervals and intervals[-1][0] <= start:
+                reasons.append(reason)
         if reasons:
-            yield Silence(start, end, source, reasons)
+            yield Silence(start, end, source, tuple(reasons))
 
 
 # --------------------------------------------------------------------------- what was said about the connection
@@ -287,14 +291,34 @@ def _without_word(
     elif not source and holds.reported:
         # Who reports for a station is told nowhere: whoever works in the shop vouches for all of it.
         subjects.append("")
-    heard = _held(reader, plant, station, subjects, holds, start_us, end_us)
+    heard: list[Interval] = []
+    silent = [(start_us, end_us)]
+    # A further word never makes a silence: what vouches for all stations of a source is asked first and once, and the
+    # station's own words only where that leaves anything.
+    for vouched in (
+        lambda: _connected(reader, plant, station, source, holds, start_us, end_us),
+        lambda: _held(reader, plant, station, subjects[1:], holds, start_us, end_us) if not holds.after_us else [],
+        lambda: _held(reader, plant, station, subjects, holds, start_us, end_us),
+    ):
+        heard = union(heard, vouched())
+        silent = outside(heard, start_us, end_us)
+        if not silent:
+            break
+    return silent
+
+
+def _connected(
+    reader: Reader, plant: Plant, station: str, source: str, holds: Holds, start_us: int, end_us: int
+) -> list[Interval]:
+    """When a source was connected: where the watch says so; where a history tells it, while anything was observed at all."""
+    sure: list[Interval] = []
     bounded: list[Interval] = []
     for one in watch(reader, source, start_us, end_us).connected:
-        (heard if one.sure else bounded).append((one.start_us, one.end_us))
-    if bounded:
-        written = _held(reader, plant, station, [""], _default_holds(plant, holds.reported), start_us, end_us)
-        heard += common(union(within(bounded, start_us, end_us)), union(written))
-    return outside(union(heard), start_us, end_us)
+        (sure if one.sure else bounded).append((one.start_us, one.end_us))
+    if not bounded:
+        return union(sure)
+    written = _held(reader, plant, station, [""], _default_holds(plant, holds.reported), start_us, end_us)
+    return union(sure, common(union(within(bounded, start_us, end_us)), union(written)))
 
 
 def _holds(plant: Plant, station: str, source: str) -> Holds:

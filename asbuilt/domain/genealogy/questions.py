@@ -7,14 +7,28 @@ fact recorded since has to do with stands in the rows as it does today and is re
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, at_most, filled, least, most, named
 from asbuilt.access.known import Known
-from asbuilt.domain.genealogy.fold import RULES, links
-from asbuilt.domain.genealogy.rows import Fitting, Link, LotMove, Named, Opening, Receipt, Stray
+from asbuilt.domain.genealogy.fold import RULES, seats
+from asbuilt.domain.genealogy.rows import (
+    FOREVER,
+    INSTALLED,
+    Fitting,
+    Link,
+    LotMove,
+    Named,
+    Opening,
+    Receipt,
+    Seat,
+    Stray,
+)
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages import fold as passages
@@ -49,12 +63,11 @@ class Genealogy(Protocol):
         """Units that a station, gauge, program, person or order had to do with, and when."""
         ...
 
-    def links_in(self, units: Sequence[str]) -> list[Link]:
-        """What sat in these units."""
-        ...
+    def seats_below(self, unit: str, at_us: int, *, is_over_too: bool, at_most: int) -> dict[str, list[Seat]]:
+        """What sits in a unit at a moment, and in what sits in it, by unit; every serial that is met has an entry.
 
-    def fittings(self, units: Sequence[str]) -> list[Fitting]:
-        """What was installed in and removed from these units."""
+        With `is_over_too` also what sat there before. Units are looked into until there are more seats than `at_most`.
+        """
         ...
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
@@ -106,14 +119,14 @@ def products(reader: Reader, kind: str) -> list[str]:
 def exists(reader: Reader, key: str) -> bool:
     """Whether anything was ever said of a unit or lot (its key), even if it was corrected since."""
     columns = (("unit", "part") if key.startswith("unit:") else ("lot",)) if key else ()
-    return any(reader.exists(Link, {column: named(key) if column != "unit" else key}) for column in columns) or bool(
+    return any(reader.exists(Fitting, {column: named(key) if column != "unit" else key}) for column in columns) or bool(
         reader.facts(key, 0, 1)
     )
 
 
 def is_container(reader: Reader, name: str) -> bool:
     """Whether anything came out of a container of this name, or was filled into it."""
-    return any(reader.exists(row, {"container": named(name)}) for row in (Link, Opening))
+    return any(reader.exists(row, {"container": named(name)}) for row in (Fitting, Opening))
 
 
 def is_supply(reader: Reader, kind: str, name: str) -> bool:
@@ -137,10 +150,10 @@ def lot_in(reader: Reader, container: str, at_us: int) -> str | None:
         Opening, {"container": named(container), "time_us": at_most(at_us)}, by=("lot",), of=(most("time_us"),)
     )
     taken = reader.totals(
-        Link,
-        {"container": named(container), "lot": filled(), "from_us": at_most(at_us)},
+        Fitting,
+        {"container": named(container), "lot": filled(), "step": INSTALLED, "time_us": at_most(at_us)},
         by=("lot",),
-        of=(most("from_us"),),
+        of=(most("time_us"),),
     )
     ranked = sorted((-time_us, lot) for lot, time_us in [*opened, *taken])
     return str(ranked[0][1]) if ranked else None
@@ -172,18 +185,77 @@ class Now(Genealogy):
             return measurements.by_gauge(self._reader, name)
         return touched(self._reader, Touch.of(kind, name))
 
-    def links_in(self, units: Sequence[str]) -> list[Link]:
-        return self._many(Link, "unit", units)
+    def seats_below(self, unit: str, at_us: int, *, is_over_too: bool, at_most: int) -> dict[str, list[Seat]]:
+        # From numbers to numbers, level by level; what was met is put into words once, at the end.
+        reader = self._reader
+        first = reader.numbers([unit]).get(unit)
+        level = [first] if first is not None else []
+        met: dict[int, None] = dict.fromkeys(level)
+        alone: list[tuple[Any, ...]] = []
+        others: list[Seat] = []
+        while level and len(alone) + len(others) <= at_most:
+            single, several = _positions(reader.plain_rows_of(Fitting, "unit", level, Fitting._fields))
+            single = [row for row in single if row[_STEP] == INSTALLED and row[_TIME] <= at_us]
+            alone += single
+            level = [row[_PART] for row in single if row[_PART]]
+            if several:
+                sat = _seats(self._said(several))
+                held = [seat for seat in sat if seat.from_us <= at_us and (is_over_too or at_us < seat.until_us)]
+                others += held
+                level += reader.numbers([seat.part for seat in held if seat.part]).values()
+            level = sorted(set(level) - met.keys())
+            met.update(dict.fromkeys(level))
+        columns, texts = self._in_words(alone, _NAMES, met)
+        found: dict[str, list[Seat]] = {texts[number]: [] for number in met} or {unit: []}
+        for seat in _alone(columns):
+            found[seat.unit].append(seat)
+        for seat in others:
+            found[seat.unit].append(seat)
+        return found
 
-    def fittings(self, units: Sequence[str]) -> list[Fitting]:
-        return self._many(Fitting, "unit", units)
+    def seats_in(self, units: Sequence[str]) -> list[Seat]:
+        """What sat in these units."""
+        numbers = list(self._reader.numbers(units).values())
+        alone, several = _positions(self._reader.plain_rows_of(Fitting, "unit", numbers, Fitting._fields))
+        alone = [row for row in alone if row[_STEP] == INSTALLED]
+        return [*_alone(self._in_words(alone, _NAMES)[0]), *_seats(self._said(several))]
+
+    def _said(self, rows: Sequence[tuple[Any, ...]]) -> list[Fitting]:
+        return list(map(Fitting._make, zip(*self._in_words(rows, _NAMES)[0], strict=True)))
+
+    def _in_words(
+        self, rows: Sequence[tuple[Any, ...]], at: Sequence[int], others: Iterable[int] = ()
+    ) -> tuple[list[Sequence[Any]], dict[int, str]]:
+        """Columns of plain rows with names for the numbers at these places; the names of these and of other numbers."""
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        texts = self._reader.names(set(others).union(*(columns[n] for n in at if columns)))
+        for n in at if columns else ():
+            columns[n] = [texts[number] for number in columns[n]]
+        return columns, texts
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         return self._many(Stray, "unit", units)
 
     def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
         assert column in COLUMNS
-        return self._many(Link, column, names, filled_=True)
+        numbers = [number for number in self._reader.numbers(names).values() if number]
+        asked: dict[str, Value | Test] = {column: filled(), "step": INSTALLED}
+        rows = self._reader.plain_rows_of(Fitting, column, numbers, _AS_LINK, asked)
+        # Where more was said than one installation, the links that follow stand instead of it.
+        links = self._many(Link, column, names, filled_=True)
+        if links:
+            told = {link.fact for link in links}
+            rows = [row for row in rows if row[3] not in told]
+        columns, _ = self._in_words(rows, _LINK_NAMES)
+        if columns:
+            unit, position, from_us, fact, quantity, part, lot, container, evidence = columns
+            links += map(
+                Link._make,
+                zip(
+                    unit, position, from_us, fact, repeat(0), repeat(FOREVER), quantity, part, lot, container, evidence
+                ),
+            )
+        return links
 
     def is_ever_part(self, product: str) -> bool:
         return self._reader.exists(Named, {"kind": "part", "product": product})
@@ -206,8 +278,13 @@ class Now(Genealogy):
         found: list[tuple[str, str, int, int]] = []
         for name in names:
             other = "container" if column == "lot" else "lot"
-            asked: dict[str, Value | Test] = {column: named(name), other: filled(), "from_us": at_most(at_us)}
-            rows = self._reader.totals(Link, asked, by=("lot", "container"), of=(least("from_us"), most("from_us")))
+            asked: dict[str, Value | Test] = {
+                column: named(name),
+                other: filled(),
+                "step": INSTALLED,
+                "time_us": at_most(at_us),
+            }
+            rows = self._reader.totals(Fitting, asked, by=("lot", "container"), of=(least("time_us"), most("time_us")))
             found += [(lot, container, first, last) for lot, container, first, last in rows]
         return found
 
@@ -218,6 +295,36 @@ class Now(Genealogy):
         if len(names) == 1 and wanted in ("", column):
             return self._reader.rows(row, {column: named(names[0]) if wanted else names[0]})
         return self._reader.rows_of(row, column, names, {wanted: filled()} if wanted else {})
+
+
+_UNIT, _TIME, _STEP, _PART = (Fitting._fields.index(name) for name in ("unit", "time_us", "step", "part"))
+_NAMES = tuple(n for n, name in enumerate(Fitting._fields) if name not in ("time_us", "step", "fact", "quantity"))
+_AS_LINK = ("unit", "position", "time_us", "fact", "quantity", "part", "lot", "container", "evidence")
+"""The columns of a fitting in the order of a link's, which it is where nothing else was said of its position."""
+_LINK_NAMES = tuple(n for n, name in enumerate(_AS_LINK) if name in {Fitting._fields[at] for at in _NAMES})
+
+
+def _positions(rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Plain fittings of whole units, as the index gives them: those alone at their positions, and the others."""
+    places = [row[:2] for row in rows]
+    if len(set(places)) == len(rows):
+        return rows, []
+    times = Counter(places)
+    return [row for row in rows if times[row[:2]] == 1], [row for row in rows if times[row[:2]] > 1]
+
+
+def _alone(columns: Sequence[Sequence[Any]]) -> Iterator[Seat]:
+    """Seats of installations beside which nothing was said of their positions, from the columns of these fittings."""
+    if columns:
+        unit, position, from_us, _, fact, product, part, lot, container, quantity, uom, evidence, *rest = columns
+        told = (quantity, part, lot, container, evidence, product, uom, *rest[:3])
+        yield from map(Seat._make, zip(unit, position, from_us, fact, repeat(0), repeat(FOREVER), *told, strict=False))
+
+
+def _seats(fittings: Iterable[Fitting]) -> list[Seat]:
+    """What follows from fittings at positions of which more was said."""
+    there = groupby(sorted(fittings), key=itemgetter(0, 1))
+    return [row for _, several in there for row in seats(list(several)) if isinstance(row, Seat)]
 
 
 # --------------------------------------------------------------------------- as it was known
@@ -231,7 +338,7 @@ class Then(Genealogy):
         self._now = Now(reader)
         self._rows: dict[str, list[Any]] = {}
         self._passages: dict[str, list[Passage]] = {}
-        self._links: dict[str, list[Link | Stray]] = {}
+        self._seats: dict[str, list[Seat | Stray]] = {}
 
     def passages(self, unit: str) -> list[Passage]:
         if unit not in self._passages:
@@ -262,16 +369,27 @@ class Then(Genealogy):
         found = fold(passages.RULES, (fact for subject in touch.subjects for fact in self.known.facts(subject)))
         return [(row.unit, row.time_us) for row in found if touch.holds(row)]
 
-    def links_in(self, units: Sequence[str]) -> list[Link]:
+    def seats_below(self, unit: str, at_us: int, *, is_over_too: bool, at_most: int) -> dict[str, list[Seat]]:
+        found: dict[str, list[Seat]] = {}
+        level, count = [unit], 0
+        while level and count <= at_most:
+            found.update((name, []) for name in level)
+            parts: dict[str, None] = {}
+            for seat in self._seats_in(level):
+                if seat.from_us <= at_us and (is_over_too or at_us < seat.until_us):
+                    found[seat.unit].append(seat)
+                    count += 1
+                    if seat.part:
+                        parts[seat.part] = None
+            level = sorted(parts.keys() - found.keys())
+        return found
+
+    def _seats_in(self, units: Sequence[str]) -> list[Seat]:
         same, others = self.known.unchanged(units, FITTING)
         return [
-            *self._now.links_in(same),
-            *(row for unit in others for row in self._derived(unit) if isinstance(row, Link)),
+            *(self._now.seats_in(same) if same else ()),
+            *(row for unit in others for row in self._derived(unit) if isinstance(row, Seat)),
         ]
-
-    def fittings(self, units: Sequence[str]) -> list[Fitting]:
-        same, others = self.known.unchanged(units, FITTING)
-        return [*self._now.fittings(same), *(row for unit in others for row in self._fittings(unit))]
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         same, others = self.known.unchanged(units, FITTING)
@@ -293,10 +411,10 @@ class Then(Genealogy):
         return [
             *(link for link in self._now.links_of(column, names) if link.unit in alike),
             *(
-                link
+                seat.link
                 for unit in others
-                for link in self._derived(unit)
-                if isinstance(link, Link) and getattr(link, column) in wanted
+                for seat in self._derived(unit)
+                if isinstance(seat, Seat) and getattr(seat, column) in wanted
             ),
         ]
 
@@ -337,13 +455,13 @@ class Then(Genealogy):
     def _fittings(self, unit: str) -> list[Fitting]:
         return sorted(row for row in self._of(unit) if isinstance(row, Fitting) and row.unit == unit)
 
-    def _derived(self, unit: str) -> list[Link | Stray]:
-        if unit not in self._links:
+    def _derived(self, unit: str) -> list[Seat | Stray]:
+        if unit not in self._seats:
             by_position: dict[str, list[Fitting]] = {}
             for row in self._fittings(unit):
                 by_position.setdefault(row.position, []).append(row)
-            self._links[unit] = [found for there in by_position.values() for found in links(there)]
-        return self._links[unit]
+            self._seats[unit] = [found for there in by_position.values() for found in seats(there)]
+        return self._seats[unit]
 
 
 def fold(rules: Any, facts: Iterable[Any]) -> list[Any]:

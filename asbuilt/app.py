@@ -22,7 +22,7 @@ from uuid import UUID
 
 from asbuilt import adapters as adapters_
 from asbuilt import events, pipeline, views
-from asbuilt.access import EVERYBODY, Reader, UnitSeal
+from asbuilt.access import EVERYBODY, Clearance, Reader, Sources, UnitSeal, reading
 from asbuilt.adapters import Result, Taken
 from asbuilt.errors import AsBuiltError, PlantError, UsageError
 from asbuilt.events import AnyFact, PlantDefined
@@ -87,7 +87,6 @@ class AsBuilt:
         self.sealer: Sealer | None = None
         self._client: Client | None = None
         self._seal_refused: AsBuiltError | None = None
-        self._plants = _Plants(plant)
         if self.folder and not read_only:
             self.folder.lock(purpose)
         with ExitStack() as undo:
@@ -98,6 +97,7 @@ class AsBuilt:
             undo.callback(self.record.close)
             self.store = self._open_store(rebuild, strict, fold_beside, progress)
             undo.callback(self.store.close)
+            self._plants = _Plants(self.record, self.effective, plant)
             self.pipeline = pipeline.Pipeline(self.record, self.store, now, self._announce)
             if not read_only:
                 self.pipeline.start()
@@ -136,8 +136,7 @@ class AsBuilt:
 
     def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""
-        self._plants.read(self.record, self.effective)
-        if plant is not None and self._plants.last_digest != plant.digest:
+        if plant is not None and self._plants.last_digest() != plant.digest:
             now = self.now()
             fact = PlantDefined(
                 id=events.new_id(now, self.random),
@@ -232,35 +231,47 @@ class AsBuilt:
 
     # ----------------------------------------------------------------- out
 
+    @cached_property
+    def _sources(self) -> Sources:
+        return Sources(
+            store=self.store,
+            record=self.record,
+            plants=self._plants,
+            now=self.now,
+            heard=self.heard,
+            seal=self._unit_seal,
+            seal_problem=lambda: self.seal_problem.message if self.seal_problem else "",
+            **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
+        )
+
+    def seen_as(self, who: str) -> Clearance:
+        """What somebody may see, at whatever door they ask. Everybody may see everything until people are known."""
+        return EVERYBODY
+
     @contextmanager
-    def reader(self, who: str = "local", seen_as: str = EVERYBODY) -> Iterator[Reader]:
-        """A reader of the present state that may see so much; hold it only while asking."""
-        with self.store.reading() as rows:
-            yield Reader(
-                who,
-                self.now(),
-                rows=rows,
-                store=self.store,
-                record=self.record,
-                plant_at=self.plant_at,
-                plants=self.plants,
-                heard=dict(self.heard),
-                seal=self._unit_seal,
-                seen_as=seen_as,
-                **({"curve": partial(curves.find, self.folder.traces)} if self.folder else {}),
-                seal_problem=self.seal_problem.message if self.seal_problem else "",
-            )
+    def reader(self, who: str = "local", seen_as: Clearance | None = None) -> Iterator[Reader]:
+        """A reader of the present state for whoever asks; hold it only while asking.
+
+        Pages, live streams, queries, commands and exports have theirs from here. `seen_as` is given where it was
+        decided before, to share an answer among all who may see as much.
+        """
+        with reading(self._sources, who, self.seen_as(who) if seen_as is None else seen_as) as reader:
+            yield reader
 
     @cached_property
     def queries(self) -> Mapping[str, views.Query]:
         """Every question that can be asked by name."""
         return views.queries(self.views)
 
-    def query(self, name: str, **parameters: Any) -> Any:
-        """Ask a query by name (`view.name`), once everything recorded so far is folded.
+    def query(self, name: str, /, **parameters: Any) -> Any:
+        """Ask a query by name (`view.name`), once everything recorded so far is folded, as who sits at this machine.
 
         Raises `UsageError` for an unknown query or parameter.
         """
+        return self.ask("local", name, parameters)
+
+    def ask(self, who: str, name: str, parameters: Mapping[str, Any]) -> Any:
+        """Ask a query by name as somebody. Raises `UsageError` for an unknown query or parameter."""
         query = views.find_query(self.queries, name)
         unknown = set(parameters) - set(query.parameters)
         missing = [n for n, p in query.parameters.items() if p.default is p.empty and n not in parameters]
@@ -270,20 +281,14 @@ class AsBuilt:
             raise UsageError(what, remedy=f"It takes: {takes or 'nothing'}.")
         if not self.read_only:
             self.pipeline.settle()
-        with self.reader() as reader:
+        with self.reader(who) as reader:
             # Whatever the query makes of it: no answer is about a moment that has not come.
             reader.instant(parameters.get("at"))
             return query.function(reader, **{query.parameters[n].name: value for n, value in parameters.items()})
 
     def plant_at(self, instant: dt.datetime) -> Plant:
         """The plant in force at a moment; before the first, the first."""
-        self._plants.read(self.record, self.effective)
         return self._plants.at(instant)
-
-    def plants(self) -> list[tuple[dt.datetime, Plant]]:
-        """Every plant in force at some time, each with the moment it began; the first holds before it as well."""
-        self._plants.read(self.record, self.effective)
-        return self._plants.every()
 
     @property
     def plant(self) -> Plant:
@@ -345,42 +350,51 @@ def configure(plant: Plant, name: str) -> tuple[Any, Any]:
 
 
 class _Plants:
-    """The plant files of the record, in order of when they came into force."""
+    """The plant files of the record, in order of when they came into force; `given` while none is recorded."""
 
-    def __init__(self, given: Plant | None) -> None:
+    def __init__(self, record: Record, effective: Callable[[AnyFact], AnyFact | None], given: Plant | None) -> None:
+        self._record = record
+        self._effective = effective
         self._given = given
         self._reading = threading.Lock()
         self._defined: list[tuple[dt.datetime, UUID, Plant]] = []
         self._seen = (0, 0)
-        self.last_digest = ""
+        self._last_digest = ""
 
-    def read(self, record: Record, effective: Callable[[AnyFact], AnyFact | None]) -> None:
+    def _read(self) -> None:
         """Take note of plant files recorded, or corrected, since the last look."""
-        seen = (record.count(f"type:{PLANT_TYPE}"), record.count("type:correction_made.v1"))
+        seen = (self._record.count(f"type:{PLANT_TYPE}"), self._record.count("type:correction_made.v1"))
         if seen == self._seen:
             return
         with self._reading:
             defined = []
-            for recorded in record.about(f"type:{PLANT_TYPE}"):
+            for recorded in self._record.about(f"type:{PLANT_TYPE}"):
                 original = events.recall(recorded.body)
-                fact = effective(original)
+                fact = self._effective(original)
                 if not isinstance(fact, PlantDefined):
                     continue
-                self.last_digest = fact.digest
+                self._last_digest = fact.digest
                 # One written by a version that allowed more cannot be read: the one before stays in force.
                 with suppress(PlantError):
                     defined.append((fact.event_time, fact.id, parse(fact.text, "recorded plant file")))
             self._defined = sorted(defined, key=lambda entry: entry[:2])
             self._seen = seen
 
+    def last_digest(self) -> str:
+        """The digest of the plant file recorded last; empty if there is none."""
+        self._read()
+        return self._last_digest
+
     def every(self) -> list[tuple[dt.datetime, Plant]]:
         """The plants in order of when they came into force."""
+        self._read()
         first = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         defined = [(since, plant) for since, _, plant in self._defined]
         return defined or [(first, self._given or parse(EMPTY_PLANT))]
 
     def at(self, instant: dt.datetime) -> Plant:
         """The plant in force at an instant; before the first, the first."""
+        self._read()
         defined = self._defined
         for since, _, plant in reversed(defined):
             if since <= instant:

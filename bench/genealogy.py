@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from asbuilt import events, views
-from asbuilt.access import Reader
+from asbuilt.access import OnePlant, Reader, Sources, reading
 from asbuilt.app import AsBuilt
 from asbuilt.cli.shared import collect_less
 from asbuilt.domain.genealogy.rows import FOREVER, Fitting, Link, Named
@@ -152,23 +152,12 @@ def _status(p: Passage) -> Status:
 
 def _ours(store: Store, engines: int) -> dict[str, float]:
     chance = random.Random(5)
-    record = Log(lambda: NOW)
+    sources = Sources(store, Log(lambda: NOW), OnePlant(PLANT), lambda: NOW)
 
     def asked(question: Callable[[Reader], Any]) -> float:
         began = time.perf_counter()
-        with store.reading() as rows:
-            question(
-                Reader(
-                    "bench",
-                    NOW,
-                    rows=rows,
-                    store=store,
-                    record=record,
-                    plant_at=lambda _: PLANT,
-                    plants=list,
-                    heard={},
-                )
-            )
+        with reading(sources, "bench") as reader:
+            question(reader)
         return (time.perf_counter() - began) * 1000
 
     def tree(reader: Reader) -> None:

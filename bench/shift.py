@@ -18,7 +18,7 @@ from uuid import UUID
 import apsw
 
 from asbuilt import views
-from asbuilt.access import Reader
+from asbuilt.access import OnePlant, Sources, reading
 from asbuilt.events import AnyFact, Counted, StateChanged, microseconds
 from asbuilt.plant import Plant, parse
 from asbuilt.record.memory import Log
@@ -129,11 +129,7 @@ def _beside(
 
 
 def _ours(store: Store, scope: str, start: dt.datetime, end: dt.datetime, by: str) -> float:
-    with store.reading() as rows:
-        reader = Reader(
-            "bench", end, rows=rows, store=store, record=Log(lambda: end), plant_at=lambda at: _PLANT,
-            plants=lambda: [(START, _PLANT)], heard={},
-        )  # fmt: skip
+    with reading(Sources(store, Log(lambda: end), OnePlant(_PLANT, START), lambda: end), "bench") as reader:
         began = time.perf_counter()
         found = queries.kpi(reader, scope, start, end, by)
         took = time.perf_counter() - began

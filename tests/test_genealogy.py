@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asbuilt import events, pipeline, views
-from asbuilt.access import Reader, known
+from asbuilt.access import OnePlant, Reader, Sources, known, reading
 from asbuilt.errors import UsageError
 from asbuilt.events import (
     ComponentInstalled,
@@ -164,17 +164,9 @@ class Held:
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
-        with self.store.reading() as rows:
-            yield Reader(
-                "test",
-                START + 60 * MINUTE,
-                rows=rows,
-                store=self.store,
-                record=self.log,
-                plant_at=lambda _: PLANT,
-                plants=lambda: [(START, PLANT)],
-                heard={},
-            )
+        sources = Sources(self.store, self.log, OnePlant(PLANT, START), lambda: START + 60 * MINUTE)
+        with reading(sources, "test") as reader:
+            yield reader
 
 
 @contextmanager

@@ -36,7 +36,16 @@ class Disk(apsw.VFS):
         super().__init__("losing-power", MACHINE, makedefault=True)
 
     def xOpen(self, name: Any, flags: list[int]) -> DiskFile:
-        return DiskFile(self, name, flags)
+        file = DiskFile(self, name, flags)
+        # A file that was made under another name and moved here keeps what of it was synced, and what was not.
+        making = f"{file.path}.making"
+        if Path(file.path).exists() and not Path(making).exists():
+            with self.lock:
+                if making in self.synced:
+                    self.synced[file.path] = self.synced.pop(making)
+                if making in self.pending:
+                    self.pending[file.path] = self.pending.pop(making)
+        return file
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         with self.lock:
@@ -70,7 +79,7 @@ class DiskFile(apsw.VFSFile):
     def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
         super().__init__(MACHINE, name, flags)
         self._disk = disk
-        self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        self.path = self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
 
     def xWrite(self, data: bytes, offset: int) -> None:
         with self._disk.lock:

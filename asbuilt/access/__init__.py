@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -30,25 +31,18 @@ from asbuilt.access.conditions import (
     where_sql,
 )
 from asbuilt.access.known import Known
+from asbuilt.access.sources import EVERYBODY, Clearance, OnePlant, Plants, Sources, UnitSeal
 from asbuilt.errors import UsageError, ViewsError
 from asbuilt.events import AnyFact
-from asbuilt.exchange.curves import Curve
 from asbuilt.plant import Plant
-from asbuilt.record import Record, Recorded
+from asbuilt.record import Recorded
 from asbuilt.rows import Table
-from asbuilt.rows.store import Store
 
 _IDS_AT_ONCE = 5_000
 R = TypeVar("R", bound=tuple[Any, ...])
 R2 = TypeVar("R2")
 ALL: Where = {}
 """No condition."""
-PlantAt = Callable[[dt.datetime], Plant]
-Plants = Callable[[], list[tuple[dt.datetime, Plant]]]
-
-
-EVERYBODY = "everybody"
-"""What everybody may see; there is nothing else yet."""
 ANY_FACT = "*"
 """Among the tables asked: facts of the record, which any change may concern."""
 
@@ -65,64 +59,30 @@ class Progress(NamedTuple):
     facts: int
 
 
-class UnitSeal(NamedTuple):
-    """How far a unit's facts are sealed: in closed blocks, waiting for theirs, and how many entries the log has."""
-
-    sealed: int
-    waiting: int
-    entries: int
-
-
-def _no_seal(unit: str) -> UnitSeal | None:
-    """Nothing is sealed in this process."""
-    return None
-
-
-def _no_curve(digest: str) -> Curve:
-    raise UsageError("curves are kept in a data folder, and this process has none", remedy="Run with --data.")
-
-
 class Reader:
     """What one person may see of the plant at one moment.
 
-    `who` asks; `now` is the moment of asking; `heard` says when each source was last heard by
-    this process (empty for a reader of files); `seal` how far a unit (`unit:…`) is sealed, None where nothing is;
-    `seal_problem` what keeps it from being sealed, empty if nothing does; `curve` finds a run's curve by digest.
-    `seen_as` names what it may see: two readers of one name are given the same answers, and share a rendered page.
+    `who` asks and sees what `seen_as` allows; `now` is the moment of asking; `heard` says when each source was last
+    heard by this process; `seal` how far a unit is sealed and `seal_problem` what keeps it from being sealed;
+    `curve` finds a run's curve by its digest (`Sources`).
     `asked` gathers the tables it has read, so that whoever keeps an answer knows when it is no longer true.
-    All reads of one reader see the same state.
+    All reads of one reader see the same state of the rows. `reading` makes readers.
     """
 
-    def __init__(
-        self,
-        who: str,
-        now: dt.datetime,
-        *,
-        rows: apsw.Connection,
-        store: Store,
-        record: Record,
-        plant_at: PlantAt,
-        plants: Plants,
-        heard: Mapping[str, dt.datetime],
-        seal: Callable[[str], UnitSeal | None] = _no_seal,
-        curve: Callable[[str], Curve] = _no_curve,
-        seal_problem: str = "",
-        seen_as: str = EVERYBODY,
-    ) -> None:
+    def __init__(self, sources: Sources, rows: apsw.Connection, who: str, seen_as: Clearance) -> None:
         self.who = who
         self.seen_as = seen_as
         self.asked: set[str] = set()
-        self.now = now
-        self.heard = heard
-        self.seal = seal
-        self.curve = curve
-        self.seal_problem = seal_problem
+        self.now = sources.now()
+        self.heard = dict(sources.heard)
+        self.seal = sources.seal
+        self.curve = sources.curve
+        self.seal_problem = sources.seal_problem()
         self._rows = rows
-        self._store = store
-        self._record = record
-        self._plant_at = plant_at
+        self._store = sources.store
+        self._record = sources.record
+        self._plants = sources.plants
         self._known: dict[dt.datetime | None, Known] = {}
-        self._plants = plants
         self._once: dict[Any, Any] = {}
 
     def once(self, key: Any, make: Callable[[], R2]) -> R2:
@@ -170,11 +130,11 @@ class Reader:
 
     def plant(self, at: dt.datetime | None = None) -> Plant:
         """The plant as it was defined at a moment; of one to come, as it is defined now for it."""
-        return self._plant_at(self.now if at is None else at)
+        return self._plants.at(self.now if at is None else at)
 
     def plants(self) -> list[tuple[dt.datetime, Plant]]:
         """Every plant in force at some time, in order of when it began; the first holds before it as well."""
-        return self._plants()
+        return self._plants.every()
 
     def rows(self, row: type[R], where: Wheres = ALL, *, order: str = "", limit: int | None = None) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
@@ -410,3 +370,24 @@ class Reader:
     def failures(self) -> list[tuple[str, bytes, str]]:
         """Facts that a view could not fold: view, fact id, error."""
         return self._store.failures()
+
+
+@contextmanager
+def reading(sources: Sources, who: str, seen_as: Clearance = EVERYBODY) -> Iterator[Reader]:
+    """A reader of the present state; hold it only while asking."""
+    with sources.store.reading() as rows:
+        yield Reader(sources, rows, who, seen_as)
+
+
+__all__ = [
+    "ANY_FACT",
+    "EVERYBODY",
+    "Clearance",
+    "OnePlant",
+    "Plants",
+    "Progress",
+    "Reader",
+    "Sources",
+    "UnitSeal",
+    "reading",
+]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -64,8 +67,36 @@ def header_fault(path: Path) -> tuple[bool, str] | None:
     return None
 
 
+def make_whole(path: Path, make: Callable[[apsw.Connection], None]) -> None:
+    """Make a new database file that is there whole or not at all, whenever the process is killed.
+
+    It is made under another name and moved into place, readable by its owner alone, in write-ahead mode;
+    `make` fills it in one transaction. What an earlier attempt left behind is removed. Raises `apsw.Error`.
+    """
+    making = path.with_name(path.name + ".making")
+    try:
+        for left in (making, *(making.with_name(making.name + ending) for ending in ("-journal", "-wal", "-shm"))):
+            left.unlink(missing_ok=True)
+        making.touch(mode=0o600)
+        with closing(apsw.Connection(str(making))) as db:
+            db.pragma("journal_mode", "wal")
+            db.pragma("synchronous", "FULL")
+            with db:
+                make(db)
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        making.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        kind = apsw.FullError if error.errno == errno.ENOSPC else apsw.CantOpenError
+        raise kind(error.strerror) from error
+
+
 def is_blank(path: Path) -> bool:
-    """Whether nothing was ever made in a database: the process that was to do it was stopped at the very beginning."""
+    """Whether nothing was ever made in a database: an older version was stopped at the very beginning of it."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         db.set_busy_timeout(5_000)

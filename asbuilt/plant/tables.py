@@ -65,11 +65,13 @@ class Product(Table, frozen=True, kw_only=True):
     """What is built, with routing, parts list and characteristics.
 
     `drawing` is the SVG in which its units' pages write what was built (`asbuilt.plant.drawing`); in the file it is the name of one.
+    `serial` is a regular expression that every serial of it fits: what does not is asked about before it is begun.
     """
 
     id: Id
     name: Title
     revision: Title | None = None
+    serial: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     gtin: Annotated[str, Meta(pattern=r"\A[0-9]{8,14}\Z")] | None = None
     drawing: Annotated[str, Meta(max_length=200_000)] | None = None
     operation: tuple[Operation, ...] = ()

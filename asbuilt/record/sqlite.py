@@ -25,7 +25,7 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
-from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, put_rows
+from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, make_whole, put_rows
 from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout
 
 APPLICATION_ID = 0x61736274  # "asbt"
@@ -66,8 +66,7 @@ class Log:
             if is_new and read_only:
                 raise RecordError("there is no record here", where=str(path), remedy=_OTHER_FOLDER)
             if is_new:
-                self._writer = _connect(path, read_only=False)
-                _create(self._writer)
+                make_whole(path, _create)
             # Looked at before a writer is opened: that would change a file which is not ours.
             self._reader = _connect(path, read_only=True)
             self._refuse_unknown_format()
@@ -399,12 +398,9 @@ _PORTION = 20_000
 
 
 def _create(db: apsw.Connection) -> None:
-    with db:
-        db.pragma("application_id", APPLICATION_ID)
-        db.pragma("user_version", FORMAT)
-        db.execute(layout.SCHEMA)
-    # The file is a record from now on, also without its -wal.
-    db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    db.pragma("application_id", APPLICATION_ID)
+    db.pragma("user_version", FORMAT)
+    db.execute(layout.SCHEMA)
 
 
 def _rows(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -28,6 +28,7 @@ import apsw
 from asbuilt import events
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
+from asbuilt.folder.sqlite_file import make_whole
 from asbuilt.rows import Changed, Row, Rule, Table, View, corrections, names
 from asbuilt.rows.corrections import Corrections
 from asbuilt.rows.writing import Batch, Writer, create, form
@@ -67,6 +68,8 @@ class Store:
         with _errors(self._location):
             if path is not None and path.exists():
                 _refuse_foreign(path)
+            elif path is not None and not read_only:
+                make_whole(path, lambda db: db.pragma("application_id", APPLICATION_ID))
             self._db = self._connect()
             if not read_only:
                 self._prepare()

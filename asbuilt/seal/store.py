@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from asbuilt.errors import RecordError, RecordFull
-from asbuilt.folder.sqlite_file import header_fault, put_rows
+from asbuilt.folder.sqlite_file import header_fault, log_beside, make_whole, put_rows
 from asbuilt.proof.leaf import Link
 
 APPLICATION_ID = 0x61736273  # "asbs"
@@ -101,31 +101,26 @@ class SealStore:
     def __init__(self, path: Path, *, read_only: bool = False, create: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
-        is_new = not path.exists()
+        # An older version could be stopped right after it had made the name.
+        is_new = not path.exists() or (path.stat().st_size == 0 and not log_beside(path).exists())
         if is_new and not create:
             raise RecordError(
                 "nothing is sealed here yet",
                 where=str(path),
                 remedy="`asbuilt run` seals what it records; `asbuilt seal begin` begins the log by itself.",
             )
-        if is_new:
-            # Which fact lies where is secret.
-            path.touch(mode=0o600, exist_ok=True)
         fault = None if is_new else header_fault(path)
         if fault is not None:
             raise RecordError(fault[1], where=str(path), remedy="Restore seal.db from the backup.")
         with self._errors():
+            if is_new:
+                make_whole(path, _create)
             flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
             self._db = apsw.Connection(str(path), flags=flags)
             self._db.set_busy_timeout(5_000)
             if not read_only:
                 self._db.pragma("journal_mode", "wal")
                 self._db.pragma("synchronous", "FULL")
-            if is_new:
-                with self._db:
-                    self._db.pragma("application_id", APPLICATION_ID)
-                    self._db.pragma("user_version", FORMAT)
-                    self._db.execute(_SCHEMA)
             found = self._db.pragma("application_id"), self._db.pragma("user_version")
         if found != (APPLICATION_ID, FORMAT):
             raise RecordError(
@@ -281,6 +276,12 @@ class SealStore:
                 where=str(self._path),
                 remedy="Check the disk and the folder's rights; if the file is damaged, restore seal.db from the backup.",
             ) from error
+
+
+def _create(db: apsw.Connection) -> None:
+    db.pragma("application_id", APPLICATION_ID)
+    db.pragma("user_version", FORMAT)
+    db.execute(_SCHEMA)
 
 
 def _lane_row(lane: LaneRow) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt import events, pipeline
-from asbuilt.access import Reader
+from asbuilt.access import OnePlant, Reader, Sources, reading
 from asbuilt.events import AnyFact, CorrectionMade
 from asbuilt.plant import parse
 from asbuilt.record import Entry
@@ -177,17 +177,8 @@ def reader_of(
     log.append([Entry(fact, events.encode(fact)) for fact in facts])
     pipeline.fold_from(log, store)
     try:
-        with store.reading() as rows:
-            yield Reader(
-                "test",
-                now,
-                rows=rows,
-                store=store,
-                record=log,
-                plant_at=lambda at: plant,
-                plants=lambda: [(now, plant)],
-                heard={},
-            )
+        with reading(Sources(store, log, OnePlant(plant, now), lambda: now), "test") as reader:
+            yield reader
     finally:
         store.close()
 

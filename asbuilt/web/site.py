@@ -21,7 +21,7 @@ from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
-from asbuilt.access import EVERYBODY
+from asbuilt.access import Clearance
 from asbuilt.access.parameters import as_csv, parameter
 from asbuilt.adapters import Answer
 from asbuilt.errors import AsBuiltError, UsageError
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 THEMES = ("dark", "light")
+SCREEN = "screen"
+"""Who asks for a page."""
 _log = logging.getLogger("asbuilt")
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -234,15 +236,15 @@ class Site:
         wall = asked.pop("wall", "") not in ("", "0")
         path = path_of(request.scope)
         path_given = matched(page.address, path) or {}
-        given = {**self._parameters(page, asked), **path_given}
+        given, seen_as = {**self._parameters(page, asked), **path_given}, self.app.seen_as(self.who(request.scope))
         is_live = page.live and at is None
         since = ""
         if is_live:
-            live = self._live_page(view, page, given, self.seen_as(request.scope))
+            live = self._live_page(view, page, given, seen_as)
             rendered = await live.rendered()
             since = self.live.since(live)
         else:
-            rendered = await asyncio.to_thread(self._render, view, page, given, at, self.seen_as(request.scope))
+            rendered = await asyncio.to_thread(self._render, view, page, given, at, seen_as)
         if rendered.shown.go:
             return Response("", status_code=303, headers={"location": rendered.shown.go})
         address = with_query(path, {key: value for key, value in given.items() if key not in path_given})
@@ -281,24 +283,26 @@ class Site:
             if name in known and name not in ("reader", "at")
         }
 
-    def seen_as(self, scope: Any) -> str:
-        """What whoever sends a request may see. Everybody may see everything until people are known."""
-        return EVERYBODY
+    def who(self, scope: Any) -> str:
+        """Who sends a request: a screen, until people are known."""
+        return SCREEN
 
-    def _render(self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None, seen_as: str) -> Rendered:
-        with self.app.reader("screen", seen_as) as reader:
+    def _render(
+        self, view: str, page: Page, given: dict[str, Any], at: dt.datetime | None, seen_as: Clearance
+    ) -> Rendered:
+        with self.app.reader(SCREEN, seen_as) as reader:
             reader.instant(at)
             shown = page.show(reader, **given, at=at)
             asked = frozenset(reader.asked)
         return self._renderer.fragments(view, shown)._replace(asked=asked)
 
-    def _live_page(self, view: str, page: Page, given: dict[str, Any], seen_as: str = EVERYBODY) -> LivePage:
+    def _live_page(self, view: str, page: Page, given: dict[str, Any], seen_as: Clearance) -> LivePage:
         # By address and by what its reader may see: nobody is sent what was rendered for other eyes.
-        key = msgspec.json.encode([page.address, sorted(given.items()), seen_as]).decode()
+        key = msgspec.json.encode([page.address, sorted(given.items()), seen_as.key]).decode()
         views = tuple(one if isinstance(one, str) else self.app.store.table(one).name for one in page.views)
         return self.live.page(key, partial(self._render_live, view, page, given, seen_as), views, page.refresh_s)
 
-    async def _render_live(self, view: str, page: Page, given: dict[str, Any], seen_as: str) -> Rendered:
+    async def _render_live(self, view: str, page: Page, given: dict[str, Any], seen_as: Clearance) -> Rendered:
         return await asyncio.to_thread(self._render, view, page, given, None, seen_as)
 
     async def _stream(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -313,7 +317,7 @@ class Site:
         view, page, path_given = found
         try:
             given = {**self._parameters(page, dict(parse_qsl(query))), **path_given}
-            live = self._live_page(view, page, given, self.seen_as(scope))
+            live = self._live_page(view, page, given, self.app.seen_as(self.who(scope)))
             await live.rendered()
         except AsBuiltError as error:
             await send_json(send, 404, {"error": error.message, "remedy": error.remedy})
@@ -368,7 +372,8 @@ class Site:
 
         @get("/api/{name:str}")
         async def api(request: Request[Any, Any, Any]) -> Response[bytes]:
-            return await asyncio.to_thread(self._query, request.path_params["name"], dict(request.query_params))
+            asked = dict(request.query_params)
+            return await asyncio.to_thread(self._query, request.path_params["name"], asked, self.who(request.scope))
 
         @get("/healthz")
         async def healthz() -> dict[str, Any]:
@@ -390,7 +395,7 @@ class Site:
             return f"/line/{quote(self.app.plant.address(next(iter(lines.values()))))}"
         return self.menu[0].address if self.menu else "/healthz"
 
-    def _query(self, name: str, asked: dict[str, str]) -> Response[bytes]:
+    def _query(self, name: str, asked: dict[str, str], who: str) -> Response[bytes]:
         name, is_table = name.removesuffix(".csv"), name.endswith(".csv")
         query = self.app.queries.get(name)
         if query is None:
@@ -402,7 +407,7 @@ class Site:
                     f"{name} has no parameter {key}", remedy=f"It takes: {', '.join(query.parameters) or 'nothing'}."
                 )
             given[key] = parameter(query.parameters[key], text, self.app.plant.zone)
-        answer = self.app.query(name, **given)
+        answer = self.app.ask(who, name, given)
         if is_table:
             return Response(
                 as_csv(answer, query.function).encode(), media_type="text/csv", headers={"cache-control": "no-store"}

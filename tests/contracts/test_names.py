@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asbuilt import rows as rows_contract
 from asbuilt import views
-from asbuilt.access import Reader
+from asbuilt.access import OnePlant, Sources, reading
 from asbuilt.access.conditions import at_least, count, distinct, filled, least, named, one_of, other_than
 from asbuilt.events import StateChanged
 from asbuilt.plant import parse
@@ -103,11 +103,8 @@ FACTS = [said(1, "zulu", "oil"), said(2, "alpha"), said(3, "zulu", "chips"), sai
 @pytest.fixture
 def reader():
     way, plant = folded(DEMO, FACTS, 1), parse(PLANT_TEXT)
-    with way.store.reading() as rows:
-        yield Reader(
-            "test", T0, rows=rows, store=way.store, record=Log(lambda: T0), plant_at=lambda at: plant,
-            plants=lambda: [(T0, plant)], heard={},
-        )  # fmt: skip
+    with reading(Sources(way.store, Log(lambda: T0), OnePlant(plant), lambda: T0), "test") as reader:
+        yield reader
     way.store.close()
 
 

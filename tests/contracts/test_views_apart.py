@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asbuilt import events, pipeline, views
-from asbuilt.access import Reader
+from asbuilt.access import OnePlant, Sources, reading
 from asbuilt.errors import RecordError, ViewsError
 from asbuilt.events import StateChanged
 from asbuilt.plant import parse
@@ -156,11 +156,7 @@ def test_a_reader_says_that_a_view_is_being_folded_and_answers_of_the_others():
     store.make_anew({"states"})
     store.fold(pipeline.read_facts(log, 0, 5), {}.get)
     plant = parse(PLANT_TEXT)
-    with store.reading() as rows:
-        reader = Reader(
-            "test", T0, rows=rows, store=store, record=log, plant_at=lambda at: plant, plants=lambda: [(T0, plant)],
-            heard={},
-        )  # fmt: skip
+    with reading(Sources(store, log, OnePlant(plant), lambda: T0), "test") as reader:
         delivered = next(row for row, table in VIEWS["source"].tables.items() if table.name == "source_delivered")
         assert reader.folding(delivered) is None
         assert reader.rows(delivered)

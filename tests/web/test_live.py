@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from asbuilt.access import EVERYBODY, Clearance
 from asbuilt.plant import parse
 from asbuilt.views.line import queries
 from asbuilt.web import live
@@ -485,21 +486,22 @@ def test_nobody_is_sent_what_was_rendered_for_other_eyes():
     """A live page is kept by its address and by what its reader may see."""
     with served(morning()) as server:
         site = server.site
-        asked: list[str] = []
+        shift, visitor = Clearance(), Clearance(frozenset({"measured.value"}))
+        asked: list[Clearance] = []
         whole = site.app.reader
         site.app.reader = lambda who, seen_as: (asked.append(seen_as), whole(who, seen_as))[1]  # type: ignore[method-assign]
 
         async def both() -> tuple[LivePage, LivePage, LivePage]:
             view, page, given = site._find("/line/1")
-            one = site._live_page(view, page, given, "shift")
-            other = site._live_page(view, page, given, "visitor")
+            one = site._live_page(view, page, given, shift)
+            other = site._live_page(view, page, given, visitor)
             await one.rendered()
             await other.rendered()
-            return one, other, site._live_page(view, page, given, "shift")
+            return one, other, site._live_page(view, page, given, shift)
 
         one, other, again = server.run(both())
     assert one is again and one is not other
-    assert asked == ["shift", "visitor"]
+    assert asked == [shift, visitor]
 
 
 def test_a_page_is_rendered_anew_for_what_it_read_and_for_nothing_else():
@@ -507,7 +509,7 @@ def test_a_page_is_rendered_anew_for_what_it_read_and_for_nothing_else():
         view, page, given = server.site._find("/orders")
 
         async def rendered() -> LivePage:
-            found: LivePage = server.site._live_page(view, page, given)
+            found: LivePage = server.site._live_page(view, page, given, EVERYBODY)
             await found.rendered()
             return found
 

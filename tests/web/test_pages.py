@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from asbuilt.access import EVERYBODY
 from asbuilt.app import AsBuilt
 from asbuilt.plant import parse
 from asbuilt.web.site import STATIC
@@ -61,7 +62,7 @@ def test_the_first_load_shows_what_the_stream_would_send(morning_app, address):
         assert "data-live" not in html
         return
     view, shown, given = found
-    live = site._live_page(view, shown, given)
+    live = site._live_page(view, shown, given, EVERYBODY)
     rendered = asyncio.run(live._render())
     assert rendered.fragments
     for name, fragment in rendered.fragments.items():

@@ -42,10 +42,13 @@ def chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
     """
     if not facts:
         return before
-    parts = [before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big")]
-    for _, _, fact_id, seed, body in facts:
-        parts += (fact_id, seed, len(body).to_bytes(4, "big"), body)
-    return hashlib.sha256(b"".join(parts)).digest()
+    parts = [b""] * (4 * len(facts))
+    parts[0::4] = [fact.id for fact in facts]
+    parts[1::4] = [fact.seed for fact in facts]
+    parts[2::4] = [len(fact.body).to_bytes(4, "big") for fact in facts]
+    parts[3::4] = [fact.body for fact in facts]
+    first = (before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big"))
+    return hashlib.sha256(b"".join((*first, *parts))).digest()
 
 
 def is_one_commit(facts: Sequence[Recorded], first: int, count: int) -> bool:

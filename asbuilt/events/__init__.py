@@ -18,7 +18,17 @@ Conventions that hold for every type:
 `docs/record-format.md` is the normative text; a change here needs a decision note.
 """
 
-from asbuilt.events.alarms import AlarmAcknowledged, AlarmCleared, AlarmRaised, AlarmShelved
+from asbuilt.events.alarms import (
+    AlarmAcknowledged,
+    AlarmCleared,
+    AlarmPlacedInService,
+    AlarmRaised,
+    AlarmRemovedFromService,
+    AlarmReset,
+    AlarmShelved,
+    AlarmSuppressed,
+    AlarmUnsuppressed,
+)
 from asbuilt.events.codec import (
     convert,
     decode,
@@ -93,8 +103,13 @@ __all__ = [
     "TYPES",
     "AlarmAcknowledged",
     "AlarmCleared",
+    "AlarmPlacedInService",
     "AlarmRaised",
+    "AlarmRemovedFromService",
+    "AlarmReset",
     "AlarmShelved",
+    "AlarmSuppressed",
+    "AlarmUnsuppressed",
     "AnyFact",
     "Channel",
     "ComponentInstalled",

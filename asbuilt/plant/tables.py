@@ -241,7 +241,8 @@ class AlarmRule(Table, frozen=True, kw_only=True):
     The condition is a measured `characteristic` `above` or `below` a value, or one of `states`; at
     `station`, else at every station of `line`. It must hold for `on_delay_s` to raise the alarm and
     be gone for `off_delay_s` to clear it; a value is back when it is `deadband` inside its limit.
-    While an alarm of `suppressed_by` stands on the same line, the rule raises none.
+    While an alarm of `suppressed_by` stands on the same line, the rule raises none and records that it is suppressed.
+    One that is `latching` stands after its condition is gone, until somebody resets it.
     """
 
     id: Id
@@ -258,6 +259,7 @@ class AlarmRule(Table, frozen=True, kw_only=True):
     on_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     off_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     suppressed_by: tuple[Id, ...] = ()
+    latching: bool = False
 
 
 class Zone(Table, frozen=True, kw_only=True):

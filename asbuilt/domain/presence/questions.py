@@ -9,7 +9,7 @@ What is silent in a window is the part of what is silent in any longer one.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -295,11 +295,12 @@ def _without_word(
     silent = [(start_us, end_us)]
     # A further word never makes a silence: what vouches for all stations of a source is asked first and once, and the
     # station's own words only where that leaves anything.
-    for vouched in (
+    ways: tuple[Callable[[], list[Interval]], ...] = (
         lambda: _connected(reader, plant, station, source, holds, start_us, end_us),
         lambda: _held(reader, plant, station, subjects[1:], holds, start_us, end_us) if not holds.after_us else [],
         lambda: _held(reader, plant, station, subjects, holds, start_us, end_us),
-    ):
+    )
+    for vouched in ways:
         heard = union(heard, vouched())
         silent = outside(heard, start_us, end_us)
         if not silent:

@@ -175,7 +175,13 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return [], [], "A view's folder is found by discovery; leave its __init__.py empty."
         case ["views", view, "fold"]:
             return (
-                ["asbuilt.events", "asbuilt.rows", "asbuilt.time", "asbuilt.domain.meaning", f"asbuilt.views.{view}.rows"],
+                [
+                    "asbuilt.events",
+                    "asbuilt.rows",
+                    "asbuilt.time",
+                    "asbuilt.domain.meaning",
+                    f"asbuilt.views.{view}.rows",
+                ],
                 [],
                 "A fold is a pure function of facts: it imports asbuilt.events, and the view's rows where they fill a file.",
             )

@@ -194,8 +194,8 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )  # fmt: skip
         case ["views", view, _]:
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.time", "asbuilt.domain.*",
-                 f"asbuilt.views.{view}.*", *KIN.get(view, ())],
+                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.rows",
+                 "asbuilt.time", "asbuilt.domain.*", f"asbuilt.views.{view}.*", *KIN.get(view, ())],
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip

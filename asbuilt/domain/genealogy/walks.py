@@ -8,7 +8,8 @@ has to do with stands in the rows as it does today and is read there; the rest i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
@@ -74,8 +75,8 @@ class Genealogy(Protocol):
         """Fittings of these units that do not fit."""
         ...
 
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
-        """Where these parts, lots or containers (`column`) sat."""
+    def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
+        """Where these parts, lots or containers (`column`) sat, but by other facts than these."""
         ...
 
     def is_ever_part(self, product: str) -> bool:
@@ -138,7 +139,7 @@ class Now(Genealogy):
         alone: list[tuple[Any, ...]] = []
         others: list[Seat] = []
         while level and len(alone) + len(others) <= at_most:
-            single, several = _positions(reader.plain_rows_of(Fitting, "unit", level, Fitting._fields))
+            single, several = _positions(reader.plain_rows_of(Fitting, "unit", level, _TOLD))
             single = [row for row in single if row[_STEP] == INSTALLED and row[_TIME] <= at_us]
             alone += single
             level = [row[_PART] for row in single if row[_PART]]
@@ -160,12 +161,12 @@ class Now(Genealogy):
     def seats_in(self, units: Sequence[str]) -> list[Seat]:
         """What sat in these units."""
         numbers = list(self._reader.numbers(units).values())
-        alone, several = _positions(self._reader.plain_rows_of(Fitting, "unit", numbers, Fitting._fields))
+        alone, several = _positions(self._reader.plain_rows_of(Fitting, "unit", numbers, _TOLD))
         alone = [row for row in alone if row[_STEP] == INSTALLED]
         return [*_alone(self._in_words(alone, _NAMES)[0]), *_seats(self._said(several))]
 
     def _said(self, rows: Sequence[tuple[Any, ...]]) -> list[Fitting]:
-        return list(map(Fitting._make, zip(*self._in_words(rows, _NAMES)[0], strict=True)))
+        return [Fitting(*row, "") for row in zip(*self._in_words(rows, _NAMES)[0], strict=True)]
 
     def _in_words(
         self, rows: Sequence[tuple[Any, ...]], at: Sequence[int], others: Iterable[int] = ()
@@ -174,32 +175,30 @@ class Now(Genealogy):
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         texts = self._reader.names(set(others).union(*(columns[n] for n in at if columns)))
         for n in at if columns else ():
-            columns[n] = [texts[number] for number in columns[n]]
+            columns[n] = list(map(texts.__getitem__, columns[n]))
         return columns, texts
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         return self._many(Stray, "unit", units)
 
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+    def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
         assert column in COLUMNS
-        numbers = [number for number in self._reader.numbers(names).values() if number]
-        asked: dict[str, Value | Test] = {column: filled(), "step": INSTALLED}
-        rows = self._reader.plain_rows_of(Fitting, column, numbers, _AS_LINK, asked)
+        reader, numbers = self._reader, [number for number in self._reader.numbers(names).values() if number]
+        asked: dict[str, Value | Test] = {column: filled()}
+        rows = reader.plain_rows_of(Fitting, column, numbers, _SHORT, {**asked, "step": INSTALLED})
         # Where more was said than one installation, the links that follow stand instead of it.
-        links = self._many(Link, column, names, filled_=True)
-        if links:
-            told = {link.fact for link in links}
+        links = reader.plain_rows_of(Link, column, numbers, Link._fields, asked)
+        told = {*but, *(link[3] for link in links)}
+        if told:
             rows = [row for row in rows if row[3] not in told]
-        columns, _ = self._in_words(rows, _LINK_NAMES)
-        if columns:
-            unit, position, from_us, fact, quantity, part, lot, container, evidence = columns
-            links += map(
-                Link._make,
-                zip(
-                    unit, position, from_us, fact, repeat(0), repeat(FOREVER), quantity, part, lot, container, evidence
-                ),
-            )
-        return links
+        found: list[Link] = []
+        if rows:
+            columns, _ = self._in_words(rows, _SHORT_NAMES)
+            lasting = (*columns[:4], repeat(0), repeat(FOREVER), *columns[4:])
+            found += map(_LINK, zip(*lasting, strict=False))
+        links = [link for link in links if link[3] not in but]
+        found += map(Link._make, zip(*self._in_words(links, _LINK_NAMES)[0], strict=True))
+        return found
 
     def is_ever_part(self, product: str) -> bool:
         return self._reader.exists(Named, {"kind": "part", "product": product})
@@ -242,10 +241,18 @@ class Now(Genealogy):
 
 
 _UNIT, _TIME, _STEP, _PART = (Fitting._fields.index(name) for name in ("unit", "time_us", "step", "part"))
-_NAMES = tuple(n for n, name in enumerate(Fitting._fields) if name not in ("time_us", "step", "fact", "quantity"))
-_AS_LINK = ("unit", "position", "time_us", "fact", "quantity", "part", "lot", "container", "evidence")
-"""The columns of a fitting in the order of a link's, which it is where nothing else was said of its position."""
-_LINK_NAMES = tuple(n for n, name in enumerate(_AS_LINK) if name in {Fitting._fields[at] for at in _NAMES})
+_TOLD = Fitting._fields[:-1]
+_SHORT = ("unit", "position", "time_us", "fact", "quantity", "part", "lot", "container", "evidence")
+"""What a fitting tells of a link, without `piece` and `until_us`."""
+_NUMBERS = {"time_us", "from_us", "until_us", "step", "piece", "fact", "quantity"}
+"""Columns that are kept as they are; all others hold names."""
+_NAMES = tuple(n for n, name in enumerate(_TOLD) if name not in _NUMBERS)
+_SHORT_NAMES = tuple(n for n, name in enumerate(_SHORT) if name not in _NUMBERS)
+_LINK_NAMES = tuple(n for n, name in enumerate(Link._fields) if name not in _NUMBERS)
+
+
+_LINK = partial(tuple.__new__, Link)
+_SEAT = partial(tuple.__new__, Seat)
 
 
 def _positions(rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -262,7 +269,7 @@ def _alone(columns: Sequence[Sequence[Any]]) -> Iterator[Seat]:
     if columns:
         unit, position, from_us, _, fact, product, part, lot, container, quantity, uom, evidence, *rest = columns
         told = (quantity, part, lot, container, evidence, product, uom, *rest[:3])
-        yield from map(Seat._make, zip(unit, position, from_us, fact, repeat(0), repeat(FOREVER), *told, strict=False))
+        yield from map(_SEAT, zip(unit, position, from_us, fact, repeat(0), repeat(FOREVER), *told, strict=False))
 
 
 def _seats(fittings: Iterable[Fitting]) -> list[Seat]:
@@ -342,7 +349,7 @@ class Then(Genealogy):
             *(row for unit in others for row in self._derived(unit) if isinstance(row, Stray)),
         ]
 
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+    def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
         subject = "{}" if column != "container" else "container:{}"
         parents: dict[str, None] = {}
         for name in names:
@@ -353,12 +360,12 @@ class Then(Genealogy):
         alike = set(same)
         wanted = set(names)
         return [
-            *(link for link in self._now.links_of(column, names) if link.unit in alike),
+            *(link for link in self._now.links_of(column, names, but) if link.unit in alike),
             *(
                 seat.link
                 for unit in others
                 for seat in self._derived(unit)
-                if isinstance(seat, Seat) and getattr(seat, column) in wanted
+                if isinstance(seat, Seat) and getattr(seat, column) in wanted and seat.fact not in but
             ),
         ]
 

@@ -68,7 +68,7 @@ from asbuilt.events.envelope import (
 )
 from asbuilt.events.facts import TYPES, AnyFact, CorrectionMade, Fact, MessageRejected, PlantDefined, Unknown
 from asbuilt.events.ids import derived_id, microseconds, new_id
-from asbuilt.events.keys import SUBJECTS_VERSION, lot_key, subjects, unit_key
+from asbuilt.events.keys import SUBJECTS_VERSION, lot_key, places, subjects, unit_key
 from asbuilt.events.lots import LotMerged, LotOpened, LotPart, LotReceived, LotSplit
 from asbuilt.events.measurements import Channel, Measured, RunRecorded
 from asbuilt.events.orders import OrderClosed, OrderReleased
@@ -183,6 +183,7 @@ __all__ = [
     "lot_key",
     "microseconds",
     "new_id",
+    "places",
     "recall",
     "rejection",
     "subjects",

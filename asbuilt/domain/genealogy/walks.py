@@ -8,7 +8,7 @@ has to do with stands in the rows as it does today and is read there; the rest i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, repeat
 from operator import itemgetter
@@ -45,6 +45,10 @@ FITTING = (ComponentInstalled, ComponentRemoved)
 PASSING = tuple(passages.RULES)
 
 
+Whereabouts = tuple[str, str, str]
+"""State, place and consignee of a unit."""
+
+
 class Genealogy(Protocol):
     """What walks ask about units and lots; answers in any order unless told otherwise."""
 
@@ -58,6 +62,10 @@ class Genealogy(Protocol):
 
     def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
         """Where units are in their lives at a moment (None: now); those that have passed nothing are left out."""
+        ...
+
+    def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
+        """State, place and consignee alone of `statuses`."""
         ...
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
@@ -125,6 +133,16 @@ class Now(Genealogy):
             return _statuses_at(self, units, at_us)
         return {status.unit: status for status in self._many(Status, "unit", units)}
 
+    def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
+        if at_us is not None:
+            return _whereabouts(self.statuses(units, at_us))
+        numbers = list(self._reader.numbers(units).values())
+        rows = self._reader.plain_rows_of(Status, "unit", numbers, ("unit", "state", "place", "consignee"))
+        if not rows:
+            return {}
+        (found, *told), _ = self._in_words(rows, range(4))
+        return dict(zip(found, zip(*told, strict=True), strict=True))
+
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
             return measurements.by_gauge(self._reader, name)
@@ -166,7 +184,7 @@ class Now(Genealogy):
         return [*_alone(self._in_words(alone, _NAMES)[0]), *_seats(self._said(several))]
 
     def _said(self, rows: Sequence[tuple[Any, ...]]) -> list[Fitting]:
-        return [Fitting(*row, "") for row in zip(*self._in_words(rows, _NAMES)[0], strict=True)]
+        return [Fitting._make((*row, "")) for row in zip(*self._in_words(rows, _NAMES)[0], strict=True)]
 
     def _in_words(
         self, rows: Sequence[tuple[Any, ...]], at: Sequence[int], others: Iterable[int] = ()
@@ -184,6 +202,8 @@ class Now(Genealogy):
     def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
         assert column in COLUMNS
         reader, numbers = self._reader, [number for number in self._reader.numbers(names).values() if number]
+        if not numbers:
+            return []
         asked: dict[str, Value | Test] = {column: filled()}
         rows = reader.plain_rows_of(Fitting, column, numbers, _SHORT, {**asked, "step": INSTALLED})
         # Where more was said than one installation, the links that follow stand instead of it.
@@ -308,6 +328,9 @@ class Then(Genealogy):
         found.update(self._now.statuses(same, None))
         return found
 
+    def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
+        return _whereabouts(self.statuses(units, at_us))
+
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
             facts = (fact for fact in self.known.facts("type:measured.v1") if isinstance(fact, Measured))
@@ -420,6 +443,10 @@ def fold(rules: Any, facts: Iterable[Any]) -> list[Any]:
     return [
         row for fact in facts if type(fact) in rules for row in rules[type(fact)](fact, microseconds(fact.event_time))
     ]
+
+
+def _whereabouts(statuses: Mapping[str, Status]) -> dict[str, Whereabouts]:
+    return {unit: (status.state, status.place, status.consignee) for unit, status in statuses.items()}
 
 
 def _statuses_at(rows: Genealogy, units: Sequence[str], at_us: int | None) -> dict[str, Status]:

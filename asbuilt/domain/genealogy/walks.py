@@ -7,17 +7,28 @@ has to do with stands in the rows as it does today and is read there; the rest i
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import groupby, repeat
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Protocol, TypeVar
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, at_most, filled, least, most, named
 from asbuilt.access.known import Known
 from asbuilt.domain.genealogy.fold import RULES, seats
+from asbuilt.domain.genealogy.plain import (
+    LINK_NAMES,
+    NAMES,
+    PART,
+    SHORT,
+    SHORT_NAMES,
+    STEP,
+    TIME,
+    TOLD,
+    alone_of,
+    link_of,
+    positions,
+    seats_of,
+)
 from asbuilt.domain.genealogy.rows import (
     FOREVER,
     INSTALLED,
@@ -157,20 +168,20 @@ class Now(Genealogy):
         alone: list[tuple[Any, ...]] = []
         others: list[Seat] = []
         while level and len(alone) + len(others) <= at_most:
-            single, several = _positions(reader.plain_rows_of(Fitting, "unit", level, _TOLD))
-            single = [row for row in single if row[_STEP] == INSTALLED and row[_TIME] <= at_us]
+            single, several = positions(reader.plain_rows_of(Fitting, "unit", level, TOLD))
+            single = [row for row in single if row[STEP] == INSTALLED and row[TIME] <= at_us]
             alone += single
-            level = [row[_PART] for row in single if row[_PART]]
+            level = [row[PART] for row in single if row[PART]]
             if several:
-                sat = _seats(self._said(several))
+                sat = seats_of(self._said(several))
                 held = [seat for seat in sat if seat.from_us <= at_us and (is_over_too or at_us < seat.until_us)]
                 others += held
                 level += reader.numbers([seat.part for seat in held if seat.part]).values()
             level = sorted(set(level) - met.keys())
             met.update(dict.fromkeys(level))
-        columns, texts = self._in_words(alone, _NAMES, met)
+        columns, texts = self._in_words(alone, NAMES, met)
         found: dict[str, list[Seat]] = {texts[number]: [] for number in met} or {unit: []}
-        for seat in _alone(columns):
+        for seat in alone_of(columns):
             found[seat.unit].append(seat)
         for seat in others:
             found[seat.unit].append(seat)
@@ -179,12 +190,12 @@ class Now(Genealogy):
     def seats_in(self, units: Sequence[str]) -> list[Seat]:
         """What sat in these units."""
         numbers = list(self._reader.numbers(units).values())
-        alone, several = _positions(self._reader.plain_rows_of(Fitting, "unit", numbers, _TOLD))
-        alone = [row for row in alone if row[_STEP] == INSTALLED]
-        return [*_alone(self._in_words(alone, _NAMES)[0]), *_seats(self._said(several))]
+        alone, several = positions(self._reader.plain_rows_of(Fitting, "unit", numbers, TOLD))
+        alone = [row for row in alone if row[STEP] == INSTALLED]
+        return [*alone_of(self._in_words(alone, NAMES)[0]), *seats_of(self._said(several))]
 
     def _said(self, rows: Sequence[tuple[Any, ...]]) -> list[Fitting]:
-        return [Fitting._make((*row, "")) for row in zip(*self._in_words(rows, _NAMES)[0], strict=True)]
+        return [Fitting._make((*row, "")) for row in zip(*self._in_words(rows, NAMES)[0], strict=True)]
 
     def _in_words(
         self, rows: Sequence[tuple[Any, ...]], at: Sequence[int], others: Iterable[int] = ()
@@ -205,7 +216,7 @@ class Now(Genealogy):
         if not numbers:
             return []
         asked: dict[str, Value | Test] = {column: filled()}
-        rows = reader.plain_rows_of(Fitting, column, numbers, _SHORT, {**asked, "step": INSTALLED})
+        rows = reader.plain_rows_of(Fitting, column, numbers, SHORT, {**asked, "step": INSTALLED})
         # Where more was said than one installation, the links that follow stand instead of it.
         links = reader.plain_rows_of(Link, column, numbers, Link._fields, asked)
         told = {*but, *(link[3] for link in links)}
@@ -213,11 +224,11 @@ class Now(Genealogy):
             rows = [row for row in rows if row[3] not in told]
         found: list[Link] = []
         if rows:
-            columns, _ = self._in_words(rows, _SHORT_NAMES)
+            columns, _ = self._in_words(rows, SHORT_NAMES)
             lasting = (*columns[:4], repeat(0), repeat(FOREVER), *columns[4:])
-            found += map(_LINK, zip(*lasting, strict=False))
+            found += map(link_of, zip(*lasting, strict=False))
         links = [link for link in links if link[3] not in but]
-        found += map(Link._make, zip(*self._in_words(links, _LINK_NAMES)[0], strict=True))
+        found += map(Link._make, zip(*self._in_words(links, LINK_NAMES)[0], strict=True))
         return found
 
     def is_ever_part(self, product: str) -> bool:
@@ -258,44 +269,6 @@ class Now(Genealogy):
         if len(names) == 1 and wanted in ("", column):
             return self._reader.rows(row, {column: named(names[0]) if wanted else names[0]})
         return self._reader.rows_of(row, column, names, {wanted: filled()} if wanted else {})
-
-
-_UNIT, _TIME, _STEP, _PART = (Fitting._fields.index(name) for name in ("unit", "time_us", "step", "part"))
-_TOLD = Fitting._fields[:-1]
-_SHORT = ("unit", "position", "time_us", "fact", "quantity", "part", "lot", "container", "evidence")
-"""What a fitting tells of a link, without `piece` and `until_us`."""
-_NUMBERS = {"time_us", "from_us", "until_us", "step", "piece", "fact", "quantity"}
-"""Columns that are kept as they are; all others hold names."""
-_NAMES = tuple(n for n, name in enumerate(_TOLD) if name not in _NUMBERS)
-_SHORT_NAMES = tuple(n for n, name in enumerate(_SHORT) if name not in _NUMBERS)
-_LINK_NAMES = tuple(n for n, name in enumerate(Link._fields) if name not in _NUMBERS)
-
-
-_LINK = partial(tuple.__new__, Link)
-_SEAT = partial(tuple.__new__, Seat)
-
-
-def _positions(rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Plain fittings of whole units, as the index gives them: those alone at their positions, and the others."""
-    places = [row[:2] for row in rows]
-    if len(set(places)) == len(rows):
-        return rows, []
-    times = Counter(places)
-    return [row for row in rows if times[row[:2]] == 1], [row for row in rows if times[row[:2]] > 1]
-
-
-def _alone(columns: Sequence[Sequence[Any]]) -> Iterator[Seat]:
-    """Seats of installations beside which nothing was said of their positions, from the columns of these fittings."""
-    if columns:
-        unit, position, from_us, _, fact, product, part, lot, container, quantity, uom, evidence, *rest = columns
-        told = (quantity, part, lot, container, evidence, product, uom, *rest[:3])
-        yield from map(_SEAT, zip(unit, position, from_us, fact, repeat(0), repeat(FOREVER), *told, strict=False))
-
-
-def _seats(fittings: Iterable[Fitting]) -> list[Seat]:
-    """What follows from fittings at positions of which more was said."""
-    there = groupby(sorted(fittings), key=itemgetter(0, 1))
-    return [row for _, several in there for row in seats(list(several)) if isinstance(row, Seat)]
 
 
 # --------------------------------------------------------------------------- as it was known

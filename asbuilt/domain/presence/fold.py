@@ -49,7 +49,7 @@ class Gap(NamedTuple):
     start_us: int
     fact: bytes
     end_us: int
-    reason: str
+    reason: Interned
 
 
 class Hour(NamedTuple):

@@ -7,38 +7,40 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asbuilt.rows import Interned
+
 
 class Reported(NamedTuple):
     """Work that people reported, as an interval (`kind` as in `pieces.Made`)."""
 
-    station: str
+    station: Interned
     time_us: int
     fact: bytes
     start_us: int
-    kind: str
-    order_no: str
-    product: str
-    by: str
+    kind: Interned
+    order_no: Interned
+    product: Interned
+    by: Interned
 
 
 class Handover(NamedTuple):
     """A shift was handed over and signed."""
 
-    line: str
-    day: str
-    shift: str
+    line: Interned
+    day: Interned
+    shift: Interned
     time_us: int
     fact: bytes
-    by: str
+    by: Interned
 
 
 class Note(NamedTuple):
     """A person's note; `place` is the station, else the line, else empty; `shift` is `DAY ID` where it names one."""
 
-    place: str
+    place: Interned
     time_us: int
     fact: bytes
     text: str
-    by: str
-    about: str
-    shift: str
+    by: Interned
+    about: Interned
+    shift: Interned

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from asbuilt.domain.meaning import OWN_SOURCE
 from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, type_name
+from asbuilt.rows import Interned
 from asbuilt.time import HOUR_US
 
 VERSION = 3
@@ -19,8 +20,8 @@ VERSION = 3
 class Delivered(NamedTuple):
     """How many facts of a type a source delivered about an hour (`hour` = hours since 1970 UTC)."""
 
-    source: str
-    type: str
+    source: Interned
+    type: Interned
     hour: int
     facts: int
     first_us: int
@@ -30,7 +31,7 @@ class Delivered(NamedTuple):
 class Rejected(NamedTuple):
     """A message of a source that could not be taken in; `text` is its beginning, readable."""
 
-    adapter: str
+    adapter: Interned
     fact: bytes
     conflict: int
     reason: str
@@ -41,9 +42,9 @@ class Rejected(NamedTuple):
 class Deviation(NamedTuple):
     """How a source does not keep to its protocol."""
 
-    adapter: str
+    adapter: Interned
     fact: bytes
-    deviation: str
+    deviation: Interned
     message: str
     time_us: int
 

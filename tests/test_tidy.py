@@ -130,7 +130,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 "An adapter knows events, errors, its contract, asbuilt.connect and its own protocol; import libraries inside `listen`.",
             )
         case ["rows", "__init__"]:
-            return CONTRACT, [], "The contract of rows knows events and errors only."
+            return [*CONTRACT, "asbuilt.rows.shows"], [], "The contract of rows knows events and errors only."
         case ["rows", *_]:
             return (
                 [*CONTRACT, "asbuilt.rows", "asbuilt.rows.*", "asbuilt.folder.sqlite_file"],

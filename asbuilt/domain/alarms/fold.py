@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from asbuilt.domain.meaning import ALARM_TURN, alarm_place
 from asbuilt.events import AlarmAcknowledged, AlarmCleared, AlarmRaised, AlarmShelved, microseconds
+from asbuilt.rows import ROW
 from asbuilt.time import FOREVER_US
 
 VERSION = 1
@@ -73,6 +74,16 @@ class Phase(NamedTuple):
 
 ROWS = {Step: ("alarm", "place", "time_us", "fact"), Phase: ("alarm", "place", "from_us", "fact", "what")}
 INDEXES = {Step: ["time_us"], Phase: ["until_us", "from_us"]}
+SHOWS = {
+    Step: {"place": "station adapter", "what": "type", "by": "by source", "until_us": "until"},
+    Phase: {
+        ROW: "alarm station adapter event_time until priority",
+        "place": "station adapter", "from_us": "event_time until", "until_us": "event_time until", "what": "type",
+        "state": "type", "asks": "type", "since_us": "event_time", "asked_us": "event_time",
+        "gone_us": "event_time", "raised": "type", "seen_us": "event_time", "seen_by": "by source",
+        "shelved_us": "until", "shelved_by": "by source", "shelved_why": "reason",
+    },
+}  # fmt: skip
 
 
 def _step(what: str) -> Any:

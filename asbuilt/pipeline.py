@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from asbuilt import events
@@ -49,11 +49,14 @@ _log = logging.getLogger("asbuilt")
 
 
 class _Waiting(NamedTuple):
-    """What one call of `take_in` brought: entries to record, and where each item's result comes from."""
+    """What one call of `take_in` brought: entries to record, and where each item's result comes from.
+
+    `results` are those known already, None where the receipt tells; all of it None if every receipt does.
+    """
 
     adapter: str
     entries: list[Entry]
-    results: list[Result | None]
+    results: list[Result | None] | None
     size: int
     future: Future[list[Result]]
 
@@ -146,6 +149,9 @@ class Pipeline:
     def _prepared(self, adapter: str, items: Sequence[Taken], decoded: bool) -> _Waiting:
         now = self._now()
         latest = now + MAX_AHEAD
+        at_once = _entries(items, latest, decoded)
+        if at_once is not None:
+            return _waiting(adapter, at_once, None)
         entries: list[Entry] = []
         results: list[Result | None] = []
         for item in items:
@@ -171,10 +177,7 @@ class Pipeline:
             entries.append(Entry(rejected, events.encode(rejected)))
             given_id = None if isinstance(item, Rejection) else item.id
             results.append(Result("rejected", given_id, reason, item.line if isinstance(item, Rejection) else None))
-        future: Future[list[Result]] = Future()
-        # What was handed over is recorded whether the sender still waits or not: it cannot be cancelled.
-        future.set_running_or_notify_cancel()
-        return _Waiting(adapter, entries, results, sum([len(entry.body) for entry in entries]), future)
+        return _waiting(adapter, entries, results)
 
     def _write(self) -> None:
         while True:
@@ -206,7 +209,7 @@ class Pipeline:
             if self._broken is not None:
                 raise self._broken
             receipts = self._append(entries)
-            if any(receipt.outcome is Outcome.CONFLICT for receipt in receipts):
+            if Outcome.CONFLICT in {receipt.outcome for receipt in receipts}:
                 self._record_conflicts(group, receipts)
         except AsBuiltError as error:
             if not isinstance(error, RecordFull):
@@ -224,12 +227,7 @@ class Pipeline:
         for waiting in group:
             mine = receipts[at : at + len(waiting.entries)]
             at += len(waiting.entries)
-            waiting.future.set_result(
-                [
-                    _result(entry, receipt) if result is None else result
-                    for entry, receipt, result in zip(waiting.entries, mine, waiting.results, strict=True)
-                ]
-            )
+            waiting.future.set_result(_results(waiting, mine))
 
     def _record_conflicts(self, group: list[_Waiting], receipts: list[Receipt]) -> None:
         pairs = [(waiting.adapter, entry) for waiting in group for entry in waiting.entries]
@@ -378,6 +376,45 @@ def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFac
 def _found(record: Record, fact_id: UUID) -> AnyFact | None:
     found = record.get(fact_id)
     return events.recall(found.body) if found else None
+
+
+def _waiting(adapter: str, entries: list[Entry], results: list[Result | None] | None) -> _Waiting:
+    future: Future[list[Result]] = Future()
+    # What was handed over is recorded whether the sender still waits or not: it cannot be cancelled.
+    future.set_running_or_notify_cancel()
+    return _Waiting(adapter, entries, results, sum([len(entry.body) for entry in entries]), future)
+
+
+def _entries(items: Sequence[Taken], latest: dt.datetime, decoded: bool) -> list[Entry] | None:
+    """All items as entries, where nothing is to be said about one of them; else None, and each is looked at."""
+    types = set(map(type, items))
+    if Rejection in types or CorrectionMade in types:
+        return None
+    facts = cast(Sequence[AnyFact], items)
+    bodies = events.encode_all(facts)
+    if bodies is None:
+        return None
+    if not decoded:
+        # What is folded now must be what is read back later.
+        again = events.decode_all(bodies)
+        if again is None:
+            return None
+        facts = again
+    times = [fact.event_time for fact in facts]
+    if times and not EARLIEST <= min(times) <= max(times) <= latest:
+        return None
+    return list(map(Entry, facts, bodies))
+
+
+def _results(waiting: _Waiting, receipts: Sequence[Receipt]) -> list[Result]:
+    if waiting.results is None:
+        if {receipt.outcome for receipt in receipts} == {Outcome.ACCEPTED}:
+            return [Result("accepted", entry.fact.id) for entry in waiting.entries]
+        return list(map(_result, waiting.entries, receipts))
+    return [
+        _result(entry, receipt) if result is None else result
+        for entry, receipt, result in zip(waiting.entries, receipts, waiting.results, strict=True)
+    ]
 
 
 def _result(entry: Entry, receipt: Receipt) -> Result:

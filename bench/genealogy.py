@@ -84,7 +84,9 @@ def _passport(count: int) -> float:
 def _filled(path: Path, engines: int) -> Store:
     """The rows that folding the facts would give, written in order of their keys."""
     known = views.discover()
-    store = Store(path, {name: known[name] for name in ("genealogy", "measurements", "passages", "trace", "unit")})
+    store = Store(
+        path, {name: known[name] for name in ("genealogy", "measurements", "passages", "trace", "unit", "cases")}
+    )
     db = store._db
     for start in range(0, engines, AT_ONCE):
         db.execute("BEGIN IMMEDIATE")
@@ -93,7 +95,6 @@ def _filled(path: Path, engines: int) -> Store:
             fittings += _fittings(number)
         fittings.sort()
         store._writer._put(store.table(Fitting), fittings)
-        store._writer._put(store.table(Link), sorted(_link(fitting) for fitting in fittings))
         passages = [_passage(number) for number in range(start, min(start + AT_ONCE, engines))]
         store._writer._put(store.table(Passage), passages)
         store._writer._put(store.table(Status), [_status(passage) for passage in passages])

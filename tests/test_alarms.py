@@ -63,9 +63,7 @@ def walked(rule: AlarmRule, *seen: tuple[int, float]) -> list[tuple[int, str]]:
     for second in range(max(values) + 60):
         if second in values:
             watch.value(second * S, values[second])
-        due = watch.due(second * S, suppressed=False)
-        if due:
-            said.append((second, due))
+        said += [(second, due) for due in watch.due(second * S, cause=False)]
     return said
 
 
@@ -89,7 +87,7 @@ def test_what_is_suppressed_is_never_raised(seen):
     watch = Watch(RULE)
     for second, holds in enumerate(seen):
         watch.sees(second * 30 * S, holds)
-        assert watch.due(second * 30 * S, suppressed=True) is None
+        assert "raise" not in watch.due(second * 30 * S, cause=True)
 
 
 # --------------------------------------------------------------------------- rules at work
@@ -165,10 +163,108 @@ def test_a_value_raises_and_clears(floor):
 def test_a_cause_suppresses_its_consequences_until_it_is_gone(floor):
     floor.tell("state", "20", "Held", "08:00:00")
     floor.tell("state", "30", "Starved", "08:00:01")
-    assert floor.look("08:00:02") == [("AlarmRaised", "20")]
-    assert "1 station: suppressed by Station held, 20 Fuel and ignition" in floor.words()
+    assert floor.look("08:00:02") == [("AlarmRaised", "20"), ("AlarmSuppressed", "30")]
+    assert "suppressed by Station held, 20 Fuel and ignition since 08:00:02 (held); normal now" in floor.words()
+    (row,) = floor.app.query("alarm.standing", aside=True)
+    assert (row.alarm, row.state, row.aside, row.suppressed_by) == ("starved", "NORM", "SUPPR", "held")
+    # A process that begins anew knows that it has been said.
+    floor.alarms = Alarms(floor.app)
+    assert floor.look("08:00:03") == []
     floor.tell("state", "20", "Execute", "08:05:00")
-    assert floor.look("08:05:01") == [("AlarmCleared", "20"), ("AlarmRaised", "30")]
+    assert floor.look("08:05:01") == [("AlarmCleared", "20"), ("AlarmRaised", "30"), ("AlarmUnsuppressed", "30")]
+    asking = [(row.alarm, row.state, row.since) for row in floor.app.query("alarm.standing", aside=False)]
+    assert asking == [("held", "RTN-UNACK", at("08:00:02")), ("starved", "UNACK", at("08:05:01"))]
+    assert floor.app.query("alarm.standing", aside=True) == []
+    # What was so then is shown of then.
+    past = floor.words("/alarms?at=2026-06-03T08:01")
+    assert "suppressed by Station held, 20 Fuel and ignition" in past
+    metrics = floor.app.client.get("/metrics").text
+    assert 'asbuilt_alarms_aside{state="SUPPR"} 0' in metrics
+
+
+def test_what_another_suppressed_is_not_ours_to_end(floor):
+    about = {"alarm": "starved", "station": f"{LINE}/30"}
+    floor.tell("tell", events.AlarmSuppressed, "07:59:00", "left", reason="starting up", rule="start", **about)
+    assert floor.look("08:00:00") == []
+    floor.tell("state", "30", "Starved", "08:00:01")
+    # Its condition is recorded; nobody is asked.
+    assert floor.look("08:00:02") == [("AlarmRaised", "30")]
+    assert floor.app.query("alarm.standing", aside=False) == []
+    floor.tell("tell", events.AlarmUnsuppressed, "08:01:00", "left", **about)
+    floor.clock[0] = at("08:01:01")
+    assert [row.state for row in floor.app.query("alarm.standing", aside=False)] == ["UNACK"]
+
+
+def test_a_latched_alarm_stands_until_it_is_reset(floor):
+    about = {"alarm": "oil", "place": f"{LINE}/20"}
+    told = {"alarm": "oil", "station": f"{LINE}/20"}
+    floor.tell(
+        "tell",
+        events.AlarmRaised,
+        "08:00:00",
+        "left",
+        priority=1,
+        text="Oil hot",
+        response="Look.",
+        latching=True,
+        **told,
+    )
+    floor.clock[0] = at("08:00:30")
+    assert floor.act("reset", **about)["error"] == "this alarm waits for no reset"
+    floor.tell("tell", events.AlarmCleared, "08:01:00", "left", **told)
+    floor.clock[0] = at("08:01:30")
+    assert "1 alarm stands, 1 not acknowledged" in floor.words()
+    assert 'asbuilt_alarms_standing{priority="1"} 1' in floor.app.client.get("/metrics").text
+    floor.act("acknowledge", **about)
+    assert "Oil hot returned to normal 08:01:00, latched until it is reset" in floor.words()
+    floor.clock[0] = at("08:02:00")
+    assert floor.act("reset", **about)["status"] == "saved"
+    assert floor.app.query("alarm.standing") == []
+    assert [row.state for row in floor.app.query("alarm.standing", at=at("08:01:45"))] == ["LATCH-ACK"]
+
+
+def test_out_of_service_until_it_is_placed_back(floor):
+    floor.tell("state", "20", "Held", "08:00:00")
+    floor.look("08:00:01")
+    floor.clock[0] = at("08:00:30")
+    about = {"alarm": "held", "place": f"{LINE}/20"}
+    assert floor.act("remove", days="3", reason="sensor", **about)["status"] == "refused"
+    assert floor.act("remove", **about)["error"] == "reason is missing"
+    assert floor.act("place", **about)["error"] == "this alarm is in service"
+    assert floor.act("remove", reason="sensor exchanged", **about)["status"] == "saved"
+    said = floor.words()
+    assert (
+        "Out of service Station held , 20 Fuel and ignition until placed back, by M. Okafor: sensor exchanged; stands"
+        in said
+    )
+    assert "Nothing known asks for a response" in said
+    floor.tell("state", "20", "Execute", "08:05:00")
+    floor.look("08:05:01")
+    floor.tell("state", "20", "Held", "08:06:00")
+    floor.look("08:06:01")
+    assert floor.app.query("alarm.rates").count == 1
+    assert floor.act("place", **about)["status"] == "saved"
+    (row,) = floor.app.query("alarm.standing", aside=False)
+    assert (row.state, row.seen_by, row.since) == ("UNACK", "", at("08:06:01"))
+    floor.clock[0] = at("08:07")
+    assert floor.act("remove", days="1", reason="again", **about)["status"] == "saved"
+    floor.clock[0] += dt.timedelta(hours=23)
+    assert [row.aside for row in floor.app.query("alarm.standing")] == ["OOSRV"]
+    floor.clock[0] += dt.timedelta(hours=1)
+    assert [row.aside for row in floor.app.query("alarm.standing")] == [""]
+
+
+def test_what_returned_and_is_shelved_is_listed_once(floor):
+    """It stood among the shelved and among the cleared."""
+    floor.tell("alarm", "20", "oil", "08:00:00", 2)
+    floor.tell("tell", events.AlarmCleared, "08:01:00", "left", alarm="oil", station=f"{LINE}/20")
+    floor.clock[0] = at("08:02")
+    floor.act("shelve", minutes="60", reason="known", alarm="oil", place=f"{LINE}/20")
+    page = read(floor.app.client.get("/alarms").text)
+    lists = [page.one("section", id=name).text for name in ("shelved", "cleared", "standing")]
+    assert [("Oil too warm" in text) for text in lists] == [True, False, False]
+    board = floor.app.query("line.board", line="1")
+    assert ([row.alarm for row in board.alarms], list(board.cleared)) == (["oil"], [])
 
 
 def test_never_a_second_one_for_the_same_cause(floor):

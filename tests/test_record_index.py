@@ -9,14 +9,30 @@ from pathlib import Path
 
 import apsw
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from asbuilt import events
 from asbuilt.errors import RecordError
-from asbuilt.record import sqlite
+from asbuilt.record import layout, sqlite
 from asbuilt.testing.record_contract import entry, fixed
+from asbuilt.testing.strategies import examples
 from tests.conftest import ROOT
 
 COMMITS, IN_EACH = 30, 4
+
+
+@examples(100)
+@given(st.integers(1, 1 << 40), st.lists(st.integers(1, 1 << 20), max_size=60))
+@example((1 << 32) - 8, [1] * 40)
+@example((1 << 32) - 1, [1 << 31])
+def test_positions_are_as_they_were_packed(first, steps):
+    positions = [first]
+    for step in steps:
+        positions.append(positions[-1] + step)
+    packed = layout.packed(positions)
+    assert packed == b"".join((position - first).to_bytes(4, "little") for position in positions[1:])
+    assert layout.unpacked(first, packed) == positions
 
 
 @pytest.fixture
@@ -114,13 +130,13 @@ def stop_after(path: Path, portions: int, monkeypatch: pytest.MonkeyPatch) -> No
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
-from asbuilt.record import sqlite
+from asbuilt.record import layout, sqlite
 from asbuilt.testing.record_contract import fixed
 sqlite._PORTION = 10
 inside, left = sqlite.Log._index, int(sys.argv[2])
-def index(db, facts):
+def index(db, facts, first):
     global left
-    inside(db, facts)
+    inside(db, facts, first)
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)

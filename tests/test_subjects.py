@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from uuid import UUID
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +57,24 @@ def test_a_fact_is_found_under_what_the_format_says(fact):
 def test_corrections_are_found_where_what_they_replace_is(history):
     for fact in history.facts:
         assert set(events.subjects(fact)) == told(fact)
+
+
+@examples(200)
+@given(st.lists(any_facts, max_size=12), st.integers(1, 10_000))
+def test_many_facts_are_found_where_each_is(facts, first):
+    expected: dict[str, list[int]] = {}
+    for position, fact in enumerate(facts, first):
+        for key in sorted(told(fact)):
+            expected.setdefault(key, []).append(position)
+    assert events.places(facts, first) == expected
+
+
+def test_a_fact_that_names_a_subject_twice_is_found_there_once():
+    itself = events.ComponentInstalled(
+        id=UUID(int=1), event_time=dt.datetime(2026, 6, 1, tzinfo=dt.UTC), source="s",
+        product="A/B", serial="1", position="p", component_product="A/B", component_serial="1",
+    )  # fmt: skip
+    assert events.places([itself, itself], 7)["unit:A%2FB/1"] == [7, 8]
 
 
 def test_many_products_do_not_fill_the_memory():

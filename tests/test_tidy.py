@@ -211,7 +211,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
         case ["identity", *_]:
             return (
                 ["asbuilt.errors", "asbuilt.identity.*"],
-                ["cryptography", "segno"],
+                ["cryptography", "segno", "zxingcpp"],
                 "Names and codes of units are arithmetic; the record is not asked.",
             )
         case ["simulate", *_]:

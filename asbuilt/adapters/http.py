@@ -36,6 +36,7 @@ import msgspec
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Result, Sink, Status, Taken, Translate
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordFull
+from asbuilt.events import AnyFact
 
 KIND = "http"
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -64,7 +65,7 @@ def translator(config: Config, name: str) -> Translate:
 
     def translate(message: Message) -> Iterator[Taken]:
         try:
-            for _, item in _facts(message.data):
+            for _, item in _facts(list(_split(message.data))):
                 yield item
         except MalformedFact as error:
             yield Rejection(message.data, error.message)
@@ -72,9 +73,13 @@ def translator(config: Config, name: str) -> Translate:
     return translate
 
 
-def _facts(body: bytes) -> Iterator[tuple[int, Taken]]:
-    """What a body brings, each with the number of its line or element."""
-    for number, data in _split(body):
+def _facts(parts: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, Taken]]:
+    """What the parts of a body bring, each with the number of its line or element."""
+    facts = _all_facts([data for _, data in parts])
+    if facts is not None:
+        yield from zip([number for number, _ in parts], facts, strict=True)
+        return
+    for number, data in parts:
         if len(data) > events.MAX_FACT_BYTES:
             reason = f"the fact is {len(data):,} bytes long, the limit is {events.MAX_FACT_BYTES:,}"
             yield number, Rejection(data, reason, number)
@@ -93,6 +98,18 @@ def _facts(body: bytes) -> Iterator[tuple[int, Taken]]:
             yield number, fact
 
 
+def _all_facts(several: list[bytes]) -> list[AnyFact] | None:
+    """Many facts read at once; None if something about one of them is to be said."""
+    if max(map(len, several), default=0) > events.MAX_FACT_BYTES:
+        return None
+    facts = events.decode_all(several)
+    if facts is None or not _OWN.isdisjoint(map(type, facts)):
+        return None
+    if 8 in {fact.id.int >> 76 & 0xF for fact in facts}:
+        return None
+    return facts
+
+
 _OWN = frozenset((events.PlantDefined, events.MessageRejected))
 _raw_array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -105,10 +122,12 @@ def _split(body: bytes) -> Iterator[tuple[int, bytes]]:
             what = "nested too deeply" if isinstance(error, RecursionError) else error
             raise MalformedFact(f"the body is not a JSON array: {what}") from None
         yield from ((number, bytes(item)) for number, item in enumerate(items, 1))
-    else:
+    elif body.count(b"\n") > MAX_FACTS:  # not all at once: blank lines may be very many
         for number, line in enumerate(io.BytesIO(body), 1):
             if not line.isspace():
                 yield number, line.removesuffix(b"\n")
+    else:
+        yield from [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line and not line.isspace()]
 
 
 # --------------------------------------------------------------------------- answering
@@ -149,7 +168,7 @@ async def _answer(scope: dict[str, Any], receive: Any, sink: Sink) -> tuple[int,
         found = await asyncio.to_thread(_read, body, encoding) if large else _read(body, encoding)
     except MalformedFact as error:
         found, refusal = [(1, Rejection(body, error.message))], error
-    if len(found) > MAX_FACTS:
+    if found is None:
         return 413, _told(f"too many facts at once, the limit is {MAX_FACTS:,}", "Send fewer at once; 1,000 is good.")
     if not found:
         sink.alive(sink.name)
@@ -165,8 +184,10 @@ async def _answer(scope: dict[str, Any], receive: Any, sink: Sink) -> tuple[int,
     return 200, _summary([number for number, _ in found], results)
 
 
-def _read(body: bytes, encoding: bytes) -> list[tuple[int, Taken]]:
-    return list(islice(_facts(_unpacked(body) if encoding == b"gzip" else body), MAX_FACTS + 1))
+def _read(body: bytes, encoding: bytes) -> list[tuple[int, Taken]] | None:
+    """What a body brings; None if that is too many, before any of it is looked at."""
+    parts = list(islice(_split(_unpacked(body) if encoding == b"gzip" else body), MAX_FACTS + 1))
+    return list(_facts(parts)) if len(parts) <= MAX_FACTS else None
 
 
 async def _body(receive: Any) -> bytes | None:
@@ -210,8 +231,10 @@ class _Told(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def _summary(lines: Sequence[int], results: Sequence[Result]) -> dict[str, Any]:
-    counts = Counter(result.status for result in results)
-    told = [_Told(line, one.status, one.id, one.reason) for line, one in zip(lines, results, strict=True)]
+    statuses = [result.status for result in results]
+    counts = Counter(statuses)
+    # Columns, not a loop of ours: an answer has as many results as the request had facts.
+    told = list(map(_Told, lines, statuses, [one.id for one in results], [one.reason for one in results]))
     return {**{status: counts[status] for status in get_args(Status)}, "results": told}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,13 @@ from asbuilt.errors import UsageError
 app = typer.Typer()
 PANEL = "Care"
 PLACE = 5
+
+
+class Symbol(StrEnum):
+    """The codes that labels can carry."""
+
+    qr = "qr"
+    datamatrix = "datamatrix"
 
 
 @app.command(rich_help_panel=PANEL)
@@ -63,13 +71,18 @@ def labels(
         list[str] | None, typer.Option(help="A serial; give several, or none to read them from standard input.")
     ] = None,
     lot: Annotated[list[str] | None, typer.Option(help="A lot instead of a serial.")] = None,
+    code: Annotated[
+        Symbol, typer.Option(help="A QR code with the GS1 Digital Link, or a GS1 DataMatrix for parts and scanners.")
+    ] = Symbol.qr,
 ) -> None:
-    """Print labels: a QR code with the GS1 Digital Link, and the same in words.
+    """Print labels: a code with product and serial (or lot), and the same in words.
 
     Example: `asbuilt labels examples/boxer/plant.toml BX172 labels.pdf --serial 01824 --serial 01825`
     """
     from asbuilt.identity import labels as printed
-    from asbuilt.identity.link import link
+    from asbuilt.identity.codes import data_matrix, qr
+    from asbuilt.identity.elements import GTIN, LOT, SERIAL, Element
+    from asbuilt.identity.link import gtin14, link
     from asbuilt.plant import load
 
     loaded = load(plant)
@@ -81,10 +94,12 @@ def labels(
     names = [("serial", name) for name in serial or ()] + [("lot", name) for name in lot or ()]
     if not names:
         names = [("serial", line.strip()) for line in sys.stdin if line.strip()]
-    made = [
-        printed.Label(link(known.gtin, **{kind: name}), (name, known.name, f"GTIN {known.gtin}"))
-        for kind, name in names
-    ]
+    made = []
+    for kind, name in names:
+        linked = link(known.gtin, **{kind: name})  # refuses what GS1 does not allow in either code
+        elements = [Element(GTIN, gtin14(known.gtin)), Element(SERIAL if kind == "serial" else LOT, name)]
+        drawn = qr(linked) if code is Symbol.qr else data_matrix(elements)
+        made.append(printed.Label(drawn, (name, known.name, f"GTIN {known.gtin}")))
     if not made:
         raise UsageError("there is nothing to print", remedy="Name serials with --serial, or pipe them in.")
     match file.suffix.lower():

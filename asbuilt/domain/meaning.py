@@ -248,9 +248,16 @@ def tellers_over(told: Mapping[str, Sequence[int]]) -> list[tuple[int, int, str]
 
 # --------------------------------------------------------------------------- alarms and holds
 
-ALARM_TURN = {"raised": 0, "acknowledged": 1, "shelved": 2, "cleared": 3}
-"""The order of what was said about an alarm at one instant: raised before seen, seen before shelved, shelved before
-cleared; so one that is raised and cleared at one instant does not stand. Ids break ties."""
+ALARM_TURN = {
+    what: turn
+    for turn, what in enumerate(
+        ("removed from service", "suppressed", "raised", "acknowledged", "shelved", "cleared", "reset", "unsuppressed",
+         "placed in service")
+    )
+}  # fmt: skip
+"""The order of what was said about an alarm at one instant: put aside by design before it is raised, raised before seen,
+seen before shelved, shelved before cleared, and back last; so one that is raised and cleared at one instant does not
+stand, and one that is gone as its suppression ends does not ask. Ids break ties."""
 
 
 def alarm_place(fact: Any) -> str:

@@ -18,7 +18,17 @@ Conventions that hold for every type:
 `docs/record-format.md` is the normative text; a change here needs a decision note.
 """
 
-from asbuilt.events.alarms import AlarmAcknowledged, AlarmCleared, AlarmRaised, AlarmShelved
+from asbuilt.events.alarms import (
+    AlarmAcknowledged,
+    AlarmCleared,
+    AlarmPlacedInService,
+    AlarmRaised,
+    AlarmRemovedFromService,
+    AlarmReset,
+    AlarmShelved,
+    AlarmSuppressed,
+    AlarmUnsuppressed,
+)
 from asbuilt.events.codec import (
     convert,
     decode,
@@ -58,7 +68,7 @@ from asbuilt.events.envelope import (
 )
 from asbuilt.events.facts import TYPES, AnyFact, CorrectionMade, Fact, MessageRejected, PlantDefined, Unknown
 from asbuilt.events.ids import derived_id, microseconds, new_id
-from asbuilt.events.keys import SUBJECTS_VERSION, lot_key, subjects, unit_key
+from asbuilt.events.keys import SUBJECTS_VERSION, lot_key, places, subjects, unit_key
 from asbuilt.events.lots import LotMerged, LotOpened, LotPart, LotReceived, LotSplit
 from asbuilt.events.measurements import Channel, Measured, RunRecorded
 from asbuilt.events.orders import OrderClosed, OrderReleased
@@ -93,8 +103,13 @@ __all__ = [
     "TYPES",
     "AlarmAcknowledged",
     "AlarmCleared",
+    "AlarmPlacedInService",
     "AlarmRaised",
+    "AlarmRemovedFromService",
+    "AlarmReset",
     "AlarmShelved",
+    "AlarmSuppressed",
+    "AlarmUnsuppressed",
     "AnyFact",
     "Channel",
     "ComponentInstalled",
@@ -168,6 +183,7 @@ __all__ = [
     "lot_key",
     "microseconds",
     "new_id",
+    "places",
     "recall",
     "rejection",
     "subjects",

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any, Final, NoReturn, TypeVar, cast, get_args, get_type_hints
 from uuid import UUID
@@ -168,28 +169,43 @@ def encode(fact: AnyFact) -> bytes:
         raise MalformedFact(f"it cannot be written as UTF-8: {error.reason}") from None
     if len(data) > MAX_FACT_BYTES and type(fact) is not PlantDefined:
         raise MalformedFact(f"the fact is {len(data):,} bytes long, the limit is {MAX_FACT_BYTES:,}")
-    if not _is_plain(data) and _SUSPECT.search(data):
+    if _is_suspect(data):
         _refuse_control_characters(msgspec.json.decode(data), "$", type_name(fact))
     return data
 
 
 def encode_all(facts: Sequence[AnyFact]) -> list[bytes] | None:
     """The canonical bytes of many facts; None if one of them may have to be refused: then `encode` tells which."""
+    types = set(map(type, facts))
+    if not _KNOWN.issuperset(types):
+        return None
     try:
         _check_all_decimals(facts)
-        every = [_encoder.encode(fact.content if type(fact) is Unknown else fact) for fact in facts]
-    except (msgspec.ValidationError, UnicodeEncodeError, TypeError):
-        return None
-    if max(map(len, every), default=0) > MAX_FACT_BYTES:
-        return None
-    if not _is_plain(b"".join(every)) and any(not _is_plain(data) and _SUSPECT.search(data) for data in every):
+        plain = [fact.content if type(fact) is Unknown else fact for fact in facts] if Unknown in types else facts
+        lines = _encoder.encode_lines(plain)
+        # Canonical JSON has no line break of its own: in texts it is written as an escape.
+        every = lines.split(b"\n")
+        every.pop()
+        if max(map(len, every), default=0) > MAX_FACT_BYTES:
+            return None
+        if _is_suspect(lines):
+            for fact, data in zip(facts, every, strict=True):
+                if _is_suspect(data):
+                    _refuse_control_characters(msgspec.json.decode(data), "$", type_name(fact))
+    except (MalformedFact, msgspec.ValidationError, UnicodeEncodeError, TypeError):
         return None
     return every
 
 
-def _is_plain(data: bytes) -> bool:
-    """ASCII without escapes, as nearly all facts are: only others pay for looking at each field."""
-    return data.isascii() and b"\\" not in data and b"\x7f" not in data
+def _is_suspect(data: bytes) -> bool:
+    """Whether a character may be in it that is refused in some fields; a few bytes are looked for, not each looked at."""
+    if (b"\\" in data or b"\x7f" in data) and _SUSPECT.search(data):
+        return True
+    return not data.isascii() and _SUSPECT.search(data.translate(None, _ASCII)) is not None
+
+
+_ASCII = bytes(range(128))
+_KNOWN: Final[frozenset[type]] = frozenset((*TYPES.values(), Unknown))
 
 
 def unchecked_bytes(fact: AnyFact) -> bytes:
@@ -255,11 +271,20 @@ def _check_decimals(struct: Any, where: str = "$") -> None:
 
 
 def _check_all_decimals(facts: Sequence[AnyFact]) -> None:
-    plans, seen = _DECIMALS, _seen.issuperset
+    """`_check_decimals` for each, those of a type at once: what was seen before is found without a loop of ours."""
+    by_type: dict[type, list[AnyFact]] = {}
     for fact in facts:
-        plan = plans.get(type(fact))
-        if plan is not None and (plan[2] or not seen(plan[0](fact))):
-            _check_decimals(fact)
+        cls = type(fact)
+        if cls in _DECIMALS:
+            if cls in by_type:
+                by_type[cls].append(fact)
+            else:
+                by_type[cls] = [fact]
+    for cls, some in by_type.items():
+        values_of, _, inside = _DECIMALS[cls]
+        if inside or not _seen.issuperset(chain.from_iterable(map(values_of, some))):
+            for fact in some:
+                _check_decimals(fact)
 
 
 def _note(decimal: str) -> None:

@@ -8,7 +8,17 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from asbuilt.events.alarms import AlarmAcknowledged, AlarmCleared, AlarmRaised, AlarmShelved
+from asbuilt.events.alarms import (
+    AlarmAcknowledged,
+    AlarmCleared,
+    AlarmPlacedInService,
+    AlarmRaised,
+    AlarmRemovedFromService,
+    AlarmReset,
+    AlarmShelved,
+    AlarmSuppressed,
+    AlarmUnsuppressed,
+)
 from asbuilt.events.delivery import Packed, UnitFitted, UnitReturned, UnitShipped
 from asbuilt.events.disclosure import (
     DisclosureIssued,
@@ -91,7 +101,8 @@ Fact = (
     | Measured | RunRecorded
     | LotReceived | LotSplit | LotMerged | LotOpened
     | NonconformanceRaised | DispositionDecided | HoldPlaced | HoldReleased
-    | AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmShelved
+    | AlarmRaised | AlarmCleared | AlarmAcknowledged | AlarmReset
+    | AlarmShelved | AlarmSuppressed | AlarmUnsuppressed | AlarmRemovedFromService | AlarmPlacedInService
     | NoteWritten | ShiftClosed | GateDecided
     | Packed | UnitShipped | UnitFitted | UnitReturned
     | SiteObserved | RoundChecked

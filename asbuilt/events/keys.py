@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final, cast
 
@@ -98,6 +99,82 @@ def _finder(cls: type[Event]) -> Callable[[Any], list[str]]:
     return cast(Callable[[Any], list[str]], scope["find"])
 
 
+def places(facts: Sequence[AnyFact], first: int) -> dict[str, list[int]]:
+    """Subject → positions, ascending, of facts that follow each other in the record from position `first` on.
+
+    The same as `subjects` of each, but a subject's key is put together once and not once a fact.
+    """
+    by_type: dict[type, list[tuple[int, Any]]] = {}
+    for numbered in enumerate(facts, first):
+        cls = type(numbered[1])
+        if cls in by_type:
+            by_type[cls].append(numbered)
+        else:
+            by_type[cls] = [numbered]
+    of_product: _OfProduct = {kind: defaultdict(_positions_by_name) for kind, _, _ in _OF_PRODUCT}
+    by_name: _ByName = {name: defaultdict(list) for name in ("source", "person", *_BY_NAME)}
+    found: dict[str, list[int]] = {}
+    for cls, some in by_type.items():
+        place = _PLACE.get(cls)
+        if place is not None:
+            found[_SUBJECT_PLANS[cls][0]] = [position for position, _ in some]
+            place(some, of_product, by_name)
+        else:
+            for position, fact in some:
+                for key in subjects(fact):
+                    found.setdefault(key, []).append(position)
+    for name, by_value in by_name.items():
+        for value, positions in by_value.items():
+            _add(found, f"{name}:{value}", positions)
+    for kind, by_product in of_product.items():
+        for product, by_value in by_product.items():
+            start = f"{kind}:{_ESCAPED[product]}/"
+            for value, positions in by_value.items():
+                _add(found, start + value, positions)
+    for key, positions in found.items():
+        if len(positions) > 1:
+            # Types come one after the other, and a fact may name a subject twice.
+            found[key] = sorted(positions) if key.startswith(_ONCE) else sorted(set(positions))
+    return found
+
+
+def _add(found: dict[str, list[int]], key: str, positions: list[int]) -> None:
+    if key in found:
+        found[key] += positions
+    else:
+        found[key] = positions
+
+
+def _positions_by_name() -> defaultdict[str, list[int]]:
+    return defaultdict(list)
+
+
+_OfProduct = dict[str, defaultdict[str | None, defaultdict[str, list[int]]]]
+_ByName = dict[str, defaultdict[str, list[int]]]
+_Place = Callable[[Sequence[tuple[int, Any]], _OfProduct, _ByName], None]
+_ONCE = ("type:", "source:")
+"""Kinds of which a fact of a known type has one subject; their lists are long."""
+
+
+def _placer(cls: type[Event]) -> _Place:
+    """The plan of a type as a function over many facts of it, each field looked at once."""
+    _, fields, places = _SUBJECT_PLANS[cls]
+    begin: list[str] = []
+    loop: list[str] = []
+    for number, (prefix, product_at, at) in enumerate(places):
+        if product_at is None:
+            begin.append(f"    into_{number} = by_name[{prefix[:-1]!r}]")
+            into = f"into_{number}[value]"
+        else:
+            begin.append(f"    into_{number} = of_product[{prefix[:-1]!r}]")
+            into = f"into_{number}[fact.{fields[product_at]}][value]"
+        loop += [f"        value = fact.{fields[at]}", f"        if value is not None: {into}.append(position)"]
+    scope: dict[str, Any] = {}
+    lines = ["def place(facts, of_product, by_name):", *begin, "    for position, fact in facts:", *loop]
+    exec("\n".join(lines), scope)
+    return cast(_Place, scope["place"])
+
+
 class _Escaped(dict[str | None, str]):
     """Products as they stand in keys, kept as long as there are not too many."""
 
@@ -115,6 +192,7 @@ _BY_HAND: dict[type, Callable[[Any], list[str]]] = {
     CorrectionMade: _of_correction,
 }
 _FIND: dict[type, Callable[[Any], list[str]]] = {cls: _finder(cls) for cls in _SUBJECT_PLANS}
+_PLACE: dict[type, _Place] = {cls: _placer(cls) for cls in _SUBJECT_PLANS if cls not in _BY_HAND}
 
 _SUBJECTS_BY_HAND = 1
 """Raise it when the code of `subjects` changes other than by types and fields."""

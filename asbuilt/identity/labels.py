@@ -1,4 +1,4 @@
-"""Labels with a QR code and words, in batches: SVG, PDF (one label a page) and ZPL II for label printers."""
+"""Labels with a code (QR or GS1 DataMatrix) and words, in batches: SVG, PDF (one label a page) and ZPL II for label printers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from asbuilt.identity import codes
+from asbuilt.identity.codes import Code
+from asbuilt.identity.elements import GS
 
 WIDTH_MM, HEIGHT_MM = 50.0, 25.0
 DOTS_PER_MM = 8
@@ -15,19 +16,19 @@ _POINTS = 72 / 25.4
 
 
 class Label(NamedTuple):
-    """What is scanned, and up to three lines for people; the first is set large."""
+    """The code that is scanned, and up to three lines for people; the first is set large."""
 
-    code: str
+    code: Code
     lines: Sequence[str]
 
 
 def svg(label: Label) -> str:
     """One label as an SVG document, 50 × 25 mm."""
-    side = codes.size(label.code)
+    side = label.code.size
     scale = (HEIGHT_MM - 3) / side
-    d = "".join(f"M{x + codes.QUIET} {y + codes.QUIET}h{n}v1h-{n}z" for x, y, n in codes.runs(label.code))
+    d = "".join(f"M{x + label.code.quiet} {y + label.code.quiet}h{n}v1h-{n}z" for x, y, n in label.code.runs())
     words = "".join(
-        f'<text x="{HEIGHT_MM}" y="{8 + 5.5 * at}" font-family="sans-serif" font-size="{4.2 if at == 0 else 2.8}"'
+        f'<text x="{HEIGHT_MM}" y="{8 + 5.5 * at}" font-family="sans-serif" font-size="{_height_mm(at, line):.2f}"'
         f' font-weight="{700 if at == 0 else 400}">{escape(line)}</text>'
         for at, line in enumerate(label.lines[:3])
     )
@@ -38,8 +39,14 @@ def svg(label: Label) -> str:
     )
 
 
+def _height_mm(at: int, line: str) -> float:
+    """How large a line is set: the first large, and each so small that it fits beside the code."""
+    wanted, breadth = (4.2, 0.62) if at == 0 else (2.8, 0.58)
+    return min(wanted, (WIDTH_MM - HEIGHT_MM - 1) / (breadth * max(len(line), 1)))
+
+
 def zpl(labels: Iterable[Label]) -> str:
-    """A batch for a label printer (ZPL II): the printer draws the QR code itself."""
+    """A batch for a label printer (ZPL II): the printer draws the code itself."""
     found = []
     for label in labels:
         lines = "".join(
@@ -48,9 +55,16 @@ def zpl(labels: Iterable[Label]) -> str:
         )
         found.append(
             f"^XA^CI28^PW{int(WIDTH_MM * DOTS_PER_MM)}^LL{int(HEIGHT_MM * DOTS_PER_MM)}"
-            f"^FO12,12^BQN,2,4^FH^FDMA,{_zpl(label.code)}^FS{lines}^XZ"
+            f"^FO12,12{_zpl_code(label.code)}{lines}^XZ"
         )
     return "\n".join(found) + "\n"
+
+
+def _zpl_code(code: Code) -> str:
+    if code.symbol == "QR code":
+        return f"^BQN,2,4^FH^FDMA,{_zpl(code.text)}^FS"
+    # `@`, which GS1 has in no value, leads what is no character: 1 is FNC1, d029 the separator GS.
+    return f"^BXN,{176 // code.size},200,,,,@^FD@1{code.text.replace(GS, '@d029')}^FS"
 
 
 def _zpl(text: str) -> str:
@@ -81,18 +95,18 @@ def pdf(labels: Sequence[Label]) -> bytes:
 
 
 def _page(label: Label) -> bytes:
-    side = codes.size(label.code)
+    side = label.code.size
     scale = (HEIGHT_MM - 3) * _POINTS / side
     top = (HEIGHT_MM - 1.5) * _POINTS
     drawn = [
-        f"{1.5 * _POINTS + (x + codes.QUIET) * scale:.3f} {top - (y + codes.QUIET + 1) * scale:.3f} {n * scale:.3f} {scale:.3f} re"
-        for x, y, n in codes.runs(label.code)
+        f"{1.5 * _POINTS + (x + label.code.quiet) * scale:.3f} {top - (y + label.code.quiet + 1) * scale:.3f} {n * scale:.3f} {scale:.3f} re"
+        for x, y, n in label.code.runs()
     ]
     drawn.append("f")
     for at, line in enumerate(label.lines[:3]):
-        font, size = ("B", 12) if at == 0 else ("F", 8)
+        font, size = "B" if at == 0 else "F", _height_mm(at, line) * _POINTS
         x, y = HEIGHT_MM * _POINTS, (HEIGHT_MM - 8 - 5.5 * at) * _POINTS
-        drawn.append(f"BT /{font} {size} Tf {x:.2f} {y:.2f} Td ({_pdf(line)}) Tj ET")
+        drawn.append(f"BT /{font} {size:.2f} Tf {x:.2f} {y:.2f} Td ({_pdf(line)}) Tj ET")
     return "\n".join(drawn).encode("cp1252", "replace")
 
 

@@ -7,14 +7,30 @@ lot (AI 10) has 1 to 20 characters of GS1's character set 82, percent-encoded wh
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from asbuilt.errors import UsageError
+from asbuilt.identity import compressed
+from asbuilt.identity.elements import (
+    CPID,
+    CPID_SERIAL,
+    GTIN,
+    LOT,
+    SERIAL,
+    SET_82,
+    SSCC,
+    Element,
+    check_digit,
+    fault,
+    parts_of,
+)
 
 RESOLVER = "https://id.gs1.org"
-SERIAL, LOT = "21", "10"
-_CHARACTERS = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
+_CHARACTERS = re.compile(f"[{SET_82}]{{1,20}}")
+_KEYS: Final = (GTIN, SSCC, CPID)
+_WORDS: Final = {"gtin": GTIN, "ser": SERIAL, "lot": LOT, "cpv": "22", "sscc": SSCC, "cpid": CPID, "cpsn": CPID_SERIAL}
+"""The words of version 1.0 of the standard."""
 
 
 class Identity(NamedTuple):
@@ -23,12 +39,6 @@ class Identity(NamedTuple):
     gtin: str
     serial: str = ""
     lot: str = ""
-
-
-def check_digit(digits: str) -> int:
-    """The digit that follows these: weights 3 and 1 from the right, up to the next ten."""
-    total = sum(int(digit) * (3 if at % 2 == 0 else 1) for at, digit in enumerate(reversed(digits)))
-    return -total % 10
 
 
 def gtin14(gtin: str) -> str:
@@ -54,28 +64,28 @@ def link(gtin: str, *, serial: str = "", lot: str = "", resolver: str = RESOLVER
 
 
 def read(text: str) -> Identity | None:
-    """What a scanned link names, whatever its host; None if it is no such link."""
-    path = urlsplit(text).path if "://" in text else text
-    parts = [unquote(part) for part in path.split("/")]
+    """What a scanned link names, whatever its host; None if it names no product. Raises `UsageError` if it is wrong."""
+    found = {one.ai: one.value for one in elements_of(text)}
+    return Identity(found[GTIN], found.get(SERIAL, ""), found.get(LOT, "")) if GTIN in found else None
+
+
+def elements_of(text: str) -> list[Element]:
+    """The elements of a GS1 Digital Link, also with the words of version 1.0 (`gtin`, `ser`) or compressed; none if it is no such link.
+
+    Raises `UsageError` for a link whose values GS1 does not allow.
+    """
+    address = urlsplit(text)
+    parts = [unquote(part) for part in address.path.split("/") if part]
     for at in range(len(parts) - 1):
-        if parts[at] == "01" and re.fullmatch(r"\d{8,14}", parts[at + 1]):
-            rest = dict(zip(parts[at + 2 :: 2], parts[at + 3 :: 2], strict=False))
-            return Identity(parts[at + 1].zfill(14), rest.get(SERIAL, ""), rest.get(LOT, ""))
-    return None
-
-
-def read_elements(text: str) -> Identity | None:
-    """What a scanner sends for a GS1 Data Matrix: `(01)…(21)…` or digits with group separators."""
-    plain = re.sub(r"\((\d{2,4})\)", "\x1d\\1", text).lstrip("\x1d") if text.startswith("(") else text
-    plain = re.sub(r"^\](d2|Q3|C1)", "", plain).lstrip("\x1d")
-    found: dict[str, str] = {}
-    while plain:
-        plain = plain.lstrip("\x1d")
-        if re.match(r"01\d{14}", plain):
-            found["01"], plain = plain[2:16], plain[16:]
-        elif plain[:2] in (SERIAL, LOT) and len(plain) > 2:
-            key = plain[:2]
-            found[key], _, plain = plain[2:].partition("\x1d")
-        else:
-            return None
-    return Identity(found["01"], found.get(SERIAL, ""), found.get(LOT, "")) if "01" in found else None
+        key = _WORDS.get(parts[at], parts[at])
+        if key in _KEYS and re.fullmatch(r"[!-~]{1,30}", parts[at + 1]):
+            if key == GTIN and not re.fullmatch(r"\d{8}|\d{12,14}", parts[at + 1]):
+                continue
+            pairs = [(key, parts[at + 1].zfill(14) if key == GTIN else parts[at + 1])]
+            pairs += [(_WORDS.get(k, k), v) for k, v in zip(parts[at + 2 :: 2], parts[at + 3 :: 2], strict=False)]
+            pairs += [(k, v) for k, v in parse_qsl(address.query) if parts_of(k)]
+            for one in pairs:
+                if parts_of(one[0]) and (wrong := fault(*one)):
+                    raise UsageError(wrong, remedy="Scan the code again, or look at the label.")
+            return [Element(*one) for one in pairs if parts_of(one[0])]
+    return compressed.read(parts[-1]) if parts else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -114,6 +115,14 @@ def _equipment_problems(file: File) -> Iterator[_Problem]:
                         yield from _dangling((*here, "key"), "characteristic", station.key, sorted(measured))
 
 
+def _no_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        return str(error)
+    return ""
+
+
 def _product_problems(file: File) -> Iterator[_Problem]:
     yield from _repeated("product", ("product",), (product.id for product in file.product))
     stations = {
@@ -126,6 +135,12 @@ def _product_problems(file: File) -> Iterator[_Problem]:
     for p, product in enumerate(file.product):
         here: _Place = ("product", p)
         yield from _repeated("operation", (*here, "operation"), (o.id for o in product.operation))
+        if product.serial is not None and (wrong := _no_pattern(product.serial)):
+            yield (
+                (*here, "serial"),
+                f"serial is no regular expression: {wrong}",
+                'Write one such as "[A-Z]{2}[0-9]{5}".',
+            )
         yield from _repeated("characteristic", (*here, "characteristic"), (c.id for c in product.characteristic))
         for o, operation in enumerate(product.operation):
             known = [*stations, *stations.values()]

@@ -65,11 +65,13 @@ class Product(Table, frozen=True, kw_only=True):
     """What is built, with routing, parts list and characteristics.
 
     `drawing` is the SVG in which its units' pages write what was built (`asbuilt.plant.drawing`); in the file it is the name of one.
+    `serial` is a regular expression that every serial of it fits: what does not is asked about before it is begun.
     """
 
     id: Id
     name: Title
     revision: Title | None = None
+    serial: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     gtin: Annotated[str, Meta(pattern=r"\A[0-9]{8,14}\Z")] | None = None
     drawing: Annotated[str, Meta(max_length=200_000)] | None = None
     operation: tuple[Operation, ...] = ()
@@ -239,7 +241,8 @@ class AlarmRule(Table, frozen=True, kw_only=True):
     The condition is a measured `characteristic` `above` or `below` a value, or one of `states`; at
     `station`, else at every station of `line`. It must hold for `on_delay_s` to raise the alarm and
     be gone for `off_delay_s` to clear it; a value is back when it is `deadband` inside its limit.
-    While an alarm of `suppressed_by` stands on the same line, the rule raises none.
+    While an alarm of `suppressed_by` stands on the same line, the rule raises none and records that it is suppressed.
+    One that is `latching` stands after its condition is gone, until somebody resets it.
     """
 
     id: Id
@@ -256,6 +259,7 @@ class AlarmRule(Table, frozen=True, kw_only=True):
     on_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     off_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     suppressed_by: tuple[Id, ...] = ()
+    latching: bool = False
 
 
 class Zone(Table, frozen=True, kw_only=True):

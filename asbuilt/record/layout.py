@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
-from asbuilt import events
-from asbuilt.events import AnyFact
 from asbuilt.record import Recorded
 
 SCHEMA = """
@@ -33,6 +32,7 @@ CREATE TABLE commits(
 """
 OFFSET_BYTES = 4
 """Each further position is an offset from the first (little-endian uint32)."""
+_FEW = 16
 
 
 def chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
@@ -42,10 +42,13 @@ def chained(before: bytes, facts: Sequence[Recorded]) -> bytes:
     """
     if not facts:
         return before
-    parts = [before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big")]
-    for _, _, fact_id, seed, body in facts:
-        parts += (fact_id, seed, len(body).to_bytes(4, "big"), body)
-    return hashlib.sha256(b"".join(parts)).digest()
+    parts = [b""] * (4 * len(facts))
+    parts[0::4] = [fact.id for fact in facts]
+    parts[1::4] = [fact.seed for fact in facts]
+    parts[2::4] = [len(fact.body).to_bytes(4, "big") for fact in facts]
+    parts[3::4] = [fact.body for fact in facts]
+    first = (before, facts[0].position.to_bytes(8, "big"), facts[0].record_time_us.to_bytes(8, "big"))
+    return hashlib.sha256(b"".join((*first, *parts))).digest()
 
 
 def is_one_commit(facts: Sequence[Recorded], first: int, count: int) -> bool:
@@ -56,25 +59,19 @@ def is_one_commit(facts: Sequence[Recorded], first: int, count: int) -> bool:
     )
 
 
-def places(facts: Iterable[tuple[AnyFact, int]]) -> dict[str, list[int]]:
-    """Subject → positions of one commit."""
-    places: dict[str, list[int]] = {}
-    for fact, position in facts:
-        for subject in events.subjects(fact):
-            at = places.get(subject)
-            if at is None:
-                places[subject] = [position]
-            elif at[-1] != position:
-                at.append(position)
-    return places
-
-
-def packed(positions: list[int]) -> bytes:
+def packed(positions: Sequence[int]) -> bytes:
     """The offsets of the further positions from the first."""
-    if len(positions) == 1:
-        return b""
-    offsets = array("I", [position - positions[0] for position in positions[1:]])
-    return offsets.tobytes()
+    first, further = positions[0], positions[1:]
+    if len(further) < _FEW or positions[-1] >= 1 << 32:
+        return array("I", [position - first for position in further]).tobytes()
+    # All differences at once, in one long number: none is negative, so none borrows from its neighbour.
+    lanes = int.from_bytes(array("I", further).tobytes(), "little") - first * _ones(len(further))
+    return lanes.to_bytes(OFFSET_BYTES * len(further), "little")
+
+
+@lru_cache(maxsize=256)
+def _ones(count: int) -> int:
+    return int.from_bytes((1).to_bytes(OFFSET_BYTES, "little") * count, "little")
 
 
 def unpacked(first: int, more: bytes) -> list[int]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -103,7 +104,7 @@ class Log:
                     db, "SELECT first_position, facts FROM commits WHERE first_position > ? ORDER BY 1", (done,)
                 ):
                     facts = self.read(first - 1, count)
-                    self._index(db, [(events.recall(fact.body), fact.position) for fact in facts])
+                    self._index(db, [events.recall(fact.body) for fact in facts], first)
                     done = first + count - 1
                     if done >= until:
                         break
@@ -195,7 +196,7 @@ class Log:
     ) -> tuple[list[Receipt], list[Recorded], bytes]:
         # Nearly always every id is new: try that first, look at single ids only if it fails.
         new = self._numbered(entries)
-        receipts = [Receipt(Outcome.ACCEPTED, fact.position) for fact in new]
+        receipts = list(map(Receipt, repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new))))
         db.execute("SAVEPOINT attempt")
         try:
             put_rows(db, _INSERT, new)
@@ -208,7 +209,7 @@ class Log:
         db.execute("RELEASE attempt")
         checksum = layout.chained(self._checksum, new)
         if new:
-            self._index(db, ((entry.fact, fact.position) for entry, fact in zip(entries, new, strict=True)))
+            self._index(db, [entry.fact for entry in entries], new[0].position)
             db.execute("INSERT INTO commits VALUES (?, ?, ?)", (new[0].position, len(new), checksum))
         return receipts, new, checksum
 
@@ -216,10 +217,14 @@ class Log:
         time_us = max(self._last_time_us, events.microseconds(self._now()))
         seeds = self._random(SEED_BYTES * len(entries))
         first = self._head + 1
-        return [
-            Recorded(first + n, time_us, fact.id.bytes, seeds[SEED_BYTES * n : SEED_BYTES * (n + 1)], body)
-            for n, (fact, body) in enumerate(entries)
-        ]
+        columns = (
+            range(first, first + len(entries)),
+            repeat(time_us),
+            [fact.id.bytes for fact, _ in entries],
+            [seeds[at : at + SEED_BYTES] for at in range(0, len(seeds), SEED_BYTES)],
+            [body for _, body in entries],
+        )
+        return list(map(Recorded, *columns))
 
     def _told_apart(self, db: apsw.Connection, entries: Sequence[Entry]) -> tuple[list[Receipt], list[Entry]]:
         fresh: list[Entry] = []
@@ -239,8 +244,8 @@ class Log:
         return receipts, fresh
 
     @staticmethod
-    def _index(db: apsw.Connection, facts: Iterable[tuple[AnyFact, int]]) -> None:
-        rows = [(subject, at[0], layout.packed(at)) for subject, at in sorted(layout.places(facts).items())]
+    def _index(db: apsw.Connection, facts: Sequence[AnyFact], first: int) -> None:
+        rows = [(subject, at[0], layout.packed(at)) for subject, at in sorted(events.places(facts, first).items())]
         put_rows(db, "INSERT INTO about VALUES", rows)
 
     # ----------------------------------------------------------------- reading
@@ -354,7 +359,7 @@ class Log:
             yield Damage("facts without a commit", first, last)
 
     def _verify_index(self, facts: Sequence[Recorded]) -> Iterator[Damage]:
-        for subject, at in layout.places((events.recall(fact.body), fact.position) for fact in facts).items():
+        for subject, at in events.places([events.recall(fact.body) for fact in facts], facts[0].position).items():
             with self._errors(), self._reading:
                 found = _rows(
                     self._reader, "SELECT more FROM about WHERE subject = ? AND first_position = ?", (subject, at[0])

@@ -8,8 +8,8 @@ to another text as long as the file is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import apsw
 
@@ -19,46 +19,82 @@ CREATE: Final = """
 CREATE TABLE IF NOT EXISTS name(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 INSERT OR IGNORE INTO name VALUES (0, '');
 """
-MOST_IN_MEMORY: Final = 200_000
-"""About 30 MB of names and numbers each way."""
+MOST_IN_MEMORY: Final = 150_000
+"""So many names asked for of late, and as many before: about 60 MB in all, each way."""
 _AT_ONCE = 500
 
+K = TypeVar("K")
+V = TypeVar("V")
 Numbers = dict[str, int]
 Texts = dict[int, str]
+
+
+class _Lately(Generic[K, V]):
+    """What was asked for of late, in two generations: when one is full it becomes the one before.
+
+    What is asked for again is taken over from the generation before, so that a question about very many names, each
+    asked for once, does not drive out all others. A dictionary that was given away loses nothing: threads may share one.
+    """
+
+    def __init__(self) -> None:
+        self._recent: dict[K, V] = {}
+        self._before: dict[K, V] = {}
+
+    def known(self, keys: Collection[K], load: Callable[[list[K]], Iterable[tuple[K, V]]]) -> dict[K, V]:
+        """What is known of these keys, among others; `load` finds those that are not in memory, as far as there are."""
+        recent, before = self._recent, self._before
+        lacking = [key for key in keys if key not in recent]
+        if not lacking:
+            return recent
+        found = {key: before[key] for key in lacking if key in before}
+        if len(found) < len(lacking):
+            found.update(load([key for key in lacking if key not in found]))
+        return self.add(found, keys)
+
+    def add(self, found: dict[K, V], asked: Collection[K] = ()) -> dict[K, V]:
+        """Take note; gives what is known of the keys asked for. What is too much to be kept is given and not kept."""
+        recent = self._recent
+        if len(recent) + len(found) <= MOST_IN_MEMORY:
+            recent.update(found)
+            return recent
+        fresh = {key: recent[key] for key in asked if key in recent}
+        fresh.update(found)
+        if len(fresh) <= MOST_IN_MEMORY:
+            self._before, self._recent = recent, fresh
+        return fresh
 
 
 class Names:
     """Names and their numbers, those asked for of late in memory. Threads may share one, each with its connection."""
 
     def __init__(self) -> None:
-        self._numbers: Numbers = {}
-        self._texts: Texts = {}
+        self.forget()
 
     def numbers(self, db: apsw.Connection, texts: Collection[str]) -> Numbers:
         """The numbers of these names, among others; a name that the file does not hold is not there."""
-        known = self._numbers
-        lacking = [text for text in texts if text not in known]
-        if lacking:
-            if len(known) + len(lacking) > MOST_IN_MEMORY:
-                known = {text: known[text] for text in texts if text in known}
+
+        def load(lacking: list[str]) -> list[tuple[str, int]]:
+            found: list[tuple[str, int]] = []
             for at in range(0, len(lacking), _AT_ONCE):
                 some = lacking[at : at + _AT_ONCE]
                 marks = ", ".join("?" * len(some))
-                known.update(_pairs(db, f"SELECT text, id FROM name WHERE text IN ({marks})", some))
-            self._numbers = known
-        return known
+                found += db.execute(f"SELECT text, id FROM name WHERE text IN ({marks})", some).fetchall()  # type: ignore[arg-type]
+            self._texts.add({number: text for text, number in found})
+            return found
+
+        return self._numbers.known(texts, load)
 
     def texts(self, db: apsw.Connection, numbers: Collection[int]) -> Texts:
         """The names of these numbers, among others."""
-        known = self._texts
-        lacking = [number for number in numbers if number not in known]
-        if lacking:
-            if len(known) + len(lacking) > MOST_IN_MEMORY:
-                known = {number: known[number] for number in numbers if number in known}
+
+        def load(lacking: list[int]) -> list[tuple[int, str]]:
             sql = "SELECT name.id, name.text FROM json_each(?) CROSS JOIN name ON name.id = json_each.value"
-            known.update(_pairs(db, sql, [json.dumps(lacking)]))
-            self._texts = known
-        return known
+            # In their order, so that neighbours are read together.
+            found: list[Any] = db.execute(sql, [json.dumps(sorted(lacking))]).fetchall()
+            self._numbers.add({text: number for number, text in found})
+            return found
+
+        return self._texts.known(numbers, load)
 
     def keep(self, db: apsw.Connection, texts: Collection[str]) -> Numbers:
         """The numbers of these names, given to those that have none yet."""
@@ -70,11 +106,13 @@ class Names:
             given = {text: number for number, text in enumerate(sorted(new), last + 1)}
             put_rows(db, "INSERT INTO name(text, id) VALUES", list(given.items()))
             known.update(given)
+            self._texts.add({number: text for text, number in given.items()})
         return known
 
     def forget(self) -> None:
         """Forget all that is in memory: after a transaction that came to nothing."""
-        self._numbers, self._texts = {}, {}
+        self._numbers: _Lately[str, int] = _Lately()
+        self._texts: _Lately[int, str] = _Lately()
 
 
 def numbered(
@@ -107,7 +145,3 @@ def named(
     for n in at:
         columns[n] = [None if number is None else texts[number] for number in columns[n]]
     return list(zip(*columns, strict=True))
-
-
-def _pairs(db: apsw.Connection, sql: str, bound: Sequence[Any]) -> list[Any]:
-    return db.execute(sql, bound).fetchall()

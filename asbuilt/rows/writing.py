@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 
 from asbuilt.folder.sqlite_file import put_rows
-from asbuilt.rows import Changed, Derivation, Row, Table, View
+from asbuilt.rows import Changed, Column, Derivation, Row, Table, View
 from asbuilt.rows.names import Names, named, numbered
 
 SUBJECTS_AT_ONCE = 200
@@ -132,14 +132,20 @@ class Writer:
 
 def create(table: Table) -> str:
     """The SQL that makes a table and its indexes."""
-    columns = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in table.columns)
-    sql = f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) STRICT, WITHOUT ROWID;"
-    for number, index in enumerate(table.indexes, 1):
+    return _create(table.name, table.columns, table.key, table.indexes)
+
+
+@lru_cache(maxsize=1024)
+def _create(name: str, columns: tuple[Column, ...], key: tuple[str, ...], indexes: tuple[str, ...]) -> str:
+    """Made once: every reader asks for it, to know whether the tables are those of this version."""
+    declared = ", ".join(f"{c.name} {c.sql_type}{'' if c.optional else ' NOT NULL'}" for c in columns)
+    sql = f"CREATE TABLE {name}({declared}, PRIMARY KEY({', '.join(key)})) STRICT, WITHOUT ROWID;"
+    for number, index in enumerate(indexes, 1):
         names, _, where = index.partition(" WHERE ")
-        for column in table.columns:
+        for column in columns:
             if column.interned:
                 where = re.sub(rf"\b{column.name} (<>|=) ''", rf"{column.name} \1 0", where)
-        sql += f"CREATE INDEX {table.name}_{number} ON {table.name}({names})"
+        sql += f"CREATE INDEX {name}_{number} ON {name}({names})"
         sql += f" WHERE {where};" if where else ";"
     return sql
 

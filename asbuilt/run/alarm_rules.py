@@ -2,7 +2,7 @@
 
 `Watch` is one rule at one station: a state machine without clock or record. `Alarms` feeds the
 watches with what the views know and takes their facts in. An alarm that stands already, whoever
-raised it, is never raised a second time; what is suppressed by its cause is not raised at all.
+raised it, is never raised a second time; one that is due while its cause stands is not raised, and that is recorded.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from asbuilt import events
 from asbuilt.access import Reader
 from asbuilt.access.conditions import above, at_least
 from asbuilt.app import OWN_SOURCE
 from asbuilt.domain.alarms import questions as alarms
+from asbuilt.domain.alarms.fold import STANDS
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.measurements.fold import Measurement
 from asbuilt.domain.states.rows import State
 from asbuilt.errors import AsBuiltError
-from asbuilt.events import AlarmCleared, AlarmRaised, Event, microseconds
+from asbuilt.events import AlarmCleared, AlarmRaised, AlarmSuppressed, AlarmUnsuppressed, Event, microseconds
 from asbuilt.plant import AlarmRule, Line, Plant, Station
 from asbuilt.time import HOUR_US
 
@@ -37,15 +38,19 @@ READ_AT_ONCE = 1_000
 _log = logging.getLogger("asbuilt")
 
 
+Due = Literal["raise", "clear", "suppress", "unsuppress"]
+
+
 class Watch:
     """One rule at one place: what was seen becomes `raise` or `clear` once a delay has passed.
 
-    Times are microseconds. `stands` tells whether the alarm stands.
+    Times are microseconds. `stands` tells whether the alarm stands, `suppressed` whether it is recorded as suppressed.
     """
 
-    def __init__(self, rule: AlarmRule, stands: bool = False) -> None:
+    def __init__(self, rule: AlarmRule, stands: bool = False, suppressed: bool = False) -> None:
         self.rule = rule
         self.stands = stands
+        self.suppressed = suppressed
         self.detail = ""
         self._since: int | None = None
         self._above, self._below = (None if x is None else float(x) for x in (rule.above, rule.below))
@@ -69,15 +74,24 @@ class Watch:
         elif self._since is None:
             self._since, self.detail = time_us, words
 
-    def due(self, now_us: int, suppressed: bool) -> Literal["raise", "clear"] | None:
-        """What is to be said now. A suppressed alarm waits: it is raised when its cause is gone and it still holds."""
+    def due(self, now_us: int, cause: bool) -> list[Due]:
+        """What is to be said now; `cause` tells whether an alarm stands that suppresses this one.
+
+        What would be raised while its cause stands is suppressed until the cause is gone; it is raised then if it still holds.
+        """
+        found: list[Due] = []
         delay_s = self.rule.off_delay_s if self.stands else self.rule.on_delay_s
-        if self._since is None or now_us - self._since < delay_s * 1_000_000:
-            return None
-        if not self.stands and suppressed:
-            return None
-        self.stands, self._since = not self.stands, None
-        return "raise" if self.stands else "clear"
+        if self._since is not None and now_us - self._since >= delay_s * 1_000_000:
+            if self.stands or not cause:
+                self.stands, self._since = not self.stands, None
+                found.append("raise" if self.stands else "clear")
+            elif not self.suppressed:
+                self.suppressed = True
+                found.append("suppress")
+        if self.suppressed and not cause:
+            self.suppressed = False
+            found.append("unsuppress")
+        return found
 
 
 class _Placed:
@@ -112,35 +126,38 @@ class Alarms:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def look(self) -> list[Event]:
-        """The facts that alarms are raised or cleared, as of now."""
+        """The facts that alarms are raised, cleared or suppressed, as of now."""
         plant = self._app.plant
         now = self._app.now()
         with self._app.reader(OWN_SOURCE) as reader:
-            standing = alarms.standing(reader, microseconds(now))
+            listed = alarms.listed(reader, microseconds(now))
+            standing = {(phase.alarm, phase.place) for phase in listed if phase.state in STANDS}
+            suppressed = {(phase.alarm, phase.place): phase.suppressed_by for phase in listed if phase.suppressed_us}
             if plant.digest != self._digest:
                 self._place(plant, standing)
             facts = []
             for placed in self._placed:
                 self._feed(reader, placed)
                 key = (placed.watch.rule.id, placed.station.path)
-                # Somebody else may have raised or cleared it.
-                if placed.watch.stands and key not in standing:
-                    placed.watch.stands = False
-                elif key in standing and not placed.watch.stands:
-                    placed.watch.stands = True
-                suppressed = any(
-                    (cause, station.path) in standing
-                    for cause in placed.watch.rule.suppressed_by
-                    for station in placed.line.station
-                )
-                due = placed.watch.due(microseconds(now), suppressed)
-                if due == "raise":
-                    standing.add(key)
-                elif due == "clear":
-                    standing.discard(key)
-                if due is not None:
-                    facts.append(self._fact(due, placed, now.astimezone(plant.zone)))
+                # Somebody else may have raised, cleared or suppressed it.
+                placed.watch.stands = key in standing
+                placed.watch.suppressed = suppressed.get(key) in placed.watch.rule.suppressed_by
+                cause = self._cause(placed, standing)
+                for due in placed.watch.due(microseconds(now), cause is not None):
+                    if due == "raise":
+                        standing.add(key)
+                    elif due == "clear":
+                        standing.discard(key)
+                    facts.append(self._fact(due, placed, now.astimezone(plant.zone), cause))
         return facts
+
+    def _cause(self, placed: _Placed, standing: set[tuple[str, str]]) -> tuple[AlarmRule, Station] | None:
+        """The alarm of the same line that suppresses this one now, and where it stands."""
+        for cause in placed.watch.rule.suppressed_by:
+            for station in placed.line.station:
+                if (cause, station.path) in standing:
+                    return self._app.plant.alarms[cause], station
+        return None
 
     def _place(self, plant: Plant, standing: set[tuple[str, str]]) -> None:
         lines = {station.path: line for line in plant.lines.values() for station in line.station}
@@ -174,14 +191,22 @@ class Alarms:
             elif isinstance(row, State):
                 placed.watch.state(row.time_us, row.state, row.message or row.reason)
 
-    def _fact(self, due: str, placed: _Placed, now: dt.datetime) -> Event:
+    def _fact(self, due: Due, placed: _Placed, now: dt.datetime, cause: tuple[AlarmRule, Station] | None) -> Event:
         rule, watch = placed.watch.rule, placed.watch
-        fact_id, path = events.new_id(now, self._app.random), placed.station.path
+        told: dict[str, Any] = {
+            "id": events.new_id(now, self._app.random), "event_time": now, "source": OWN_SOURCE, "alarm": rule.id,
+            "station": placed.station.path,
+        }  # fmt: skip
         if due == "clear":
-            return AlarmCleared(id=fact_id, event_time=now, source=OWN_SOURCE, alarm=rule.id, station=path)
+            return AlarmCleared(**told)
+        if due == "unsuppress":
+            return AlarmUnsuppressed(**told)
+        if due == "suppress" and cause is not None:
+            why, where = cause
+            return AlarmSuppressed(rule=why.id, reason=f"{why.name}, {where.id} {where.label}", **told)
         return AlarmRaised(
-            id=fact_id, event_time=now, source=OWN_SOURCE, alarm=rule.id, station=path, priority=rule.priority,
-            text=rule.name, response=rule.response, detail=watch.detail or None,
+            priority=rule.priority, text=rule.name, response=rule.response, detail=watch.detail or None,
+            latching=rule.latching, **told,
         )  # fmt: skip
 
 

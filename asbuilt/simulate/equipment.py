@@ -9,12 +9,13 @@ from asbuilt.events import State
 
 
 class AlarmText(NamedTuple):
-    """An alarm's name, priority (ISA-18.2), words and response."""
+    """An alarm's name, priority (ISA-18.2), words and response; `latching`: it stands until somebody resets it."""
 
     name: str
     priority: int
     text: str
     response: str
+    latching: bool = False
 
 
 class Trouble(NamedTuple):

@@ -281,7 +281,9 @@ class Place:
         if trouble.alarm is not None:
             words = trouble.alarm
             alarm = words._replace(
-                **{k: v.format(place=self.number) for k, v in words._asdict().items() if k != "priority"}
+                name=words.name.format(place=self.number),
+                text=words.text.format(place=self.number),
+                response=words.response.format(place=self.number),
             )
             floor.alarms.raise_(alarm, bay.spec, floor.scenario.detail(alarm.name, floor.now))
         noticed = min(length, 2 * MINUTE) if len(bay.places) > 1 else length

@@ -128,6 +128,14 @@ class AlarmsRole(Protocol):
         """Clear an alarm."""
         ...
 
+    def work_on(self, name: str, station: Station, why: str) -> None:
+        """Take an alarm out of service."""
+        ...
+
+    def worked_on(self, name: str, station: Station) -> None:
+        """Place an alarm in service again."""
+        ...
+
 
 class WatchRole(Protocol):
     """Those who watch what is measured."""

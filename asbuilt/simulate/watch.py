@@ -27,6 +27,7 @@ WEAR_PER_TEST = 0.0015
 RUN_INS, ALERTS = 50, 5
 """So many alerts in so many run-ins are an alarm."""
 
+RESEATING = 6 * MINUTE
 _DRIFT = AlarmText("leak_rate_drift", 3, "Leak rate drifting up", "Reseat fixture B, run the master part.")
 _RETESTS = AlarmText(
     "leak_retests", 3, "Three retests in a row, fixture B", "Clean the seats, wipe the seal of fixture B."
@@ -97,12 +98,16 @@ class Watch:
     def _reseat(self, station: Station) -> Generator[simpy.Event, Any, None]:
         """Somebody reseats the fixture, at the latest in half an hour of work or so."""
         floor = self.floor
-        yield from floor.flow.working(self._random.randrange(25 * MINUTE, 50 * MINUTE))
+        yield from floor.flow.working(self._random.randrange(25 * MINUTE, 50 * MINUTE) - RESEATING)
+        # While the master part runs its leak rates say nothing of engines.
+        floor.alarms.work_on(_DRIFT.name, station, "Fixture B is reseated, master part")
+        yield from floor.flow.working(RESEATING)
         floor.scenario.reseated(floor.now)
         self.wear = 0.0
         self._smooth = self._mean
         self._leaks.clear()
         floor.alarms.clear(_DRIFT.name, station)
+        floor.alarms.worked_on(_DRIFT.name, station)
 
     # ----------------------------------------------------------------- vibration
 
@@ -127,7 +132,7 @@ class Watch:
         case = floor.office.next_case()
         words = AlarmText(
             "vibration", 2, f"Vibration, {alerts} alerts in {len(self._run_ins)} run-ins",
-            f"Hold {carriers[0]} to {carriers[-1]} after run-in, bay Q2.",
+            f"Hold {carriers[0]} to {carriers[-1]} after run-in, bay Q2.", latching=True,
         )  # fmt: skip
         floor.alarms.raise_(words, station, f"case {case}, bearing {box}")
         quality = floor.people.quality(floor.now)

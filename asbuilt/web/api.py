@@ -132,7 +132,11 @@ def metrics(app: AsBuilt) -> str:
         [({"source": name}, (now - heard).total_seconds()) for name, heard in sorted(app.heard.items())],
     )  # fmt: skip
     out.add(
-        "asbuilt_alarms_standing", "gauge", "Alarms that stand and are not shelved, by priority.", _alarms(app),
+        "asbuilt_alarms_standing", "gauge", "Alarms that stand and are not put aside, by priority.", _alarms(app),
+    )  # fmt: skip
+    out.add(
+        "asbuilt_alarms_aside", "gauge", "Alarms that are put aside (ISA-18.2: shelved, suppressed by design, out of service).",
+        _aside(app),
     )  # fmt: skip
     reports = list(_reports(app))
     for name, help_, of in _OF_A_LINE:
@@ -147,9 +151,16 @@ def metrics(app: AsBuilt) -> str:
 
 def _alarms(app: AsBuilt) -> list[tuple[dict[str, str], float]]:
     counts = dict.fromkeys((1, 2, 3, 4), 0)
-    for row in (one for one in app.query("alarm.standing", shelved=False) if one.until is None):
+    for row in (one for one in app.query("alarm.standing", aside=False) if one.active):
         counts[row.priority] += 1
     return [({"priority": str(priority)}, count) for priority, count in counts.items()]
+
+
+def _aside(app: AsBuilt) -> list[tuple[dict[str, str], float]]:
+    counts = dict.fromkeys(("SHLVD", "SUPPR", "OOSRV"), 0)
+    for row in app.query("alarm.standing", aside=True):
+        counts[row.aside] += 1
+    return [({"state": way}, count) for way, count in counts.items()]
 
 
 def _reports(app: AsBuilt) -> Iterable[tuple[str, str, Any]]:

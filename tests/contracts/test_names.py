@@ -205,3 +205,31 @@ def test_names_stay_after_a_restart_and_a_view_made_anew(tmp_path):
 def test_a_name_that_is_merged_by_value_cannot_be_a_number():
     with pytest.raises(TypeError, match="cannot be interned"):
         rows_contract._table("demo", Visit, ("station",), (), {"reason": "max"})
+
+
+def test_names_asked_for_again_stay_in_memory_when_many_others_pass(reader, monkeypatch):
+    """Two generations: a walk over very many names does not make everything else be read again."""
+    monkeypatch.setattr(names_module, "MOST_IN_MEMORY", 4)
+    names, db = Names(), reader._rows
+    wanted = [names.numbers(db, [text])[text] for text in ("zulu", "alpha")]
+    others = [number for (number,) in db.execute("SELECT id FROM name WHERE id > 0").fetchall() if number not in wanted]
+    assert len(others) >= 4
+    read: list[str] = []
+    reader._rows.trace_v2(1, lambda event: read.append(event["sql"]))
+    for number in others:
+        names.texts(db, [number])
+        read.clear()
+        assert set(names.texts(db, wanted)) >= set(wanted)
+        assert not [sql for sql in read if "name" in sql], read
+    assert len(names._texts._recent) <= 4
+    assert len(names._texts._before) <= 4
+    reader._rows.trace_v2(0, None)
+
+
+def test_more_names_at_once_than_may_be_kept_are_all_given(reader, monkeypatch):
+    monkeypatch.setattr(names_module, "MOST_IN_MEMORY", 2)
+    names, db = Names(), reader._rows
+    every: dict[int, str] = dict(db.execute("SELECT id, text FROM name").fetchall())
+    assert {number: names.texts(db, every)[number] for number in every} == every
+    numbers = names.numbers(db, every.values())
+    assert {text: numbers[text] for text in every.values()} == {text: number for number, text in every.items()}

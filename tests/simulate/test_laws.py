@@ -14,7 +14,9 @@ from asbuilt import events
 from asbuilt.events import (
     AlarmAcknowledged,
     AlarmCleared,
+    AlarmPlacedInService,
     AlarmRaised,
+    AlarmRemovedFromService,
     ComponentInstalled,
     ComponentRemoved,
     Counted,
@@ -334,6 +336,13 @@ def test_alarms_are_raised_once_seen_by_somebody_and_cleared(days: Days) -> None
         else:
             del standing[key]
     assert seen
+
+
+def test_alarms_out_of_service_come_back(days: Days) -> None:
+    out = of(days.facts, AlarmRemovedFromService)
+    back = of(days.facts, AlarmPlacedInService)
+    assert out and len(out) - len(back) in (0, 1)
+    assert all(fact.by and fact.reason for fact in out)
 
 
 # --------------------------------------------------------------------------- what becomes of them

@@ -10,6 +10,7 @@ import pytest
 from asbuilt.events import (
     AlarmCleared,
     AlarmRaised,
+    AlarmReset,
     Event,
     HoldPlaced,
     Measured,
@@ -117,9 +118,14 @@ def test_the_record_gets_the_same_facts_late_as_in_time(live: Live) -> None:
 def test_one_box_of_bearings_makes_engines_vibrate(boxer: Plant) -> None:
     began = dt.datetime(2025, 11, 18, 17, 21, 41, tzinfo=boxer.zone)
     plant = SimulatedPlant(boxer, 3, dt.datetime(2025, 11, 17, 5, 30, tzinfo=boxer.zone), live_from=began)
-    facts = plant.until(began + dt.timedelta(hours=1))
+    facts = plant.until(began + dt.timedelta(hours=6))
     (alarm,) = [fact for fact in facts if isinstance(fact, AlarmRaised) and fact.alarm == "vibration"]
     assert alarm.priority == 2
+    # It stands until the last suspect engine has run and somebody has reset it.
+    (cleared,) = [fact for fact in facts if isinstance(fact, AlarmCleared) and fact.alarm == "vibration"]
+    (reset,) = [fact for fact in facts if isinstance(fact, AlarmReset)]
+    assert alarm.latching and reset.alarm == "vibration" and reset.by
+    assert alarm.event_time < cleared.event_time < reset.event_time
     assert alarm.text.startswith("Vibration, 5 alerts in ")
     assert alarm.response.startswith("Hold 0")
     assert alarm.response.endswith("after run-in, bay Q2.")

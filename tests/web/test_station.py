@@ -117,6 +117,62 @@ def test_a_part_of_another_engine_is_refused_and_recorded_only_on_purpose(hand):
         assert anomaly.kind == "installed elsewhere as well"
 
 
+G = "09506000117201"
+FOREIGN = "09506000134352"
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("hello wor", "`hello wor` does not look like a serial"),
+        ("engine", "does not look like a serial"),
+        (f"]d201{FOREIGN}21S1", f"{FOREIGN} is a GTIN that the plant file does not know, not of Engine"),
+        (f"]d201{G}10L1", "the code names no serial"),
+        (f"01{G}10L121S1", "the lot L121S1 may be the lot L1 and the serial S1"),
+    ],
+)
+def test_what_is_hardly_an_engine_is_asked_about_once(hand, code, asked):
+    assert not hand.scan(10, code)
+    assert asked in hand.refused
+    assert hand.app.query("unit.list") == []
+    assert hand.scan(10, code, anyway="yes"), hand.refused
+    assert len(hand.app.query("unit.list")) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        (f"]d201{G[:-1]}21" + "1S1", "check digit"),
+        (f"]d201{G}21" + "x" * 21, "21 characters"),
+        (f"+d201{G}21S1", "keyboard layout"),
+    ],
+)
+def test_a_code_that_is_wrong_begins_nothing_whatever_is_ticked(hand, code, wrong):
+    for ticked in ({}, {"anyway": "yes"}):
+        assert not hand.scan(10, code, **ticked)
+        assert wrong in hand.refused
+    assert hand.app.query("unit.list") == []
+
+
+@pytest.mark.parametrize(
+    "code", [f"]d201{G}21S1", f"01{G}21S1", f"(01){G}(21)S1", f"https://id.gs1.org/01/{G}/21/S1", "]d1S1", "S1"]
+)
+def test_an_engine_is_begun_and_ended_by_any_of_its_codes(hand, code):
+    assert hand.scan(10, code), hand.refused
+    assert hand.scan(10, "P10-1"), hand.refused
+    assert hand.scan(10, code), hand.refused
+    (step,) = hand.app.query("unit.steps", serial="S1", product="E")
+    assert step.result == "good"
+
+
+def test_a_text_that_is_known_as_it_stands_is_that(hand):
+    """A serial that could be read as something else, begun on purpose, is found by its text for ever."""
+    text = f"01{G}21S1"
+    hand.app.take_in([events.UnitStarted(id=events.new_id(START, lambda n: b"\3" * n), event_time=START, source="q", product="E", serial=text)])  # fmt: skip
+    assert hand.scan(10, text), hand.refused
+    assert [unit.serial for unit in hand.app.query("unit.list")] == [text]
+
+
 def test_what_is_missing_keeps_the_engine_here(hand):
     hand.scan(10, "E1")
     assert not hand.scan(10, "E1")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, above, after_until, at_most, between, one_of
-from asbuilt.domain.alarms.fold import NORMAL, RETURNED, STANDS, Phase, Step
+from asbuilt.domain.alarms.fold import NORMAL, STANDS, UNSEEN, Phase, Step
 from asbuilt.time import MINUTE_US
 
 FLOOD_BEGINS, FLOOD_ENDS = 10, 5
@@ -37,22 +37,17 @@ def _at(at_us: int, places: Collection[str] | None) -> dict[str, Value | Test]:
 
 
 def listed(reader: Reader, at_us: int, places: Collection[str] | None = None) -> list[Phase]:
-    """Every alarm that was not plainly normal at a moment: it stood, returned unacknowledged, or was shelved."""
+    """Every alarm that was not plainly normal at a moment: it stood, was latched, returned unacknowledged, or was put aside."""
     return reader.rows(Phase, _at(at_us, places), order="since_us")
 
 
 def current(reader: Reader, at_us: int, places: Collection[str] | None = None) -> list[Phase]:
-    """Alarms that are people's business: they stood or returned unacknowledged; shelved ones too."""
+    """Alarms that are people's business: they stood, were latched or returned unacknowledged; also those put aside."""
     return [phase for phase in listed(reader, at_us, places) if phase.state != NORMAL]
 
 
-def shelved(reader: Reader, at_us: int, places: Collection[str] | None = None) -> list[Phase]:
-    """Alarms on a shelf at a moment, also those whose condition was gone then."""
-    return [phase for phase in listed(reader, at_us, places) if phase.shelved_us]
-
-
 def standing(reader: Reader, at_us: int) -> set[tuple[str, str]]:
-    """Alarm and place of every alarm whose condition was present at a moment, seen or not, shelved or not."""
+    """Alarm and place of every alarm whose condition was present at a moment, seen or not, put aside or not."""
     return {(phase.alarm, phase.place) for phase in listed(reader, at_us) if phase.state in STANDS}
 
 
@@ -72,8 +67,17 @@ def cleared(
     )
 
 
+def settled(
+    reader: Reader, after_us: int, at_us: int, places: Collection[str] | None = None, limit: int | None = None
+) -> list[Phase]:
+    """Of the same those that are not listed any more: what waits to be seen or reset stands in one list, not in two."""
+    waiting = {(one.alarm, one.place, one.since_us) for one in current(reader, at_us, places)}
+    found = cleared(reader, after_us, at_us, places, limit)
+    return [one for one in found if (one.alarm, one.place, one.since_us) not in waiting]
+
+
 def _seen(reader: Reader, phase: Phase, at_us: int) -> Phase:
-    if phase.state != RETURNED:
+    if phase.state not in UNSEEN:
         return phase
     later = reader.first(
         Phase,
@@ -91,7 +95,7 @@ def _seen(reader: Reader, phase: Phase, at_us: int) -> Phase:
 
 
 def annunciations(reader: Reader, start_us: int, end_us: int) -> list[Phase]:
-    """When alarms began to ask for a response in a half-open window: came, escalated, or came back from the shelf."""
+    """When alarms began to ask for a response in a half-open window: came, escalated, or were put aside no longer."""
     found = reader.rows(Phase, {"from_us": between(start_us, end_us), "asks": 1})
     return sorted(found, key=lambda one: (one.from_us, one.alarm, one.place))
 

@@ -1,14 +1,15 @@
 """What is made of what: what sat where in which unit, and the ways of lots. Events → rows.
 
-Which component sat at a position of a unit from when to when follows from all fittings at that position (`Link`);
-everything else belongs to one fact. All times are microseconds since 1970 UTC, `FOREVER` is the end of what lasts;
+Which component sat at a position of a unit from when to when follows from all fittings at that position. Nearly all
+positions hold what was installed there once: of these the fitting alone is kept. Where more was said, what follows is
+kept beside it (`Link`), so that whoever asks for a part or lot finds it by index. Everything else belongs to one fact. All times are microseconds since 1970 UTC, `FOREVER` is the end of what lasts;
 `fact` is the id of the fact behind a row; units and lots are named by their subject keys. What a split or merge says
 of two lots stands under both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ from asbuilt.domain.genealogy.rows import (
     Named,
     Opening,
     Receipt,
+    Seat,
     Stray,
 )
 from asbuilt.events import (
@@ -39,7 +41,7 @@ from asbuilt.events import (
 )
 from asbuilt.rows import ROW
 
-VERSION = 1
+VERSION = 2
 
 ROWS = {
     Fitting: ("unit", "position", "time_us", "step", "fact"),
@@ -49,14 +51,16 @@ ROWS = {
     LotMove: ("lot", "time_us", "fact", "what", "other", "number"),
     Opening: ("lot", "time_us", "fact"),
 }
-# Indexes on links hold all that a walk needs, so that it never touches the table.
-_WALK = "unit, until_us, evidence, quantity"
+# Indexes hold all that a walk needs, so that it never touches the table.
+_WALK = "unit, evidence, quantity"
+_BY_COMPONENT = [
+    f"part, {_WALK}, lot, container WHERE part <> ''",
+    f"lot, {_WALK}, part, container WHERE lot <> ''",
+    f"container, {_WALK}, lot, part WHERE container <> ''",
+]
 INDEXES = {
-    Link: [
-        f"part, {_WALK}, lot, container WHERE part <> ''",
-        f"lot, {_WALK}, part, container WHERE lot <> ''",
-        f"container, {_WALK}, lot, part WHERE container <> ''",
-    ],
+    Fitting: _BY_COMPONENT,
+    Link: ["part WHERE part <> ''", "lot WHERE lot <> ''", "container WHERE container <> ''"],
     Receipt: ["heat WHERE heat <> ''", "supplier_lot WHERE supplier_lot <> ''", "supplier WHERE supplier <> ''"],
     Opening: ["container WHERE container <> ''", "station, time_us"],
 }
@@ -273,29 +277,12 @@ def tally(facts: Iterable[tuple[Any, int]]) -> Iterator[Named]:
 # --------------------------------------------------------------------------- what sat where
 
 
-def links(fittings: list[Fitting]) -> Iterator[Link | Stray]:
+def seats(fittings: Sequence[Fitting]) -> Iterator[Seat | Stray]:
     """What sat where from when to when, from all fittings at a position of a unit in order of time.
 
     Nothing is ever moved silently: what is installed over another stays beside it, a removal that
     finds nothing is a `Stray`.
     """
-    first = fittings[0]
-    if len(fittings) == 1 and first.step == INSTALLED and first.quantity == "1":
-        # What nearly every position holds, without arithmetic.
-        yield Link(
-            unit=first.unit,
-            position=first.position,
-            from_us=first.time_us,
-            fact=first.fact,
-            piece=0,
-            until_us=FOREVER,
-            quantity=first.quantity,
-            part=first.part,
-            lot=first.lot,
-            container=first.container,
-            evidence=first.evidence,
-        )
-        return
     here: list[_Sitting] = []
     for fitting in fittings:
         if fitting.step == INSTALLED:
@@ -317,7 +304,7 @@ def links(fittings: list[Fitting]) -> Iterator[Link | Stray]:
                 if took <= 0:
                     continue
                 left = EXACT.subtract(left, took)
-            yield one.link(took, fitting)
+            yield one.seat(took, fitting)
             one.left = EXACT.subtract(one.left, took)
             one.pieces += 1
             if not one.left:
@@ -325,7 +312,7 @@ def links(fittings: list[Fitting]) -> Iterator[Link | Stray]:
         if found and left is not None and left > 0:
             yield _stray(fitting, "removed more than was installed", fitting.part or fitting.lot)
     for one in here:
-        yield one.link(one.left, None)
+        yield one.seat(one.left, None)
 
 
 class _Sitting:
@@ -336,10 +323,10 @@ class _Sitting:
         self.left = Decimal(fitting.quantity)
         self.pieces = 0
 
-    def link(self, quantity: Decimal, removal: Fitting | None) -> Link:
+    def seat(self, quantity: Decimal, removal: Fitting | None) -> Seat:
         f = self.fitting
         whole = not self.pieces and quantity == self.left
-        return Link(
+        return Seat(
             unit=f.unit,
             position=f.position,
             from_us=f.time_us,
@@ -351,7 +338,24 @@ class _Sitting:
             lot=f.lot,
             container=f.container,
             evidence=f.evidence,
+            product=f.product,
+            uom=f.uom,
+            station=f.station,
+            operation=f.operation,
+            by=f.by,
         )
+
+
+def kept(fittings: list[Fitting]) -> Iterator[Link | Stray]:
+    """What is kept beside the fittings at a position: nothing where one was installed and that is all."""
+    is_alone = len(fittings) == 1 and fittings[0].step == INSTALLED
+    if is_alone and fittings[0].quantity == "1":
+        return  # Nearly every position, without arithmetic.
+    for found in seats(fittings):
+        if isinstance(found, Stray):
+            yield found
+        elif not is_alone:
+            yield found.link
 
 
 def _same_kind(here: list[_Sitting], fitting: Fitting) -> _Sitting | None:
@@ -381,4 +385,4 @@ def _stray(fitting: Fitting, kind: str, other: str) -> Stray:
     )
 
 
-DERIVED = [{"rows": (Link, Stray), "of": Fitting, "by": ("unit", "position"), "rule": links}]
+DERIVED = [{"rows": (Link, Stray), "of": Fitting, "by": ("unit", "position"), "rule": kept}]

@@ -1,101 +1,17 @@
-"""Questions about what is made of what: the rows as they are, or facts as they were known at a moment.
-
-Both answer the same (`Genealogy`), so that every walk can be done "as known at R". Of what was known then, whatever no
-fact recorded since has to do with stands in the rows as it does today and is read there; the rest is folded anew.
-"""
+"""Questions about what is known by name: units, lots, containers, and what came in. Walks are in `walks`."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar
-
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Test, Value, at_most, filled, least, most, named
-from asbuilt.access.known import Known
-from asbuilt.domain.genealogy.fold import RULES, links
-from asbuilt.domain.genealogy.rows import Fitting, Link, LotMove, Named, Opening, Receipt, Stray
-from asbuilt.domain.measurements import questions as measurements
-from asbuilt.domain.measurements.questions import ItemValue
-from asbuilt.domain.passages import fold as passages
-from asbuilt.domain.passages.fold import Passage, Status
-from asbuilt.domain.passages.questions import Touch, status_of, touched
-from asbuilt.events import ComponentInstalled, ComponentRemoved, Measured, microseconds, unit_key
-
-R = TypeVar("R", bound=tuple[Any, ...])
-COLUMNS = ("part", "lot", "container")
-SUPPLY = ("heat", "supplier_lot", "supplier")
-TOUCH = ("station", "gauge", "program", "person", "order")
-FITTING = (ComponentInstalled, ComponentRemoved)
-PASSING = tuple(passages.RULES)
-
-
-class Genealogy(Protocol):
-    """What walks ask about units and lots; answers in any order unless told otherwise."""
-
-    def passages(self, unit: str) -> list[Passage]:
-        """Where a unit passed, in order of time."""
-        ...
-
-    def values(self, unit: str) -> list[ItemValue]:
-        """What was measured on a unit, in order of time."""
-        ...
-
-    def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
-        """Where units are in their lives at a moment (None: now); those that have passed nothing are left out."""
-        ...
-
-    def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
-        """Units that a station, gauge, program, person or order had to do with, and when."""
-        ...
-
-    def links_in(self, units: Sequence[str]) -> list[Link]:
-        """What sat in these units."""
-        ...
-
-    def fittings(self, units: Sequence[str]) -> list[Fitting]:
-        """What was installed in and removed from these units."""
-        ...
-
-    def strays(self, units: Sequence[str]) -> list[Stray]:
-        """Fittings of these units that do not fit."""
-        ...
-
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
-        """Where these parts, lots or containers (`column`) sat."""
-        ...
-
-    def is_ever_part(self, product: str) -> bool:
-        """Whether a serial of this product may ever have been installed in something; never a wrong no."""
-        ...
-
-    def receipts(self, lots: Sequence[str]) -> list[Receipt]:
-        """How these lots came in."""
-        ...
-
-    def received(self, column: str, name: str) -> list[Receipt]:
-        """What came in of a heat, supplier's lot or supplier."""
-        ...
-
-    def moves(self, lots: Sequence[str]) -> list[LotMove]:
-        """What went into and out of these lots."""
-        ...
-
-    def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
-        """When these lots or containers (`column`) were taken into use; those that name a container."""
-        ...
-
-    def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
-        """Lot, container, first and last time that both were named when something was installed until a moment."""
-        ...
-
-
-def genealogy(reader: Reader, known_at: dt.datetime | None) -> Genealogy:
-    """The genealogy as it is, or as it was known at a moment."""
-    return Now(reader) if known_at is None else Then(reader, reader.known(known_at))
-
-
-# --------------------------------------------------------------------------- what is known by name
+from asbuilt.access.conditions import Test, Value, at_most, filled, most, named
+from asbuilt.domain.genealogy.rows import (
+    INSTALLED,
+    Fitting,
+    Named,
+    Opening,
+    Receipt,
+)
+from asbuilt.domain.genealogy.walks import SUPPLY
 
 
 def products(reader: Reader, kind: str) -> list[str]:
@@ -106,14 +22,14 @@ def products(reader: Reader, kind: str) -> list[str]:
 def exists(reader: Reader, key: str) -> bool:
     """Whether anything was ever said of a unit or lot (its key), even if it was corrected since."""
     columns = (("unit", "part") if key.startswith("unit:") else ("lot",)) if key else ()
-    return any(reader.exists(Link, {column: named(key) if column != "unit" else key}) for column in columns) or bool(
+    return any(reader.exists(Fitting, {column: named(key) if column != "unit" else key}) for column in columns) or bool(
         reader.facts(key, 0, 1)
     )
 
 
 def is_container(reader: Reader, name: str) -> bool:
     """Whether anything came out of a container of this name, or was filled into it."""
-    return any(reader.exists(row, {"container": named(name)}) for row in (Link, Opening))
+    return any(reader.exists(row, {"container": named(name)}) for row in (Fitting, Opening))
 
 
 def is_supply(reader: Reader, kind: str, name: str) -> bool:
@@ -137,227 +53,10 @@ def lot_in(reader: Reader, container: str, at_us: int) -> str | None:
         Opening, {"container": named(container), "time_us": at_most(at_us)}, by=("lot",), of=(most("time_us"),)
     )
     taken = reader.totals(
-        Link,
-        {"container": named(container), "lot": filled(), "from_us": at_most(at_us)},
+        Fitting,
+        {"container": named(container), "lot": filled(), "step": INSTALLED, "time_us": at_most(at_us)},
         by=("lot",),
-        of=(most("from_us"),),
+        of=(most("time_us"),),
     )
     ranked = sorted((-time_us, lot) for lot, time_us in [*opened, *taken])
     return str(ranked[0][1]) if ranked else None
-
-
-# --------------------------------------------------------------------------- as it is
-
-
-class Now(Genealogy):
-    """The rows as they are."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    def passages(self, unit: str) -> list[Passage]:
-        # Rows begin with unit, time and rank: tuples sort as they should.
-        return sorted(self._reader.rows(Passage, {"unit": unit}))
-
-    def values(self, unit: str) -> list[ItemValue]:
-        return measurements.of_item(self._reader.current(unit), unit)
-
-    def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
-        if at_us is not None:
-            return _statuses_at(self, units, at_us)
-        return {status.unit: status for status in self._many(Status, "unit", units)}
-
-    def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
-        if kind == "gauge":
-            return measurements.by_gauge(self._reader, name)
-        return touched(self._reader, Touch.of(kind, name))
-
-    def links_in(self, units: Sequence[str]) -> list[Link]:
-        return self._many(Link, "unit", units)
-
-    def fittings(self, units: Sequence[str]) -> list[Fitting]:
-        return self._many(Fitting, "unit", units)
-
-    def strays(self, units: Sequence[str]) -> list[Stray]:
-        return self._many(Stray, "unit", units)
-
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
-        assert column in COLUMNS
-        return self._many(Link, column, names, filled_=True)
-
-    def is_ever_part(self, product: str) -> bool:
-        return self._reader.exists(Named, {"kind": "part", "product": product})
-
-    def receipts(self, lots: Sequence[str]) -> list[Receipt]:
-        return self._many(Receipt, "lot", lots)
-
-    def received(self, column: str, name: str) -> list[Receipt]:
-        assert column in SUPPLY
-        return self._reader.rows(Receipt, {column: named(name)})
-
-    def moves(self, lots: Sequence[str]) -> list[LotMove]:
-        return self._many(LotMove, "lot", lots)
-
-    def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
-        assert column in ("lot", "container")
-        return self._many(Opening, column, names, "container")
-
-    def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
-        found: list[tuple[str, str, int, int]] = []
-        for name in names:
-            other = "container" if column == "lot" else "lot"
-            asked: dict[str, Value | Test] = {column: named(name), other: filled(), "from_us": at_most(at_us)}
-            rows = self._reader.totals(Link, asked, by=("lot", "container"), of=(least("from_us"), most("from_us")))
-            found += [(lot, container, first, last) for lot, container, first, last in rows]
-        return found
-
-    def _many(self, row: type[R], column: str, names: Sequence[str], filled_: bool | str = False) -> list[R]:
-        if not names:
-            return []
-        wanted = filled_ if isinstance(filled_, str) else column if filled_ else ""
-        if len(names) == 1 and wanted in ("", column):
-            return self._reader.rows(row, {column: named(names[0]) if wanted else names[0]})
-        return self._reader.rows_of(row, column, names, {wanted: filled()} if wanted else {})
-
-
-# --------------------------------------------------------------------------- as it was known
-
-
-class Then(Genealogy):
-    """What facts tell that were known at a moment."""
-
-    def __init__(self, reader: Reader, known: Known) -> None:
-        self.known = known
-        self._now = Now(reader)
-        self._rows: dict[str, list[Any]] = {}
-        self._passages: dict[str, list[Passage]] = {}
-        self._links: dict[str, list[Link | Stray]] = {}
-
-    def passages(self, unit: str) -> list[Passage]:
-        if unit not in self._passages:
-            found = (row for row in fold(passages.RULES, self.known.facts(unit)) if row.unit == unit)
-            self._passages[unit] = sorted(found)
-        return self._passages[unit]
-
-    def values(self, unit: str) -> list[ItemValue]:
-        return measurements.of_item(self.known.facts(unit), unit)
-
-    def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
-        if at_us is not None:
-            return _statuses_at(self, units, at_us)
-        same, others = self.known.unchanged(units, PASSING)
-        found = _statuses_at(self, others, None)
-        found.update(self._now.statuses(same, None))
-        return found
-
-    def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
-        if kind == "gauge":
-            facts = (fact for fact in self.known.facts("type:measured.v1") if isinstance(fact, Measured))
-            return [
-                (unit_key(fact.product, fact.serial), microseconds(fact.event_time))
-                for fact in facts
-                if fact.gauge == name and fact.serial is not None
-            ]
-        touch = Touch.of(kind, name)
-        found = fold(passages.RULES, (fact for subject in touch.subjects for fact in self.known.facts(subject)))
-        return [(row.unit, row.time_us) for row in found if touch.holds(row)]
-
-    def links_in(self, units: Sequence[str]) -> list[Link]:
-        same, others = self.known.unchanged(units, FITTING)
-        return [
-            *self._now.links_in(same),
-            *(row for unit in others for row in self._derived(unit) if isinstance(row, Link)),
-        ]
-
-    def fittings(self, units: Sequence[str]) -> list[Fitting]:
-        same, others = self.known.unchanged(units, FITTING)
-        return [*self._now.fittings(same), *(row for unit in others for row in self._fittings(unit))]
-
-    def strays(self, units: Sequence[str]) -> list[Stray]:
-        same, others = self.known.unchanged(units, FITTING)
-        return [
-            *self._now.strays(same),
-            *(row for unit in others for row in self._derived(unit) if isinstance(row, Stray)),
-        ]
-
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
-        subject = "{}" if column != "container" else "container:{}"
-        parents: dict[str, None] = {}
-        for name in names:
-            for row in fold(RULES, self.known.facts(subject.format(name))):
-                if isinstance(row, Fitting) and getattr(row, column) == name:
-                    parents[row.unit] = None
-        same, others = self.known.unchanged(list(parents), FITTING)
-        alike = set(same)
-        wanted = set(names)
-        return [
-            *(link for link in self._now.links_of(column, names) if link.unit in alike),
-            *(
-                link
-                for unit in others
-                for link in self._derived(unit)
-                if isinstance(link, Link) and getattr(link, column) in wanted
-            ),
-        ]
-
-    def is_ever_part(self, product: str) -> bool:
-        return self._now.is_ever_part(product)
-
-    def receipts(self, lots: Sequence[str]) -> list[Receipt]:
-        return [row for lot in lots for row in self._of(lot) if isinstance(row, Receipt) and row.lot == lot]
-
-    def received(self, column: str, name: str) -> list[Receipt]:
-        found = fold(RULES, self.known.facts("type:lot_received.v1"))
-        return [row for row in found if isinstance(row, Receipt) and getattr(row, column) == name]
-
-    def moves(self, lots: Sequence[str]) -> list[LotMove]:
-        return [row for lot in lots for row in self._of(lot) if isinstance(row, LotMove) and row.lot == lot]
-
-    def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
-        subject = "{}" if column == "lot" else "container:{}"
-        return [
-            row
-            for name in names
-            for row in self._of(subject.format(name))
-            if isinstance(row, Opening) and row.container and getattr(row, column) == name
-        ]
-
-    def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
-        return [
-            (link.lot, link.container, link.from_us, link.from_us)
-            for link in self.links_of(column, names)
-            if link.lot and link.container and link.from_us <= at_us
-        ]
-
-    def _of(self, subject: str) -> list[Any]:
-        if subject not in self._rows:
-            self._rows[subject] = fold(RULES, self.known.facts(subject))
-        return self._rows[subject]
-
-    def _fittings(self, unit: str) -> list[Fitting]:
-        return sorted(row for row in self._of(unit) if isinstance(row, Fitting) and row.unit == unit)
-
-    def _derived(self, unit: str) -> list[Link | Stray]:
-        if unit not in self._links:
-            by_position: dict[str, list[Fitting]] = {}
-            for row in self._fittings(unit):
-                by_position.setdefault(row.position, []).append(row)
-            self._links[unit] = [found for there in by_position.values() for found in links(there)]
-        return self._links[unit]
-
-
-def fold(rules: Any, facts: Iterable[Any]) -> list[Any]:
-    """The rows that a fold's rules make of facts."""
-    return [
-        row for fact in facts if type(fact) in rules for row in rules[type(fact)](fact, microseconds(fact.event_time))
-    ]
-
-
-def _statuses_at(rows: Genealogy, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
-    """Where units were at a moment, from their passages until then."""
-    found = {}
-    for unit in units:
-        status = status_of(rows.passages(unit), at_us)
-        if status is not None:
-            found[unit] = status
-    return found

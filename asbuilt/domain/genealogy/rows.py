@@ -1,4 +1,4 @@
-"""The rows of `genealogy`: fittings, links, and the ways of lots.
+"""The rows of `genealogy`: fittings, links, and the ways of lots; and seats, which follow from fittings when asked.
 
 All times are microseconds since 1970 UTC, `FOREVER` is the end of what lasts; `fact` is the id of the fact behind a row;
 units and lots are named by their subject keys.
@@ -22,7 +22,8 @@ class Fitting(NamedTuple):
     """A component was installed (`step` 1) at a position of a unit, or removed (0) from it.
 
     `part` is the component's unit key, `lot` its lot's key; both may be empty. Of steps at the same
-    time a removal comes first: a swap is told at one instant.
+    time a removal comes first: a swap is told at one instant. What sat where from when to when (`Seat`) follows from
+    all fittings at a position.
     """
 
     unit: Interned
@@ -46,7 +47,8 @@ class Fitting(NamedTuple):
 class Link(NamedTuple):
     """A component sat at a position of a unit for a time; `fact` installed it.
 
-    A removal of a part of the quantity makes `piece`s: what was taken, and what stayed.
+    A removal of a part of the quantity makes `piece`s: what was taken, and what stayed. Kept as rows are those at positions
+    where more was said than one installation alone; of all others the fitting itself says that it sits to this day.
     """
 
     unit: Interned
@@ -60,6 +62,32 @@ class Link(NamedTuple):
     lot: Interned
     container: Interned
     evidence: Interned
+
+
+class Seat(NamedTuple):
+    """A link with all that its installation told: in the first places the columns of `Link`. Kept nowhere."""
+
+    unit: str
+    position: str
+    from_us: int
+    fact: bytes
+    piece: int
+    until_us: int
+    quantity: str
+    part: str
+    lot: str
+    container: str
+    evidence: str
+    product: str
+    uom: str
+    station: str
+    operation: str
+    by: str
+
+    @property
+    def link(self) -> Link:
+        """The same without what only the installation told."""
+        return Link(*self[:11])
 
 
 class Stray(NamedTuple):

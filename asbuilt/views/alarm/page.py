@@ -7,14 +7,20 @@ import datetime as dt
 from markupsafe import Markup
 
 from asbuilt.access import Reader
-from asbuilt.domain.alarms.fold import NORMAL
+from asbuilt.domain.alarms.fold import LATCHED, LATCHED_SEEN, NORMAL, OUT_OF_SERVICE, SHELVED, SUPPRESSED
 from asbuilt.domain.alarms.questions import FLOOD_BEGINS
 from asbuilt.domain.presence import questions as presence
-from asbuilt.events import AlarmAcknowledged, AlarmShelved, Event, microseconds
-from asbuilt.plant import AlarmRule
+from asbuilt.events import (
+    AlarmAcknowledged,
+    AlarmPlacedInService,
+    AlarmRemovedFromService,
+    AlarmReset,
+    AlarmShelved,
+    Event,
+    microseconds,
+)
 from asbuilt.views.alarm import queries
 from asbuilt.views.alarm.queries import AlarmRow, Rates
-from asbuilt.views.line import queries as lines
 from asbuilt.web import svg, words
 from asbuilt.web.acting import Act, Action, Refused
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
@@ -22,74 +28,50 @@ from asbuilt.web.pages import Fragment, Menu, Page, Shown
 MENU = Menu("Alarms", "/alarms", 18, "a")
 SHELVES_MIN = (15, 60, 240, 480)
 """For how many minutes an alarm may be put aside: at most a shift."""
+OUT_DAYS = (1, 7, 30)
+"""For how many days an alarm may be out of service; else until somebody places it back."""
 REFRESH_S = 5.0
 WIDTH, HEIGHT = 720.0, 74.0
 
 
 def show(reader: Reader, at: dt.datetime | None = None) -> Shown:
     """Alarms that stand, those put aside, what was cleared, and how many there were."""
-    found = queries.standing(reader, at)
+    every = queries.listed(reader, at)
+    found = [row for row in every if row.state != NORMAL]
     rates = queries.rates(reader, at=at)
     now = reader.instant(at).astimezone(reader.plant(at).zone)
     common = {"now": now, "here": at is None}
-    hidden = _suppressed(reader, found, at)
     stations = list(reader.plant(at).stations)
     quiet = words.quiet(len(presence.unobserved(reader, stations, microseconds(now))), len(stations))
+    asking = [row for row in found if not row.aside]
     fragments = {
-        "counts": Fragment("counts", {"counts": _counts(found)}),
-        "head": Fragment("head", {"finding": _finding(found, rates, quiet), "rates": rates, **common}),
+        "counts": Fragment("counts", {"counts": _counts(asking)}),
+        "head": Fragment("head", {"finding": _finding(asking, rates, quiet), "rates": rates, **common}),
         "standing": Fragment(
-            "standing",
-            {
-                "rows": [row for row in found if row.shelved_until is None],
-                "shelves": SHELVES_MIN,
-                "quiet": quiet,
-                **common,
-            },
+            "standing", {"rows": asking, "shelves": SHELVES_MIN, "days": OUT_DAYS, "quiet": quiet, **common}
         ),
-        "shelved": Fragment("shelved", {"rows": queries.standing(reader, at, shelved=True), **common}),
-        "suppressed": Fragment("suppressed", {"rows": hidden, **common}),
-        "cleared": Fragment("cleared", {"rows": queries.cleared(reader, at=at)[:40], **common}),
+        "suppressed": Fragment("suppressed", {"rows": [row for row in every if row.aside == SUPPRESSED], **common}),
+        "shelved": Fragment("shelved", {"rows": [row for row in every if row.aside == SHELVED], **common}),
+        "out": Fragment("out", {"rows": [row for row in every if row.aside == OUT_OF_SERVICE], **common}),
+        "cleared": Fragment("cleared", {"rows": _settled(every, queries.cleared(reader, at=at))[:40], **common}),
         "rates": Fragment("rates", {"rates": rates, "drawing": _tens(rates), **common}),
     }
     return Shown("Alarms", fragments, menu="/alarms")
 
 
-def _suppressed(reader: Reader, found: list[AlarmRow], at: dt.datetime | None) -> list[tuple[str, str, int]]:
-    """Rules whose condition holds while their cause stands: the alarm, the cause, at how many stations."""
-    plant = reader.plant(at)
-    lines_of = {station.path: line for line in plant.lines.values() for station in line.station}
-    hidden: dict[tuple[str, str], int] = {}
-    for rule in plant.alarms.values():
-        for station in plant.alarm_places(rule) if rule.suppressed_by else ():
-            here = {one.path for one in lines_of[station.path].station}
-            cause = next(
-                (row for row in found if row.alarm in rule.suppressed_by and row.place in here and row.until is None),
-                None,
-            )
-            raised = any(row.alarm == rule.id and row.place == station.path and row.until is None for row in found)
-            if cause is not None and not raised and _holds(reader, rule, station.path, at):
-                key = (rule.name, f"{cause.text}, {cause.name}")
-                hidden[key] = hidden.get(key, 0) + 1
-    return [(name, cause, count) for (name, cause), count in sorted(hidden.items())]
+def _settled(every: list[AlarmRow], cleared: list[AlarmRow]) -> list[AlarmRow]:
+    """What was cleared and waits for nobody: what returned unseen is in the lists above already."""
+    waiting = {(row.alarm, row.place, row.since) for row in every if row.state != NORMAL}
+    return [row for row in cleared if (row.alarm, row.place, row.since) not in waiting]
 
 
-def _holds(reader: Reader, rule: AlarmRule, station: str, at: dt.datetime | None) -> bool:
-    seen = lines.condition(reader, station, rule.characteristic or "", at)
-    if not seen or rule.characteristic is None:
-        return seen in rule.states
-    over = rule.above is not None and float(seen) > float(rule.above)
-    return over or (rule.below is not None and float(seen) < float(rule.below))
-
-
-def _finding(found: list[AlarmRow], rates: Rates, quiet: str) -> str:
-    active = [row for row in found if row.shelved_until is None]
-    unseen = [row for row in active if not row.seen_by]
-    if not active:
+def _finding(asking: list[AlarmRow], rates: Rates, quiet: str) -> str:
+    unseen = [row for row in asking if not row.seen_by]
+    if not asking:
         return quiet
-    first = active[0]
-    gone = sum(1 for row in active if row.until is not None)
-    stand = len(active) - gone
+    first = asking[0]
+    gone = sum(1 for row in asking if not row.active)
+    stand = len(asking) - gone
     text = f"{stand or 'No'} {'alarms stand' if stand > 1 else 'alarm stands'}"
     text += f", {gone} returned to normal" if gone else ""
     text += f", {len(unseen)} not acknowledged" if unseen else ", all acknowledged"
@@ -97,13 +79,12 @@ def _finding(found: list[AlarmRow], rates: Rates, quiet: str) -> str:
     return f"{text}. {'A flood: look at the first ones.' if rates.floods else ''}".strip()
 
 
-def _counts(found: list[AlarmRow]) -> list[tuple[int, int, bool]]:
-    active = [row for row in found if row.shelved_until is None]
+def _counts(asking: list[AlarmRow]) -> list[tuple[int, int, bool]]:
     return [
         (
             priority,
-            sum(1 for row in active if row.priority == priority and row.until is None),
-            any(row.priority == priority and not row.seen_by for row in active),
+            sum(1 for row in asking if row.priority == priority and row.active),
+            any(row.priority == priority and not row.seen_by for row in asking),
         )
         for priority in (1, 2, 3, 4)
     ]
@@ -129,14 +110,17 @@ def _tens(rates: Rates) -> Markup:
 # --------------------------------------------------------------------------- acts
 
 
-def _standing(reader: Reader, act: Act) -> AlarmRow:
-    name, place = act.text("alarm"), act.text("place", "")
-    every = queries.standing(reader) + queries.standing(reader, shelved=True)
-    found = next((row for row in every if (row.alarm, row.place) == (name, place)), None)
-    if found is None:
-        raise Refused("this alarm does not stand any more", remedy="Nothing is to be done.")
+def _named(act: Act) -> None:
     if not act.by:
         raise Refused("nobody is named", remedy="Write your name beside the button, then try again.")
+
+
+def _standing(reader: Reader, act: Act) -> AlarmRow:
+    name, place = act.text("alarm"), act.text("place", "")
+    found = next((row for row in queries.listed(reader) if (row.alarm, row.place) == (name, place)), None)
+    if found is None:
+        raise Refused("this alarm does not stand any more", remedy="Nothing is to be done.")
+    _named(act)
     return found
 
 
@@ -150,7 +134,7 @@ def acknowledge(reader: Reader, act: Act) -> list[Event]:
     """A person has seen an alarm."""
     row = _standing(reader, act)
     if row.state == NORMAL:
-        raise Refused("this alarm is normal and shelved", remedy="Nothing is to be done.")
+        raise Refused("this alarm is normal and put aside", remedy="Nothing is to be done.")
     if row.seen_by:
         raise Refused(f"{row.seen_by} has seen this alarm already", remedy="Nothing is to be done.")
     return [act.fact(AlarmAcknowledged, **_about(row))]
@@ -174,5 +158,33 @@ def unshelve(reader: Reader, act: Act) -> list[Event]:
     return [act.fact(AlarmShelved, until=act.time, reason="taken back", **_about(row))]
 
 
-ACTIONS = [Action("acknowledge", acknowledge), Action("shelve", shelve), Action("unshelve", unshelve)]
+def reset(reader: Reader, act: Act) -> list[Event]:
+    """A person resets a latched alarm whose condition is gone."""
+    row = _standing(reader, act)
+    if row.state not in (LATCHED, LATCHED_SEEN):
+        raise Refused("this alarm waits for no reset", remedy="It is cleared when its condition is gone.")
+    return [act.fact(AlarmReset, **_about(row))]
+
+
+def remove(reader: Reader, act: Act) -> list[Event]:
+    """A person takes an alarm out of service, with a reason: for some days, or until it is placed back."""
+    row, days = _standing(reader, act), act.text("days", "")
+    if days not in ("", *map(str, OUT_DAYS)):
+        raise Refused(f"an alarm cannot be out of service for {days} days", remedy="Choose one of the times given.")
+    until = act.time + dt.timedelta(days=int(days)) if days else None
+    return [act.fact(AlarmRemovedFromService, until=until, reason=act.text("reason"), **_about(row))]
+
+
+def place(reader: Reader, act: Act) -> list[Event]:
+    """A person places an alarm in service again."""
+    row = _standing(reader, act)
+    if row.aside != OUT_OF_SERVICE:
+        raise Refused("this alarm is in service", remedy="Load the page anew.")
+    return [act.fact(AlarmPlacedInService, **_about(row))]
+
+
+ACTIONS = [
+    Action("acknowledge", acknowledge), Action("reset", reset), Action("shelve", shelve), Action("unshelve", unshelve),
+    Action("remove", remove), Action("place", place),
+]  # fmt: skip
 PAGES = [Page("/alarms", show, refresh_s=REFRESH_S)]

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from asbuilt.access import Reader
 from asbuilt.domain.alarms import questions as alarms
-from asbuilt.domain.alarms.fold import STANDS, Phase
+from asbuilt.domain.alarms.fold import ACTIVE, NORMAL, STANDS, Phase
 from asbuilt.domain.alarms.questions import TEN_MINUTES_US
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.words import know_words
@@ -18,7 +18,7 @@ from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.plant.calendar import at_place
-from asbuilt.time import HOUR_US, SECOND_US, time_at
+from asbuilt.time import FOREVER_US, HOUR_US, SECOND_US, time_at
 
 GOOD_AN_HOUR, MANAGEABLE_AN_HOUR = 6, 12
 """Average alarms an hour that an operator is very likely to handle, and at most to manage (ANSI/ISA-18.2)."""
@@ -30,15 +30,19 @@ MAX_LISTED = 1_000
 
 
 class AlarmRow(Struct, frozen=True):
-    """An alarm that stands or stood, in its state of ISA-18.2 (NORM, UNACK, ACK, RTN-UNACK).
+    """An alarm that stands or stood, in its state of ISA-18.2 (NORM, UNACK, ACK, RTN-UNACK, LATCH-UNACK, LATCH-ACK).
 
-    `until` is when its condition went, `seen_by` is empty until a person acknowledged it, `raised` counts repetitions.
+    `aside` tells how it is put aside, so that it asks for nothing: SHLVD, SUPPR (by design) or OOSRV; empty else. `until`
+    is when its condition went, `seen_by` is empty until a person acknowledged it, `raised` counts repetitions. One that
+    was put aside before it ever came is listed since then. `suppressed_by` names the rule, else who said so;
+    `out_of_service_until` is None until somebody places it back.
     """
 
     alarm: str
     place: str
     name: str
     state: str
+    aside: str
     priority: int
     text: str
     response: str
@@ -51,6 +55,17 @@ class AlarmRow(Struct, frozen=True):
     shelved_until: dt.datetime | None
     shelved_by: str
     shelved_why: str
+    suppressed_since: dt.datetime | None
+    suppressed_by: str
+    suppressed_why: str
+    out_of_service_until: dt.datetime | None
+    out_of_service_by: str
+    out_of_service_why: str
+
+    @property
+    def active(self) -> bool:
+        """Whether it stands: its condition is present, or it is latched until it is reset."""
+        return self.state in ACTIVE
 
 
 class StepRow(Struct, frozen=True):
@@ -110,16 +125,38 @@ class Rates(Struct, frozen=True):
         return bool(self.count or self.observed)
 
 
-def standing(reader: Reader, at: dt.datetime | None = None, shelved: bool | None = None) -> list[AlarmRow]:
-    """Alarms that stand or returned to normal unacknowledged, the most urgent first.
+def standing(
+    reader: Reader, at: dt.datetime | None = None, shelved: bool | None = None, aside: bool | None = None
+) -> list[AlarmRow]:
+    """Alarms that stand, are latched or returned to normal unacknowledged, the most urgent first.
 
-    `shelved=yes` those put aside, also while their condition is gone; `shelved=no` the others.
+    `aside=yes` those that are put aside (shelved, suppressed by design, out of service), also while their condition is
+    gone; `aside=no` the others. `shelved=yes` or `no` the same of the shelf alone.
     """
-    at_us = microseconds(reader.instant(at))
-    found = alarms.shelved(reader, at_us) if shelved else alarms.current(reader, at_us)
+    found = _listed(reader, at)
+    chosen = [
+        phase
+        for phase in found
+        if (phase.state != NORMAL or shelved or aside)
+        and (shelved is None or bool(phase.shelved_us) == shelved)
+        and (aside is None or bool(phase.aside) == aside)
+    ]
+    return _rows(reader, chosen, at)
+
+
+def _listed(reader: Reader, at: dt.datetime | None) -> list[Phase]:
+    return alarms.listed(reader, microseconds(reader.instant(at)))
+
+
+def _rows(reader: Reader, phases: Sequence[Phase], at: dt.datetime | None) -> list[AlarmRow]:
     plant = reader.plant(at)
-    rows = [_row(plant, phase) for phase in found if shelved is None or bool(phase.shelved_us) == shelved]
+    rows = [_row(plant, phase) for phase in phases]
     return sorted(rows, key=lambda row: (row.priority, row.seen_by != "", row.since, row.alarm, row.place))
+
+
+def listed(reader: Reader, at: dt.datetime | None = None) -> list[AlarmRow]:
+    """Every alarm that is not plainly normal, the most urgent first: those of `standing`, and those put aside while normal."""
+    return _rows(reader, _listed(reader, at), at)
 
 
 def cleared(reader: Reader, hours: float = 24, at: dt.datetime | None = None) -> list[AlarmRow]:
@@ -233,14 +270,23 @@ def name_of(plant: Plant, place: str) -> str:
 
 
 def _row(plant: Plant, phase: Phase) -> AlarmRow:
+    rule = plant.alarms.get(phase.alarm)
     return AlarmRow(
-        alarm=phase.alarm, place=phase.place, name=name_of(plant, phase.place), state=phase.state,
-        priority=phase.priority, text=phase.text, response=phase.response, detail=phase.detail,
-        since=_time(plant, phase.since_us), until=_time(plant, phase.gone_us) if phase.gone_us else None,
-        raised=phase.raised, seen_at=_time(plant, phase.seen_us) if phase.seen_us else None, seen_by=phase.seen_by,
-        shelved_until=_time(plant, phase.shelved_us) if phase.shelved_us else None, shelved_by=phase.shelved_by,
-        shelved_why=phase.shelved_why,
+        alarm=phase.alarm, place=phase.place, name=name_of(plant, phase.place), state=phase.state, aside=phase.aside,
+        priority=phase.priority or (rule.priority if rule else 0),
+        text=phase.text or (rule.name if rule else phase.alarm), response=phase.response, detail=phase.detail,
+        since=_time(plant, phase.since_us or phase.from_us), until=_when(plant, phase.gone_us), raised=phase.raised,
+        seen_at=_when(plant, phase.seen_us), seen_by=phase.seen_by, shelved_until=_when(plant, phase.shelved_us),
+        shelved_by=phase.shelved_by, shelved_why=phase.shelved_why,
+        suppressed_since=_when(plant, phase.suppressed_us), suppressed_by=phase.suppressed_by,
+        suppressed_why=phase.suppressed_why,
+        out_of_service_until=_when(plant, phase.out_us) if phase.out_us < FOREVER_US else None,
+        out_of_service_by=phase.out_by, out_of_service_why=phase.out_why,
     )  # fmt: skip
+
+
+def _when(plant: Plant, time_us: int) -> dt.datetime | None:
+    return _time(plant, time_us) if time_us else None
 
 
 def _time(plant: Plant, time_us: int) -> dt.datetime:

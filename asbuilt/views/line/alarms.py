@@ -9,12 +9,12 @@ from asbuilt.views.line.moment import Moment
 
 
 def alarms(look: Moment, *, standing: bool) -> list[AlarmRow]:
-    """What is people's business at the moment, most urgent first; or what was cleared in the shift, latest first."""
+    """What is people's business at the moment, most urgent first; or what was cleared in the shift and waits for nobody, latest first."""
     places = _places(look)
     if standing:
         rows = [_alarm_row(look, phase, places) for phase in questions.current(look.reader, look.at_us, places)]
         return sorted(rows, key=lambda row: (row.priority, row.seen_by != "", row.since, row.alarm, row.place))
-    found = questions.cleared(look.reader, look.start_us - 1, look.at_us, places)
+    found = questions.settled(look.reader, look.start_us - 1, look.at_us, places)
     return [_alarm_row(look, phase, places) for phase in found]
 
 
@@ -31,6 +31,7 @@ def _alarm_row(look: Moment, phase: Phase, places: dict[str, str]) -> AlarmRow:
     return AlarmRow(
         alarm=phase.alarm,
         state=phase.state,
+        aside=phase.aside,
         priority=phase.priority,
         text=phase.text,
         response=phase.response,

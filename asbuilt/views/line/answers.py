@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from asbuilt.domain.alarms.fold import ACTIVE
 from asbuilt.plant.calendar import ShiftWindow
 
 OWN_CAUSES = ("Held", "Aborted", "Stopped", "Holding", "Aborting", "Stopping", "Clearing", "Unholding")
@@ -42,11 +43,13 @@ class Indicator(Struct, frozen=True):
 class AlarmRow(Struct, frozen=True):
     """An alarm that stands or stood, in its state of ISA-18.2; `seen_by` is empty until a person acknowledged it.
 
-    `until` is when its condition went: one in the state RTN-UNACK is listed until somebody acknowledges it.
+    `until` is when its condition went: one in the state RTN-UNACK is listed until somebody acknowledges it, one that is
+    latched until somebody resets it. `aside`: SHLVD, SUPPR or OOSRV while it is put aside and asks for nothing.
     """
 
     alarm: str
     state: str
+    aside: str
     priority: int
     text: str
     response: str
@@ -58,6 +61,11 @@ class AlarmRow(Struct, frozen=True):
     seen_at: dt.datetime | None
     seen_by: str
     shelved_until: dt.datetime | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it stands: its condition is present, or it is latched until it is reset."""
+        return self.state in ACTIVE
 
 
 class Tile(Struct, frozen=True):

@@ -62,12 +62,12 @@ def _finding(boards: list[Board]) -> str:
 
 
 def _counts(board: Board) -> list[tuple[int, int, bool]]:
-    """Per priority: how many stand unshelved, and whether any waits to be acknowledged."""
-    asking = [alarm for alarm in board.alarms if alarm.shelved_until is None]
+    """Per priority: how many stand and are not put aside, and whether any waits to be acknowledged."""
+    asking = [alarm for alarm in board.alarms if not alarm.aside]
     return [
         (
             priority,
-            sum(1 for alarm in asking if alarm.priority == priority and alarm.until is None),
+            sum(1 for alarm in asking if alarm.priority == priority and alarm.active),
             any(alarm.priority == priority and not alarm.seen_by for alarm in asking),
         )
         for priority in (1, 2, 3, 4)

@@ -159,7 +159,7 @@ class Tiles:
 
     def _top_alarm(self, station: Station) -> AlarmRow | None:
         places = (station.path, f"source:{station.source}")
-        return next((row for row in self._alarms if row.place in places), None)
+        return next((row for row in self._alarms if row.place in places and not row.aside), None)
 
 
 def _verdict(value: str, lower: str | None, upper: str | None) -> Literal["inside", "near", "outside"]:

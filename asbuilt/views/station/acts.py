@@ -8,6 +8,7 @@ What must not be is refused with the reason; what happened all the same is recor
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -32,7 +33,8 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
-from asbuilt.identity import link
+from asbuilt.identity import scan as scans
+from asbuilt.identity.scan import Scan
 from asbuilt.plant import Operation, Part
 from asbuilt.views.order import queries as orders
 from asbuilt.views.station.work import Slot, Work
@@ -43,6 +45,8 @@ from asbuilt.views.unit.rows import rows_for
 from asbuilt.web.acting import Act, Action, Refused
 
 CALL_PRIORITY = 2
+_LIKE_A_SERIAL = re.compile(r"(?=.*\d)[^\s]{1,64}")
+"""Without a rule of the product's own: a digit and no blanks."""
 _ANYWAY = "If it happened all the same, tick “record it anyway” and scan again."
 
 
@@ -75,45 +79,96 @@ def _anyway(act: Act) -> bool:
 
 def scan(reader: Reader, act: Act) -> list[Event]:
     """Whatever was scanned: a unit to begin or end, a component to install, or with `swap` the one to take its place."""
-    work, text = _work(reader, act), act.text("scan")
-    scanned = link.read(text) if "/01/" in text else link.read_elements(text)
-    serial = scanned.serial if scanned and scanned.serial else text
+    work, read = _work(reader, act), scans.read(act.text("scan"))
     product = work.product
     if product is None:
         raise Refused(f"{work.line.name} builds no product", remedy="Name its product in the plant file.")
-    if work.current is not None and serial == work.current.serial:
+    # A text that is known as it stands is that, whatever else it could be read as.
+    names = [read.text] if read.form == "plain" else [read.text, read.serial]
+    is_ours = _is_of(work, read, product.id)
+    if work.current is not None and is_ours and work.current.serial in names:
         return list(_finish(work, act, "good", ""))
-    code = _code(reader, work, text)
-    if code is None and find.exists(reader, unit_key(product.id, serial)):
-        return list(_begin(work, act, serial))
+    code = _code(reader, work, read)
+    known = [name for name in names if name and find.exists(reader, unit_key(product.id, name))] if is_ours else []
+    if code is None and known:
+        return list(_begin(work, act, known[0]))
     if code is None and work.current is None and work.first:
-        return list(_begin(work, act, serial))
+        _ask_of_a_new_serial(work, act, read)
+        return list(_begin(work, act, read.serial or read.text))
     if code is None:
+        if read.doubt:
+            raise Refused(read.doubt, remedy="Check the label and the scanner's settings, or type what is printed.")
         raise Refused(
-            f"{text} is not known: neither a unit of {product.name} nor in its parts list",
+            f"{read.name} is not known: neither a unit of {product.name} nor in its parts list",
             remedy="Scan the code on the part or its box; `asbuilt import` brings lots.",
         )
     if work.current is None:
-        raise Refused(f"no unit is in the machine for {text}", remedy="Scan the unit first, then its parts.")
+        raise Refused(f"no unit is in the machine for {read.name}", remedy="Scan the unit first, then its parts.")
     swap = act.text("swap", "")
     return list(_swap(work, act, code, swap) if swap else _install(work, act, code))
 
 
-def _code(reader: Reader, work: Work, text: str) -> Code | None:
+def _is_of(work: Work, read: Scan, product: str) -> bool:
+    """Whether a code can be of a product: none that names another product's GTIN can."""
+    known = work.plant.products.get(product)
+    if not read.gtin or (known and known.gtin and known.gtin.zfill(14) == read.gtin):
+        return True
+    return not (known and known.gtin) and _of_gtin(work, read.gtin) is None
+
+
+def _of_gtin(work: Work, gtin: str) -> str | None:
+    """The product that has a GTIN."""
+    return next((one.name for one in work.plant.products.values() if one.gtin and one.gtin.zfill(14) == gtin), None)
+
+
+def _ask_of_a_new_serial(work: Work, act: Act, read: Scan) -> None:
+    """An engine is begun by whatever is scanned at the first station: what is hardly its serial is asked about once."""
+    assert work.product is not None
+    if _anyway(act):
+        return
+    if read.doubt:
+        raise Refused(read.doubt, remedy=f"Check the label and the scanner's settings. {_ANYWAY}")
+    if not _is_of(work, read, work.product.id):
+        other = _of_gtin(work, read.gtin)
+        whose = f"the GTIN of {other}" if other else "a GTIN that the plant file does not know"
+        raise Refused(f"{read.gtin} is {whose}, not of {work.product.name}", remedy=f"Scan the code of {_a(work.product.name)}. {_ANYWAY}")  # fmt: skip
+    serial = read.serial or read.text
+    if read.form != "plain" and not read.serial:
+        raise Refused("the code names no serial", remedy=f"Scan the code of {_a(work.product.name)}. {_ANYWAY}")
+    pattern = work.product.serial
+    if not (re.fullmatch(pattern, serial) if pattern else _LIKE_A_SERIAL.fullmatch(serial)):
+        wanted = f"; serials of {work.product.name} are like {pattern}" if pattern else ""
+        raise Refused(f"`{serial}` does not look like a serial{wanted}", remedy=f"Scan it again. {_ANYWAY}")
+
+
+def _code(reader: Reader, work: Work, read: Scan) -> Code | None:
     """Which part of the parts list a code stands for; parts that go in here come first."""
     assert work.product is not None
     here = {operation.id for operation in work.operations}
-    parts = sorted(work.product.part, key=lambda part: part.operation not in here)
+    parts = sorted((one for one in work.product.part if _is_of(work, read, one.product)), key=lambda part: part.operation not in here)  # fmt: skip
+    parts.sort(key=lambda part: part.product != read.part)
+    serials, lots, boxes = ([read.text, *([name] if name else [])] for name in (read.serial, read.lot, read.container))
     for part in parts:
-        if find.exists(reader, unit_key(part.product, text)):
-            return Code(part, serial=text)
-        if find.exists(reader, lot_key(part.product, text)):
-            return Code(part, lot=text)
-    box = _box(reader, text)
+        for name in serials:
+            if find.exists(reader, unit_key(part.product, name)):
+                return Code(part, serial=name, lot=read.lot or None)
+        for name in lots:
+            if not read.serial and find.exists(reader, lot_key(part.product, name)):
+                return Code(part, lot=name)
+    for name in boxes:
+        box = _box(reader, name)
+        for part in parts:
+            if box is not None and box[0] == part.product:
+                return Code(part, lot=box[1], container=name)
+    # Nothing is known of it yet: its GTIN or part number says what it is, or the maker printed the product before the number.
     for part in parts:
-        if box is not None and box[0] == part.product:
-            return Code(part, lot=box[1], container=text)
-    # Nothing is known of it yet: makers print the product before the number.
+        known = work.plant.products.get(part.product)
+        is_named = part.product == read.part or bool(read.gtin and known and known.gtin)
+        if is_named and read.serial and part.tracking == "serial":
+            return Code(part, serial=read.serial, lot=read.lot or None)
+        if is_named and read.lot:
+            return Code(part, lot=read.lot)
+    text = read.text
     for part in sorted(parts, key=lambda part: -len(part.product)):
         if text.startswith((f"{part.product}-", f"{part.product}:")):
             name = text.removeprefix(f"{part.product}:")

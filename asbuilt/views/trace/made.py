@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.rows import FOREVER, INSTALLED, Fitting, Link, Receipt
+from asbuilt.domain.genealogy.rows import FOREVER, Link, Receipt, Seat
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Origin
 from asbuilt.views.trace.lots import START, Lots
@@ -17,13 +17,14 @@ from asbuilt.views.unit.rows import Rows, rows_for
 
 MAX_ORIGINS = 200_000
 """So many things are told of one unit."""
+_ROOT = Seat("", "", 0, b"", 0, 0, "", "", "", "", "", "", "", "", "", "")
 
 
 class _Inside(NamedTuple):
-    """A link, its level, and when what it installed was inside the unit asked about."""
+    """A seat, its level, and when what was installed there was inside the unit asked about."""
 
     level: int
-    link: Link
+    seat: Seat
     since: int
     until: int
     path: tuple[str, ...]
@@ -35,15 +36,14 @@ def made_from(reader: Reader, unit: str, at: dt.datetime | None, known_at: dt.da
     rows = rows_for(reader, known_at)
     inside = list(_inside(rows, unit, at_us))
     lots = Lots(rows, at_us)
-    told = _told_of(rows, [one.link.part for one in inside if one.link.part], at_us)
-    links = [one.link for one in inside] + [link for several in told.values() for link in several]
+    told = _told_of(rows, [one.seat.part for one in inside if one.seat.part], at_us)
+    links = [one.seat.link for one in inside] + [link for several in told.values() for link in several]
     lots.above(
         {link.lot for link in links if link.lot} | {f"container:{link.container}" for link in links if link.container}
     )
-    uoms = _uoms(rows, sorted({one.link.unit for one in inside}))
     found: list[Origin] = []
     for one in inside:
-        found += _told(one, lots, told, uoms, zone)
+        found += _told(one, lots, told, zone)
         if len(found) > MAX_ORIGINS:
             break
     return found
@@ -51,30 +51,22 @@ def made_from(reader: Reader, unit: str, at: dt.datetime | None, known_at: dt.da
 
 def _inside(rows: Rows, unit: str, at_us: int) -> Iterator[_Inside]:
     """Links below a unit, depth first in order of position and time."""
-    below: dict[str, list[Link]] = {}
-    level = [unit]
-    while level:
-        for name in level:
-            below[name] = []
-        for link in rows.links_in(level):
-            if link.from_us <= at_us:
-                below[link.unit].append(link)
-        level = sorted({link.part for name in level for link in below[name] if link.part} - below.keys())
-    waiting = [_Inside(0, Link(unit, "", 0, b"", 0, 0, "", unit, "", "", ""), START, FOREVER, ())]
+    below = rows.seats_below(unit, at_us, is_over_too=True, at_most=MAX_ORIGINS)
+    waiting = [_Inside(0, _ROOT._replace(part=unit), START, FOREVER, ())]
     count = 0
     while waiting and count < MAX_ORIGINS:
         above = waiting.pop()
         if above.level:
             yield above
             count += 1
-        name = above.link.part
+        name = above.seat.part
         if not name or name in above.path:
             continue
-        for link in sorted(below.get(name, ()), reverse=True):
-            until = link.until_us if link.until_us <= at_us else FOREVER
-            since, until = max(above.since, link.from_us), min(above.until, until)
+        for seat in sorted(below.get(name, ()), reverse=True):
+            until = seat.until_us if seat.until_us <= at_us else FOREVER
+            since, until = max(above.since, seat.from_us), min(above.until, until)
             if since < until:
-                waiting.append(_Inside(above.level + 1, link, since, until, (*above.path, name)))
+                waiting.append(_Inside(above.level + 1, seat, since, until, (*above.path, name)))
 
 
 def _told_of(rows: Rows, parts: Sequence[str], at_us: int) -> dict[str, list[Link]]:
@@ -86,14 +78,8 @@ def _told_of(rows: Rows, parts: Sequence[str], at_us: int) -> dict[str, list[Lin
     return found
 
 
-def _uoms(rows: Rows, units: Sequence[str]) -> dict[bytes, Fitting]:
-    return {row.fact: row for row in rows.fittings(units) if row.step == INSTALLED}
-
-
-def _told(
-    one: _Inside, lots: Lots, told: dict[str, list[Link]], fittings: dict[bytes, Fitting], zone: dt.tzinfo
-) -> Iterator[Origin]:
-    link, fitting = one.link, fittings.get(one.link.fact)
+def _told(one: _Inside, lots: Lots, told: dict[str, list[Link]], zone: dt.tzinfo) -> Iterator[Origin]:
+    seat = one.seat
     since = None if one.since == START else time_at(one.since, zone)
     until = None if one.until == FOREVER else time_at(one.until, zone)
 
@@ -101,16 +87,16 @@ def _told(
         kind = {"unit": "serial", "lot": "lot", "container": "container"}[key.partition(":")[0]]
         return Origin(
             level=level, kind=kind, product=product_of(key) if kind != "container" else "", id=name_of(key),
-            parent=name_of(parent), position=link.position, quantity=link.quantity,
-            uom=fitting.uom if fitting else "", contains=contains, evidence=link.evidence, since=since, until=until,
+            parent=name_of(parent), position=seat.position, quantity=seat.quantity,
+            uom=seat.uom, contains=contains, evidence=seat.evidence, since=since, until=until,
             supplier=receipt.supplier if receipt else "", supplier_lot=receipt.supplier_lot if receipt else "",
             heat=receipt.heat if receipt else "", country=receipt.country if receipt else "",
             received=time_at(receipt.time_us, zone) if receipt else None,
         )  # fmt: skip
 
-    own = link.part or link.lot or f"container:{link.container}"
-    yield from _with_receipts(origin, one.level, own, link.unit, "yes", lots)
-    sources = origins_of([link] if not link.part else told.get(link.part, []), lots)
+    own = seat.part or seat.lot or f"container:{seat.container}"
+    yield from _with_receipts(origin, one.level, own, seat.unit, "yes", lots)
+    sources = origins_of([seat.link] if not seat.part else told.get(seat.part, []), lots)
     for key, sure in sorted(sources.items()):
         if key != own:
             yield from _with_receipts(origin, one.level + 1, key, own, "yes" if sure else "may", lots)

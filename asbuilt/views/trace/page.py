@@ -12,7 +12,7 @@ from asbuilt.domain.genealogy import questions as genealogy
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.passages import questions as passages
 from asbuilt.errors import UsageError
-from asbuilt.identity import link
+from asbuilt.identity import scan
 from asbuilt.views.order import queries as orders
 from asbuilt.views.trace import acts, queries, where
 from asbuilt.views.trace.finding import Finding
@@ -62,9 +62,18 @@ def _passed(kind: str, reader: Reader, name: str) -> bool:
 
 def things(reader: Reader, name: str) -> list[tuple[str, str]]:
     """Whatever has this name: what it is in words, and its item (KIND:ID), the likeliest first."""
-    scanned = link.read(name) if "/01/" in name else link.read_elements(name)
-    if scanned is not None:
-        name = scanned.serial or scanned.lot or name
+    found = _named(reader, name)
+    if found:
+        # A text that is known as it stands is that, whatever else it could be read as.
+        return found
+    try:
+        read = scan.read(name)
+    except UsageError:
+        return []
+    return _named(reader, read.name) if read.name != name else []
+
+
+def _named(reader: Reader, name: str) -> list[tuple[str, str]]:
     found = [(f"unit, {find.product_of(key)}", key) for key in find.every(reader, "unit", name)]
     found += [(f"lot, {find.product_of(key)}", key) for key in find.every(reader, "lot", name)]
     found += [(kind.replace("_", " "), f"{kind}:{name}") for kind, is_named in _NAMED if is_named(reader, name)]

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.questions import SUPPLY, TOUCH
 from asbuilt.domain.genealogy.rows import FOREVER, Link
+from asbuilt.domain.genealogy.walks import SUPPLY, TOUCH
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import LotUse, Use, WhereUsed

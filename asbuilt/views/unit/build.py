@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.rows import EXACT, INSTALLED, Fitting, Link
+from asbuilt.domain.genealogy.rows import EXACT, Link, Seat
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import Anomaly, AsBuilt, Component, Standing
@@ -42,74 +42,44 @@ class Tree:
         self.rows = rows
         self.unit = unit
         self.at_us = at_us
-        self.links: dict[str, list[Link]] = {}
-        self._fittings: dict[bytes, Fitting] | None = None
-        self.circles: list[Link] = []
-        self.cut_off = False
-        self._gather()
-
-    def _gather(self) -> None:
-        """Level by level, all units of a level at once."""
-        level, count = [self.unit], 0
-        while level:
-            for unit in level:
-                self.links[unit] = []
-            for link in self.rows.links_in(level):
-                if link.from_us <= self.at_us < link.until_us:
-                    self.links[link.unit].append(link)
-                    count += 1
-            parts = {link.part for unit in level for link in self.links[unit] if link.part}
-            level = sorted(parts - self.links.keys())
-            if count > MAX_LINKS:
-                self.cut_off = True
-                return
-
-    @property
-    def every(self) -> list[Link]:
+        self.seats = rows.seats_below(unit, at_us, is_over_too=False, at_most=MAX_LINKS)
+        self.every = [seat for found in self.seats.values() for seat in found]
         """All links at all levels."""
-        return [link for found in self.links.values() for link in found]
-
-    def fitting(self, link: Link) -> Fitting | None:
-        """The installation behind a link."""
-        if self._fittings is None:
-            units = sorted(unit for unit, links in self.links.items() if links)
-            self._fittings = {row.fact: row for row in self.rows.fittings(units) if row.step == INSTALLED}
-        return self._fittings.get(link.fact)
+        self.circles: list[Seat] = []
+        self.cut_off = len(self.every) > MAX_LINKS
 
     def components(self, plant: Plant, unit: str, path: tuple[str, ...] = ()) -> tuple[Component, ...]:
         """What sits in a unit, by position and time, with what sits in that."""
         names = _names(plant, product_of(unit))
         found = []
-        for link in _whole(self.links.get(unit, ())):
-            fitting = self.fitting(link)
-            assert fitting is not None, "a link has its installation"
+        for seat in _whole(self.seats.get(unit, ())):
             inside: tuple[Component, ...] = ()
-            if link.part in (*path, unit):
-                self.circles.append(link)
-            elif self.links.get(link.part):
-                inside = self.components(plant, link.part, (*path, unit))
+            if seat.part in (*path, unit):
+                self.circles.append(seat)
+            elif self.seats.get(seat.part):
+                inside = self.components(plant, seat.part, (*path, unit))
             found.append(
                 Component(
-                    position=link.position, product=fitting.product,
-                    name=names.get(fitting.product, fitting.product), serial=name_of(link.part) or None,
-                    lot=name_of(link.lot) or None, container=link.container or None, quantity=link.quantity,
-                    uom=fitting.uom, evidence=link.evidence, since=time_at(link.from_us, plant.zone),
-                    station=fitting.station, operation=fitting.operation, by=fitting.by,
-                    fact=UUID(bytes=link.fact), components=inside,
+                    position=seat.position, product=seat.product,
+                    name=names.get(seat.product, seat.product), serial=name_of(seat.part) or None,
+                    lot=name_of(seat.lot) or None, container=seat.container or None, quantity=seat.quantity,
+                    uom=seat.uom, evidence=seat.evidence, since=time_at(seat.from_us, plant.zone),
+                    station=seat.station, operation=seat.operation, by=seat.by,
+                    fact=UUID(bytes=seat.fact), components=inside,
                 )
             )  # fmt: skip
         return tuple(found)
 
 
-def _whole(links: Iterable[Link]) -> list[Link]:
-    """Links by position and time; pieces of one installation that a later removal will tell apart are one."""
-    found: dict[tuple[str, int, bytes], Link] = {}
-    for link in sorted(links):
-        key = link.position, link.from_us, link.fact
+def _whole(seats: Iterable[Seat]) -> list[Seat]:
+    """Seats by position and time; pieces of one installation that a later removal will tell apart are one."""
+    found: dict[tuple[str, int, bytes], Seat] = {}
+    for seat in sorted(seats):
+        key = seat.position, seat.from_us, seat.fact
         if key in found:
-            total = EXACT.add(Decimal(found[key].quantity), Decimal(link.quantity))
-            link = link._replace(quantity=format(total, "f"))
-        found[key] = link
+            total = EXACT.add(Decimal(found[key].quantity), Decimal(seat.quantity))
+            seat = seat._replace(quantity=format(total, "f"))
+        found[key] = seat
     return list(found.values())
 
 
@@ -147,7 +117,7 @@ def as_built(reader: Reader, unit: str, at: dt.datetime | None, known_at: dt.dat
 # --------------------------------------------------------------------------- holds
 
 
-def holds_of(rows: Rows, unit: str, links: Sequence[Link], at_us: int, zone: dt.tzinfo) -> list[Standing]:
+def holds_of(rows: Rows, unit: str, links: Sequence[Seat], at_us: int, zone: dt.tzinfo) -> list[Standing]:
     """The holds that keep a unit from being packed: on it, its product, or a part or lot that sits in it."""
     items = {unit, f"product:{product_of(unit)}"}
     items.update(name for link in links for name in (link.part, link.lot) if name)
@@ -167,7 +137,7 @@ def holds_on(rows: Rows, items: Sequence[str], at_us: int, zone: dt.tzinfo) -> l
 
 def _anomalies(tree: Tree, zone: dt.tzinfo) -> list[Anomaly]:
     found = []
-    for stray in tree.rows.strays(sorted(tree.links)):
+    for stray in tree.rows.strays(sorted(tree.seats)):
         if stray.time_us <= tree.at_us:
             message = f"{stray.position}: {stray.kind}" + (f" {name_of(stray.other)}" if stray.other else "")
             found.append(_anomaly(stray.kind, stray.unit, stray.position, message, stray.time_us, stray.fact, zone))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
 
@@ -57,26 +59,60 @@ class Pass(NamedTuple):
         return "rework" if self.end.rework and not self.end.good else "good"
 
 
+NEAR_US = 60_000_000
+"""A start that is told with the end is the one that was told by itself if they are so near: clocks of two tellers."""
+
+
 def passes(passages: Iterable[Passage]) -> list[Pass]:
     """A unit's passes through operations, in order of their begin. Passages come in order of time.
 
-    An end belongs to the last start of its operation at its station that has none; an end without a
-    start, and a start that is never ended, are passes as well: none is lost.
+    A unit is in an operation once at a time: ends belong to the starts of their operation and station in the order of both,
+    also where a repeat's start is told before the end of what it repeats. Where starts are more than ends that follow,
+    the last ones are ended; where ends are more, the first ones had a start. An end that tells its own start belongs to that
+    one or to none. An end without a start, and a start that is never ended, are passes as well: none is lost.
     """
+    told: defaultdict[tuple[str, str], list[Passage]] = defaultdict(list)
     found: list[Pass] = []
-    waiting: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for passage in passages:
-        key = passage.station, passage.operation
-        if passage.what == "started":
-            waiting[key].append(len(found))
-            found.append(Pass(passage, None))
-        elif passage.what in ("completed", "reported"):
-            begun = waiting[key].pop() if passage.what == "completed" and waiting[key] else None
-            if begun is None:
-                found.append(Pass(None, passage))
-            else:
-                found[begun] = Pass(found[begun].start, passage)
-    return sorted(found, key=lambda one: (one.from_us, one.told.fact))
+        if passage.what in ("started", "completed"):
+            told[passage.station, passage.operation].append(passage)
+        elif passage.what == "reported":
+            found.append(Pass(None, passage))
+    for several in told.values():
+        found += _paired(several)
+    return sorted(found, key=lambda one: (one.from_us, one.told.time_us, one.told.fact))
+
+
+def _paired(several: Sequence[Passage]) -> Iterator[Pass]:
+    """Starts and ends of one operation at one station, in order of time."""
+    own: dict[bytes, Passage] = {}
+    taken: set[bytes] = set()
+    starts = [one for one in several if one.what == "started"]
+    times = [one.time_us for one in starts]
+    for end in several:
+        if end.what == "completed" and end.start_us:
+            near = range(bisect_left(times, end.start_us - NEAR_US), bisect_right(times, end.start_us + NEAR_US))
+            free = [starts[at] for at in near if starts[at].fact not in taken and times[at] <= end.time_us]
+            if free:
+                start = min(free, key=lambda one: (abs(one.time_us - end.start_us), one.fact))
+                own[end.fact] = start
+                taken.add(start.fact)
+    waiting: list[Passage] = []
+    rest = [one for one in several if one.fact not in taken and not (one.what == "completed" and one.start_us)]
+    for what, group in groupby(rest, key=lambda one: one.what):
+        if what == "started":
+            waiting += group
+            continue
+        ends = list(group)
+        begun = waiting[max(0, len(waiting) - len(ends)) :]
+        own.update((end.fact, start) for start, end in zip(begun, ends, strict=False))
+        taken.update(start.fact for start in begun)
+        del waiting[len(waiting) - len(begun) :]
+    for one in several:
+        if one.what == "completed":
+            yield Pass(own.get(one.fact), one)
+        elif one.fact not in taken:
+            yield Pass(one, None)
 
 
 def steps(plant: Plant, product: str, passages: Sequence[Passage]) -> Iterator[Step]:

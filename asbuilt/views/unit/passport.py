@@ -144,7 +144,7 @@ class Passport:
     @property
     def code(self) -> str:
         """The code as SVG."""
-        return codes.svg(self.link, label=f"QR code: {self.link}")
+        return codes.svg(codes.qr(self.link), label=f"QR code: {self.link}")
 
     # ----------------------------------------------------------------- parts
 

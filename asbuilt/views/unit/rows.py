@@ -15,8 +15,8 @@ from asbuilt.access.known import Known
 from asbuilt.domain.cases import questions as cases
 from asbuilt.domain.cases.fold import RULES as CASE_RULES
 from asbuilt.domain.cases.fold import Case, Hold, HoldStep
-from asbuilt.domain.genealogy import questions as genealogy
-from asbuilt.domain.genealogy.questions import Genealogy, fold
+from asbuilt.domain.genealogy import walks
+from asbuilt.domain.genealogy.walks import Genealogy, fold
 from asbuilt.events import HoldPlaced, HoldReleased
 from asbuilt.views.unit.fold import RULES, Run
 
@@ -42,7 +42,7 @@ def rows_for(reader: Reader, known_at: dt.datetime | None) -> Rows:
     return Now(reader) if known_at is None else Then(reader, reader.known(known_at))
 
 
-class Now(genealogy.Now, Rows):
+class Now(walks.Now, Rows):
     """The rows as they are."""
 
     def runs(self, unit: str) -> list[Run]:
@@ -57,7 +57,7 @@ class Now(genealogy.Now, Rows):
         return cases.holds_on(self._reader, items, at_us)
 
 
-class Then(genealogy.Then, Rows):
+class Then(walks.Then, Rows):
     """Rows folded from the facts that were known at a moment."""
 
     def __init__(self, reader: Reader, known: Known) -> None:

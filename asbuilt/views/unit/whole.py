@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from asbuilt.access import Reader
-from asbuilt.domain.genealogy.rows import EXACT, Link
+from asbuilt.domain.genealogy.rows import EXACT, Seat
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages.fold import Passage
 from asbuilt.events import microseconds
@@ -102,13 +102,11 @@ def _operations(product: Product, passages: Sequence[Passage]) -> Iterator[Expec
 
 
 def _parts(product: Product, tree: Tree, unit: str) -> Iterator[Expected]:
-    here: defaultdict[str, list[Link]] = defaultdict(list)
+    here: defaultdict[str, list[Seat]] = defaultdict(list)
     uoms = {}
-    for link in tree.links.get(unit, ()):
-        fitting = tree.fitting(link)
-        name = fitting.product if fitting else product_of(link.part or link.lot)
-        here[name].append(link)
-        uoms[name] = fitting.uom if fitting else ""
+    for seat in tree.seats.get(unit, ()):
+        here[seat.product].append(seat)
+        uoms[seat.product] = seat.uom
     for part in product.part:
         yield from _part(part, here.pop(part.product, []))
     for name, links in here.items():
@@ -116,7 +114,7 @@ def _parts(product: Product, tree: Tree, unit: str) -> Iterator[Expected]:
         yield Expected("part", name, name, links[0].position, "0", _plain(total), uoms[name], "unexpected")
 
 
-def _part(part: Part, links: Sequence[Link]) -> Iterator[Expected]:
+def _part(part: Part, links: Sequence[Seat]) -> Iterator[Expected]:
     """A line of the parts list; by position where it names as many as pieces are wanted, else as a whole."""
     wanted = Decimal(part.quantity)
     positions = part.positions
@@ -137,7 +135,7 @@ def _held(part: Part, position: str, wanted: Decimal, found: Decimal) -> Expecte
     return Expected("part", part.product, part.name, position, _plain(wanted), _plain(found), part.uom, state)
 
 
-def _sum(links: Sequence[Link] | Iterator[Link]) -> Decimal:
+def _sum(links: Sequence[Seat] | Iterator[Seat]) -> Decimal:
     total = Decimal(0)
     for link in links:
         total = EXACT.add(total, Decimal(link.quantity))

@@ -1,0 +1,425 @@
+"""What walks ask about what is made of what: of the rows as they are, or of facts as they were known at a moment.
+
+Both answer the same (`Genealogy`), so that every walk can be done "as known at R". Rows are walked from numbers to numbers,
+as names are kept; what was found is put into words once, at the end. Of what was known then, whatever no fact recorded since
+has to do with stands in the rows as it does today and is read there; the rest is folded anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, repeat
+from operator import itemgetter
+from typing import Any, Protocol, TypeVar
+
+from asbuilt.access import Reader
+from asbuilt.access.conditions import Test, Value, at_most, filled, least, most, named
+from asbuilt.access.known import Known
+from asbuilt.domain.genealogy.fold import RULES, seats
+from asbuilt.domain.genealogy.rows import (
+    FOREVER,
+    INSTALLED,
+    Fitting,
+    Link,
+    LotMove,
+    Named,
+    Opening,
+    Receipt,
+    Seat,
+    Stray,
+)
+from asbuilt.domain.measurements import questions as measurements
+from asbuilt.domain.measurements.questions import ItemValue
+from asbuilt.domain.passages import fold as passages
+from asbuilt.domain.passages.fold import Passage, Status
+from asbuilt.domain.passages.questions import Touch, status_of, touched
+from asbuilt.events import ComponentInstalled, ComponentRemoved, Measured, microseconds, unit_key
+
+R = TypeVar("R", bound=tuple[Any, ...])
+COLUMNS = ("part", "lot", "container")
+SUPPLY = ("heat", "supplier_lot", "supplier")
+TOUCH = ("station", "gauge", "program", "person", "order")
+FITTING = (ComponentInstalled, ComponentRemoved)
+PASSING = tuple(passages.RULES)
+
+
+class Genealogy(Protocol):
+    """What walks ask about units and lots; answers in any order unless told otherwise."""
+
+    def passages(self, unit: str) -> list[Passage]:
+        """Where a unit passed, in order of time."""
+        ...
+
+    def values(self, unit: str) -> list[ItemValue]:
+        """What was measured on a unit, in order of time."""
+        ...
+
+    def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
+        """Where units are in their lives at a moment (None: now); those that have passed nothing are left out."""
+        ...
+
+    def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
+        """Units that a station, gauge, program, person or order had to do with, and when."""
+        ...
+
+    def seats_below(self, unit: str, at_us: int, *, is_over_too: bool, at_most: int) -> dict[str, list[Seat]]:
+        """What sits in a unit at a moment, and in what sits in it, by unit; every serial that is met has an entry.
+
+        With `is_over_too` also what sat there before. Units are looked into until there are more seats than `at_most`.
+        """
+        ...
+
+    def strays(self, units: Sequence[str]) -> list[Stray]:
+        """Fittings of these units that do not fit."""
+        ...
+
+    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+        """Where these parts, lots or containers (`column`) sat."""
+        ...
+
+    def is_ever_part(self, product: str) -> bool:
+        """Whether a serial of this product may ever have been installed in something; never a wrong no."""
+        ...
+
+    def receipts(self, lots: Sequence[str]) -> list[Receipt]:
+        """How these lots came in."""
+        ...
+
+    def received(self, column: str, name: str) -> list[Receipt]:
+        """What came in of a heat, supplier's lot or supplier."""
+        ...
+
+    def moves(self, lots: Sequence[str]) -> list[LotMove]:
+        """What went into and out of these lots."""
+        ...
+
+    def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
+        """When these lots or containers (`column`) were taken into use; those that name a container."""
+        ...
+
+    def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
+        """Lot, container, first and last time that both were named when something was installed until a moment."""
+        ...
+
+
+# --------------------------------------------------------------------------- as it is
+
+
+class Now(Genealogy):
+    """The rows as they are."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def passages(self, unit: str) -> list[Passage]:
+        # Rows begin with unit, time and rank: tuples sort as they should.
+        return sorted(self._reader.rows(Passage, {"unit": unit}))
+
+    def values(self, unit: str) -> list[ItemValue]:
+        return measurements.of_item(self._reader.current(unit), unit)
+
+    def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
+        if at_us is not None:
+            return _statuses_at(self, units, at_us)
+        return {status.unit: status for status in self._many(Status, "unit", units)}
+
+    def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
+        if kind == "gauge":
+            return measurements.by_gauge(self._reader, name)
+        return touched(self._reader, Touch.of(kind, name))
+
+    def seats_below(self, unit: str, at_us: int, *, is_over_too: bool, at_most: int) -> dict[str, list[Seat]]:
+        # From numbers to numbers, level by level; what was met is put into words once, at the end.
+        reader = self._reader
+        first = reader.numbers([unit]).get(unit)
+        level = [first] if first is not None else []
+        met: dict[int, None] = dict.fromkeys(level)
+        alone: list[tuple[Any, ...]] = []
+        others: list[Seat] = []
+        while level and len(alone) + len(others) <= at_most:
+            single, several = _positions(reader.plain_rows_of(Fitting, "unit", level, Fitting._fields))
+            single = [row for row in single if row[_STEP] == INSTALLED and row[_TIME] <= at_us]
+            alone += single
+            level = [row[_PART] for row in single if row[_PART]]
+            if several:
+                sat = _seats(self._said(several))
+                held = [seat for seat in sat if seat.from_us <= at_us and (is_over_too or at_us < seat.until_us)]
+                others += held
+                level += reader.numbers([seat.part for seat in held if seat.part]).values()
+            level = sorted(set(level) - met.keys())
+            met.update(dict.fromkeys(level))
+        columns, texts = self._in_words(alone, _NAMES, met)
+        found: dict[str, list[Seat]] = {texts[number]: [] for number in met} or {unit: []}
+        for seat in _alone(columns):
+            found[seat.unit].append(seat)
+        for seat in others:
+            found[seat.unit].append(seat)
+        return found
+
+    def seats_in(self, units: Sequence[str]) -> list[Seat]:
+        """What sat in these units."""
+        numbers = list(self._reader.numbers(units).values())
+        alone, several = _positions(self._reader.plain_rows_of(Fitting, "unit", numbers, Fitting._fields))
+        alone = [row for row in alone if row[_STEP] == INSTALLED]
+        return [*_alone(self._in_words(alone, _NAMES)[0]), *_seats(self._said(several))]
+
+    def _said(self, rows: Sequence[tuple[Any, ...]]) -> list[Fitting]:
+        return list(map(Fitting._make, zip(*self._in_words(rows, _NAMES)[0], strict=True)))
+
+    def _in_words(
+        self, rows: Sequence[tuple[Any, ...]], at: Sequence[int], others: Iterable[int] = ()
+    ) -> tuple[list[Sequence[Any]], dict[int, str]]:
+        """Columns of plain rows with names for the numbers at these places; the names of these and of other numbers."""
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        texts = self._reader.names(set(others).union(*(columns[n] for n in at if columns)))
+        for n in at if columns else ():
+            columns[n] = [texts[number] for number in columns[n]]
+        return columns, texts
+
+    def strays(self, units: Sequence[str]) -> list[Stray]:
+        return self._many(Stray, "unit", units)
+
+    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+        assert column in COLUMNS
+        numbers = [number for number in self._reader.numbers(names).values() if number]
+        asked: dict[str, Value | Test] = {column: filled(), "step": INSTALLED}
+        rows = self._reader.plain_rows_of(Fitting, column, numbers, _AS_LINK, asked)
+        # Where more was said than one installation, the links that follow stand instead of it.
+        links = self._many(Link, column, names, filled_=True)
+        if links:
+            told = {link.fact for link in links}
+            rows = [row for row in rows if row[3] not in told]
+        columns, _ = self._in_words(rows, _LINK_NAMES)
+        if columns:
+            unit, position, from_us, fact, quantity, part, lot, container, evidence = columns
+            links += map(
+                Link._make,
+                zip(
+                    unit, position, from_us, fact, repeat(0), repeat(FOREVER), quantity, part, lot, container, evidence
+                ),
+            )
+        return links
+
+    def is_ever_part(self, product: str) -> bool:
+        return self._reader.exists(Named, {"kind": "part", "product": product})
+
+    def receipts(self, lots: Sequence[str]) -> list[Receipt]:
+        return self._many(Receipt, "lot", lots)
+
+    def received(self, column: str, name: str) -> list[Receipt]:
+        assert column in SUPPLY
+        return self._reader.rows(Receipt, {column: named(name)})
+
+    def moves(self, lots: Sequence[str]) -> list[LotMove]:
+        return self._many(LotMove, "lot", lots)
+
+    def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
+        assert column in ("lot", "container")
+        return self._many(Opening, column, names, "container")
+
+    def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
+        found: list[tuple[str, str, int, int]] = []
+        for name in names:
+            other = "container" if column == "lot" else "lot"
+            asked: dict[str, Value | Test] = {
+                column: named(name),
+                other: filled(),
+                "step": INSTALLED,
+                "time_us": at_most(at_us),
+            }
+            rows = self._reader.totals(Fitting, asked, by=("lot", "container"), of=(least("time_us"), most("time_us")))
+            found += [(lot, container, first, last) for lot, container, first, last in rows]
+        return found
+
+    def _many(self, row: type[R], column: str, names: Sequence[str], filled_: bool | str = False) -> list[R]:
+        if not names:
+            return []
+        wanted = filled_ if isinstance(filled_, str) else column if filled_ else ""
+        if len(names) == 1 and wanted in ("", column):
+            return self._reader.rows(row, {column: named(names[0]) if wanted else names[0]})
+        return self._reader.rows_of(row, column, names, {wanted: filled()} if wanted else {})
+
+
+_UNIT, _TIME, _STEP, _PART = (Fitting._fields.index(name) for name in ("unit", "time_us", "step", "part"))
+_NAMES = tuple(n for n, name in enumerate(Fitting._fields) if name not in ("time_us", "step", "fact", "quantity"))
+_AS_LINK = ("unit", "position", "time_us", "fact", "quantity", "part", "lot", "container", "evidence")
+"""The columns of a fitting in the order of a link's, which it is where nothing else was said of its position."""
+_LINK_NAMES = tuple(n for n, name in enumerate(_AS_LINK) if name in {Fitting._fields[at] for at in _NAMES})
+
+
+def _positions(rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Plain fittings of whole units, as the index gives them: those alone at their positions, and the others."""
+    places = [row[:2] for row in rows]
+    if len(set(places)) == len(rows):
+        return rows, []
+    times = Counter(places)
+    return [row for row in rows if times[row[:2]] == 1], [row for row in rows if times[row[:2]] > 1]
+
+
+def _alone(columns: Sequence[Sequence[Any]]) -> Iterator[Seat]:
+    """Seats of installations beside which nothing was said of their positions, from the columns of these fittings."""
+    if columns:
+        unit, position, from_us, _, fact, product, part, lot, container, quantity, uom, evidence, *rest = columns
+        told = (quantity, part, lot, container, evidence, product, uom, *rest[:3])
+        yield from map(Seat._make, zip(unit, position, from_us, fact, repeat(0), repeat(FOREVER), *told, strict=False))
+
+
+def _seats(fittings: Iterable[Fitting]) -> list[Seat]:
+    """What follows from fittings at positions of which more was said."""
+    there = groupby(sorted(fittings), key=itemgetter(0, 1))
+    return [row for _, several in there for row in seats(list(several)) if isinstance(row, Seat)]
+
+
+# --------------------------------------------------------------------------- as it was known
+
+
+class Then(Genealogy):
+    """What facts tell that were known at a moment."""
+
+    def __init__(self, reader: Reader, known: Known) -> None:
+        self.known = known
+        self._now = Now(reader)
+        self._rows: dict[str, list[Any]] = {}
+        self._passages: dict[str, list[Passage]] = {}
+        self._seats: dict[str, list[Seat | Stray]] = {}
+
+    def passages(self, unit: str) -> list[Passage]:
+        if unit not in self._passages:
+            found = (row for row in fold(passages.RULES, self.known.facts(unit)) if row.unit == unit)
+            self._passages[unit] = sorted(found)
+        return self._passages[unit]
+
+    def values(self, unit: str) -> list[ItemValue]:
+        return measurements.of_item(self.known.facts(unit), unit)
+
+    def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
+        if at_us is not None:
+            return _statuses_at(self, units, at_us)
+        same, others = self.known.unchanged(units, PASSING)
+        found = _statuses_at(self, others, None)
+        found.update(self._now.statuses(same, None))
+        return found
+
+    def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
+        if kind == "gauge":
+            facts = (fact for fact in self.known.facts("type:measured.v1") if isinstance(fact, Measured))
+            return [
+                (unit_key(fact.product, fact.serial), microseconds(fact.event_time))
+                for fact in facts
+                if fact.gauge == name and fact.serial is not None
+            ]
+        touch = Touch.of(kind, name)
+        found = fold(passages.RULES, (fact for subject in touch.subjects for fact in self.known.facts(subject)))
+        return [(row.unit, row.time_us) for row in found if touch.holds(row)]
+
+    def seats_below(self, unit: str, at_us: int, *, is_over_too: bool, at_most: int) -> dict[str, list[Seat]]:
+        found: dict[str, list[Seat]] = {}
+        level, count = [unit], 0
+        while level and count <= at_most:
+            found.update((name, []) for name in level)
+            parts: dict[str, None] = {}
+            for seat in self._seats_in(level):
+                if seat.from_us <= at_us and (is_over_too or at_us < seat.until_us):
+                    found[seat.unit].append(seat)
+                    count += 1
+                    if seat.part:
+                        parts[seat.part] = None
+            level = sorted(parts.keys() - found.keys())
+        return found
+
+    def _seats_in(self, units: Sequence[str]) -> list[Seat]:
+        same, others = self.known.unchanged(units, FITTING)
+        return [
+            *(self._now.seats_in(same) if same else ()),
+            *(row for unit in others for row in self._derived(unit) if isinstance(row, Seat)),
+        ]
+
+    def strays(self, units: Sequence[str]) -> list[Stray]:
+        same, others = self.known.unchanged(units, FITTING)
+        return [
+            *self._now.strays(same),
+            *(row for unit in others for row in self._derived(unit) if isinstance(row, Stray)),
+        ]
+
+    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+        subject = "{}" if column != "container" else "container:{}"
+        parents: dict[str, None] = {}
+        for name in names:
+            for row in fold(RULES, self.known.facts(subject.format(name))):
+                if isinstance(row, Fitting) and getattr(row, column) == name:
+                    parents[row.unit] = None
+        same, others = self.known.unchanged(list(parents), FITTING)
+        alike = set(same)
+        wanted = set(names)
+        return [
+            *(link for link in self._now.links_of(column, names) if link.unit in alike),
+            *(
+                seat.link
+                for unit in others
+                for seat in self._derived(unit)
+                if isinstance(seat, Seat) and getattr(seat, column) in wanted
+            ),
+        ]
+
+    def is_ever_part(self, product: str) -> bool:
+        return self._now.is_ever_part(product)
+
+    def receipts(self, lots: Sequence[str]) -> list[Receipt]:
+        return [row for lot in lots for row in self._of(lot) if isinstance(row, Receipt) and row.lot == lot]
+
+    def received(self, column: str, name: str) -> list[Receipt]:
+        found = fold(RULES, self.known.facts("type:lot_received.v1"))
+        return [row for row in found if isinstance(row, Receipt) and getattr(row, column) == name]
+
+    def moves(self, lots: Sequence[str]) -> list[LotMove]:
+        return [row for lot in lots for row in self._of(lot) if isinstance(row, LotMove) and row.lot == lot]
+
+    def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
+        subject = "{}" if column == "lot" else "container:{}"
+        return [
+            row
+            for name in names
+            for row in self._of(subject.format(name))
+            if isinstance(row, Opening) and row.container and getattr(row, column) == name
+        ]
+
+    def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
+        return [
+            (link.lot, link.container, link.from_us, link.from_us)
+            for link in self.links_of(column, names)
+            if link.lot and link.container and link.from_us <= at_us
+        ]
+
+    def _of(self, subject: str) -> list[Any]:
+        if subject not in self._rows:
+            self._rows[subject] = fold(RULES, self.known.facts(subject))
+        return self._rows[subject]
+
+    def _fittings(self, unit: str) -> list[Fitting]:
+        return sorted(row for row in self._of(unit) if isinstance(row, Fitting) and row.unit == unit)
+
+    def _derived(self, unit: str) -> list[Seat | Stray]:
+        if unit not in self._seats:
+            by_position: dict[str, list[Fitting]] = {}
+            for row in self._fittings(unit):
+                by_position.setdefault(row.position, []).append(row)
+            self._seats[unit] = [found for there in by_position.values() for found in seats(there)]
+        return self._seats[unit]
+
+
+def fold(rules: Any, facts: Iterable[Any]) -> list[Any]:
+    """The rows that a fold's rules make of facts."""
+    return [
+        row for fact in facts if type(fact) in rules for row in rules[type(fact)](fact, microseconds(fact.event_time))
+    ]
+
+
+def _statuses_at(rows: Genealogy, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
+    """Where units were at a moment, from their passages until then."""
+    found = {}
+    for unit in units:
+        status = status_of(rows.passages(unit), at_us)
+        if status is not None:
+            found[unit] = status
+    return found

@@ -175,7 +175,13 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return [], [], "A view's folder is found by discovery; leave its __init__.py empty."
         case ["views", view, "fold"]:
             return (
-                ["asbuilt.events", "asbuilt.time", "asbuilt.domain.meaning", f"asbuilt.views.{view}.rows"],
+                [
+                    "asbuilt.events",
+                    "asbuilt.rows",
+                    "asbuilt.time",
+                    "asbuilt.domain.meaning",
+                    f"asbuilt.views.{view}.rows",
+                ],
                 [],
                 "A fold is a pure function of facts: it imports asbuilt.events, and the view's rows where they fill a file.",
             )
@@ -188,8 +194,8 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             )  # fmt: skip
         case ["views", view, _]:
             return (
-                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.time", "asbuilt.domain.*",
-                 f"asbuilt.views.{view}.*", *KIN.get(view, ())],
+                [*CONTRACT, "asbuilt.access", "asbuilt.access.*", "asbuilt.plant", "asbuilt.plant.calendar", "asbuilt.rows",
+                 "asbuilt.time", "asbuilt.domain.*", f"asbuilt.views.{view}.*", *KIN.get(view, ())],
                 ["msgspec"],
                 "A query knows its own view's rows and a Reader; ask another view through its page.",
             )  # fmt: skip

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asbuilt.rows import Interned
+
 
 class Release(NamedTuple):
     """An order was released: so many of a product, due at a time (0: none given)."""
@@ -35,8 +37,8 @@ class Close(NamedTuple):
 class UnitOf(NamedTuple):
     """A unit (`unit:…`) of an order was started, completed or scrapped."""
 
-    order_no: str
-    what: str
-    unit: str
+    order_no: Interned
+    what: Interned
+    unit: Interned
     time_us: int
     fact: bytes

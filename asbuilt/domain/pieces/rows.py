@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asbuilt.rows import Interned
+
 
 class Made(NamedTuple):
     """Pieces made at a station in an hour, as one way of telling has it; the station is empty where none is told.
@@ -16,33 +18,33 @@ class Made(NamedTuple):
     sent to rework; `reading` is -1 without a counter's value.
     """
 
-    station: str
+    station: Interned
     hour: int
     time_us: int
     fact: bytes
-    told: str
-    kind: str
+    told: Interned
+    kind: Interned
     start_us: int
-    operation: str
-    order_no: str
-    product: str
+    operation: Interned
+    order_no: Interned
+    product: Interned
     good: int
     rejected: int
     for_review: int
     rework: int
     reading: int
-    by: str
+    by: Interned
 
 
 class Pieces(NamedTuple):
     """The pieces of a station's hour, as one way of telling has them for an order and product."""
 
-    station: str
+    station: Interned
     hour: int
-    told: str
-    kind: str
-    order_no: str
-    product: str
+    told: Interned
+    kind: Interned
+    order_no: Interned
+    product: Interned
     good: int
     rejected: int
     for_review: int
@@ -52,8 +54,8 @@ class Pieces(NamedTuple):
 class Run(NamedTuple):
     """A serialised unit was completed at a station; `clean` if it was good without rework or scrap."""
 
-    item: str
-    station: str
+    item: Interned
+    station: Interned
     time_us: int
     fact: bytes
     clean: int
@@ -62,7 +64,7 @@ class Run(NamedTuple):
 class First(NamedTuple):
     """A unit's first completion at a station (ISO 22400-2: IP, and GP where `clean`)."""
 
-    item: str
-    station: str
+    item: Interned
+    station: Interned
     time_us: int
     clean: int

@@ -21,7 +21,7 @@ from asbuilt.events import (
     SourceLost,
     microseconds,
 )
-from asbuilt.rows import ROW
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import HOUR_US, MINUTE_US
 
 VERSION = 1
@@ -34,7 +34,7 @@ class Notice(NamedTuple):
     Of a loss and a connection at one instant the connection holds: that instant the source was heard.
     """
 
-    source: str
+    source: Interned
     time_us: int
     heard: int
     fact: bytes
@@ -45,11 +45,11 @@ class Notice(NamedTuple):
 class Gap(NamedTuple):
     """What a source saw between two moments was not heard and will not come."""
 
-    source: str
+    source: Interned
     start_us: int
     fact: bytes
     end_us: int
-    reason: str
+    reason: Interned
 
 
 class Hour(NamedTuple):
@@ -58,7 +58,7 @@ class Hour(NamedTuple):
     A subject is `source:NAME`, `station:PATH`, or empty for everything that observes.
     """
 
-    subject: str
+    subject: Interned
     hour: int
     first_us: int
     last_us: int
@@ -67,7 +67,7 @@ class Hour(NamedTuple):
 class Minute(NamedTuple):
     """The first and last word of a source in a minute (`minute` = minutes since 1970 UTC)."""
 
-    source: str
+    source: Interned
     minute: int
     first_us: int
     last_us: int

@@ -7,26 +7,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asbuilt.rows import Interned
+
 
 class State(NamedTuple):
     """A station entered a state in an hour; a line or area may be told to have one as well."""
 
-    station: str
+    station: Interned
     hour: int
     time_us: int
     fact: bytes
-    state: str
-    reason: str
+    state: Interned
+    reason: Interned
     message: str
 
 
 class Hour(NamedTuple):
     """How long a station was in a state, for the reason as it was told, during an hour from its first change on."""
 
-    station: str
+    station: Interned
     hour: int
-    state: str
-    reason: str
+    state: Interned
+    reason: Interned
     us: int
 
 
@@ -37,13 +39,13 @@ class Edge(NamedTuple):
     of the hour means, so that its sums read as told.
     """
 
-    station: str
+    station: Interned
     hour: int
     first_us: int
-    first_state: str
-    first_reason: str
-    last_state: str
-    last_reason: str
+    first_state: Interned
+    first_reason: Interned
+    last_state: Interned
+    last_reason: Interned
     single: int
     plain: int
 
@@ -51,11 +53,11 @@ class Edge(NamedTuple):
 class Explained(NamedTuple):
     """A person said why a station, or every station of a line, stood; as of `declared_us`."""
 
-    place: str
+    place: Interned
     end_us: int
     fact: bytes
     start_us: int
     declared_us: int
-    reason: str
+    reason: Interned
     message: str
-    by: str
+    by: Interned

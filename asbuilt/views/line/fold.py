@@ -25,7 +25,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
-from asbuilt.rows import ROW
+from asbuilt.rows import ROW, Interned
 
 VERSION = 4
 
@@ -37,18 +37,18 @@ class Passage(NamedTuple):
     """An item (unit, lot or order) passed a point: `what` is started, completed, reported, born,
     released, packed, shipped, returned or scrapped. `start_us` is 0 where it is not told."""
 
-    item: str
+    item: Interned
     time_us: int
     fact: bytes
-    what: str
-    station: str
-    operation: str
-    order_no: str
+    what: Interned
+    station: Interned
+    operation: Interned
+    order_no: Interned
     start_us: int
     good: int
     scrap: int
     rework: int
-    by: str
+    by: Interned
 
 
 class Stay(NamedTuple):
@@ -57,22 +57,22 @@ class Stay(NamedTuple):
     `until_us` is 0 while it still is; `long` is 1 then and for stays above `LONG_STAY_US`.
     """
 
-    item: str
+    item: Interned
     from_us: int
     until_us: int
     long: int
-    station: str
-    phase: str
+    station: Interned
+    phase: Interned
 
 
 class Oddity(NamedTuple):
     """The passages of an item contradict each other; shown, never hidden in a count."""
 
-    item: str
+    item: Interned
     time_us: int
-    kind: str
-    station: str
-    other: str
+    kind: Interned
+    station: Interned
+    other: Interned
 
 
 ROWS = {

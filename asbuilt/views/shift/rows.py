@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from asbuilt.rows import Interned
+
 
 class Reported(NamedTuple):
     """Work that people reported, as an interval (`kind` as in `pieces.Made`)."""
 
-    station: str
+    station: Interned
     time_us: int
     fact: bytes
     start_us: int
-    kind: str
-    order_no: str
-    product: str
-    by: str
+    kind: Interned
+    order_no: Interned
+    product: Interned
+    by: Interned
 
 
 class Handover(NamedTuple):

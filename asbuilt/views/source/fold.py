@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from asbuilt.domain.meaning import OWN_SOURCE
 from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, type_name
-from asbuilt.rows import ROW
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import HOUR_US
 
 VERSION = 3
@@ -20,8 +20,8 @@ VERSION = 3
 class Delivered(NamedTuple):
     """How many facts of a type a source delivered about an hour (`hour` = hours since 1970 UTC)."""
 
-    source: str
-    type: str
+    source: Interned
+    type: Interned
     hour: int
     facts: int
     first_us: int

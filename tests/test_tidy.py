@@ -210,7 +210,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
         case ["testing", *_]:
             return (
                 [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
-                 "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.store", "asbuilt.testing.*"],
+                 "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.shows", "asbuilt.rows.store", "asbuilt.testing.*"],
                 ["hypothesis", "msgspec", "pytest"],
                 "A contract suite knows the contract and the reference, no implementation; and nothing of tests/.",
             )  # fmt: skip

@@ -77,8 +77,8 @@ class Pair(NamedTuple):
 
 def pairs(facts: Pool, view: View, chance: Random, histories: int) -> Iterator[Pair]:
     """Pairs around each type that a view makes rows of: so many histories a type, and in each every field once."""
-    kinds = [kind for kind in facts if kind in view.rules] or list(facts)
-    for kind in facts if view.tally else kinds:
+    kinds = [kind for kind in facts if kind in view.rules or _is_tallied(view, facts[kind])]
+    for kind in kinds:
         for _ in range(histories):
             # Few facts: what meets is about the same things, and how it falls together shows.
             fact = _mixed(facts[kind], UUID(int=2 * chance.randrange(9) + 1), chance)
@@ -90,6 +90,10 @@ def pairs(facts: Pool, view: View, chance: Random, histories: int) -> Iterator[P
                 changed = _changed(fact, name, facts[kind], chance)
                 if changed is not None:
                     yield Pair(tuple(numbered), fact, changed, f"{name_of(kind)}.{name}")
+
+
+def _is_tallied(view: View, facts: Sequence[Event]) -> bool:
+    return view.tally is not None and any(True for _ in view.tally((fact, 0) for fact in facts))
 
 
 def _mixed(facts: Sequence[Event], fact_id: UUID, chance: Random) -> Event:
@@ -206,9 +210,9 @@ def wrong(view: View, facts: Pool, fold: Fold) -> list[str]:
         for column, words in table.shows.said.items() if UNSAID in words
     ]  # fmt: skip
     chance, seen, left = Random(view.name), set[Seen](), [""]
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         # Again while there is something said that no pair has shown: what is rare takes longer to be met.
-        if found or not left:
+        if found or (not left and number >= _AT_LEAST):
             break
         unsaid, also = differences(
             view, pairs(facts, view, chance, max(1, _HISTORIES * settings().max_examples // 60)), fold
@@ -222,6 +226,6 @@ def wrong(view: View, facts: Pool, fold: Fold) -> list[str]:
     return found or left
 
 
-_HISTORIES = 30
+_HISTORIES = 15
 """So many around each type a round, where a law is tried on 60 examples."""
-_ROUNDS = 40
+_AT_LEAST, _ROUNDS = 4, 40

@@ -118,7 +118,7 @@ INDEXES = {Step: ["time_us"], Phase: ["until_us", "from_us"]}
 SHOWS = {
     Step: {"place": "station adapter", "what": "type", "by": "by source", "until_us": "until"},
     Phase: {
-        ROW: "alarm station adapter event_time until priority",
+        ROW: "alarm station adapter event_time until priority latching",
         "place": "station adapter", "from_us": "event_time until", "until_us": "event_time until", "what": "type",
         "state": "type", "asks": "type", "since_us": "event_time", "asked_us": "event_time",
         "gone_us": "event_time", "raised": "type", "seen_us": "event_time", "seen_by": "by source",

@@ -23,7 +23,7 @@ from asbuilt.events import (
     AlarmUnsuppressed,
     microseconds,
 )
-from asbuilt.rows import ROW
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import FOREVER_US
 
 VERSION = 2
@@ -49,19 +49,19 @@ class Step(NamedTuple):
     `rule`: what suppresses it; `latching`: 1 where what is raised stands until it is reset.
     """
 
-    alarm: str
-    place: str
+    alarm: Interned
+    place: Interned
     time_us: int
     fact: bytes
-    what: str
+    what: Interned
     priority: int
-    text: str
-    response: str
+    text: Interned
+    response: Interned
     detail: str
-    by: str
+    by: Interned
     until_us: int
-    reason: str
-    rule: str
+    reason: Interned
+    rule: Interned
     latching: int
 
 
@@ -76,34 +76,34 @@ class Phase(NamedTuple):
     until it is placed back), by whom, why.
     """
 
-    alarm: str
-    place: str
+    alarm: Interned
+    place: Interned
     from_us: int
     fact: bytes
     until_us: int
-    what: str
-    state: str
+    what: Interned
+    state: Interned
     asks: int
     since_us: int
     asked_us: int
     gone_us: int
     priority: int
-    text: str
-    response: str
+    text: Interned
+    response: Interned
     detail: str
     latching: int
     raised: int
     seen_us: int
-    seen_by: str
+    seen_by: Interned
     shelved_us: int
-    shelved_by: str
-    shelved_why: str
+    shelved_by: Interned
+    shelved_why: Interned
     suppressed_us: int
-    suppressed_by: str
-    suppressed_why: str
+    suppressed_by: Interned
+    suppressed_why: Interned
     out_us: int
-    out_by: str
-    out_why: str
+    out_by: Interned
+    out_why: Interned
 
     @property
     def aside(self) -> str:

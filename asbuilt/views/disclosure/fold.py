@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from asbuilt.events import DisclosureIssued, DisclosureOpened, DisclosureRevoked, microseconds
+from asbuilt.rows import Interned
 
 VERSION = 1
 SEPARATOR = "\x1f"
@@ -21,15 +22,15 @@ class Issue(NamedTuple):
     disclosure: str
     time_us: int
     fact: bytes
-    recipient: str
-    purpose: str
-    product: str
+    recipient: Interned
+    purpose: Interned
+    product: Interned
     serial: str
-    profile: str
+    profile: Interned
     fields: str
     expires_us: int
     file_digest: str
-    by: str
+    by: Interned
 
 
 class Revocation(NamedTuple):
@@ -38,8 +39,8 @@ class Revocation(NamedTuple):
     disclosure: str
     time_us: int
     fact: bytes
-    reason: str
-    by: str
+    reason: Interned
+    by: Interned
 
 
 class Opening(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asbuilt.events import RoundChecked, SiteObserved, microseconds
-from asbuilt.rows import ROW
+from asbuilt.rows import ROW, Interned
 
 VERSION = 1
 
@@ -22,10 +22,10 @@ class Sighting(NamedTuple):
     thing: str
     time_us: int
     fact: bytes
-    device: str
-    zone: str
-    category: str
-    severity: str
+    device: Interned
+    zone: Interned
+    category: Interned
+    severity: Interned
     start_us: int
     ended: int
     external_id: str
@@ -36,23 +36,23 @@ class Presence(NamedTuple):
     """Something was in a zone for a time: `until_us` is 0 while no end was told, `last_us` when it was told of last."""
 
     thing: str
-    zone: str
+    zone: Interned
     from_us: int
     until_us: int
     last_us: int
-    device: str
-    category: str
-    severity: str
+    device: Interned
+    category: Interned
+    severity: Interned
     message: str
 
 
 class Check(NamedTuple):
     """A guard passed a checkpoint of a round."""
 
-    round: str
+    round: Interned
     time_us: int
     fact: bytes
-    checkpoint: str
+    checkpoint: Interned
     message: str
 
 

@@ -31,7 +31,7 @@ class Delivered(NamedTuple):
 class Rejected(NamedTuple):
     """A message of a source that could not be taken in; `text` is its beginning, readable."""
 
-    adapter: str
+    adapter: Interned
     fact: bytes
     conflict: int
     reason: str
@@ -42,9 +42,9 @@ class Rejected(NamedTuple):
 class Deviation(NamedTuple):
     """How a source does not keep to its protocol."""
 
-    adapter: str
+    adapter: Interned
     fact: bytes
-    deviation: str
+    deviation: Interned
     message: str
     time_us: int
 

@@ -23,7 +23,7 @@ from asbuilt.events import (
     AlarmUnsuppressed,
     microseconds,
 )
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import FOREVER_US
 
 VERSION = 2
@@ -115,6 +115,18 @@ class Phase(NamedTuple):
 
 ROWS = {Step: ("alarm", "place", "time_us", "fact"), Phase: ("alarm", "place", "from_us", "fact", "what")}
 INDEXES = {Step: ["time_us"], Phase: ["until_us", "from_us"]}
+SHOWS = {
+    Step: {"place": "station adapter", "what": "type", "by": "by source", "until_us": "until"},
+    Phase: {
+        ROW: "alarm station adapter event_time until priority latching",
+        "place": "station adapter", "from_us": "event_time until", "until_us": "event_time until", "what": "type",
+        "state": "type", "asks": "type", "since_us": "event_time", "asked_us": "event_time",
+        "gone_us": "event_time", "raised": "type", "seen_us": "event_time", "seen_by": "by source",
+        "shelved_us": "until", "shelved_by": "by source", "shelved_why": "reason",
+        "suppressed_us": "event_time", "suppressed_by": "rule by source", "suppressed_why": "reason",
+        "out_us": "until", "out_by": "by source", "out_why": "reason",
+    },
+}  # fmt: skip
 
 
 def _step(what: str) -> Any:

@@ -17,7 +17,7 @@ from asbuilt.events import (
     HoldReleased,
     NonconformanceRaised,
 )
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import FOREVER_US
 
 VERSION = 2
@@ -96,6 +96,19 @@ INDEXES = {
     Hold: ["item, until_us", "until_us"],
     Open: ["until_us"],
 }
+SHOWS = {
+    Case: {"step": "type", "item": "product serial lot order station", "order_no": "order", "by": "by source"},
+    HoldStep: {"step": "type", "item": "product serial lot station", "by": "by source"},
+    Hold: {
+        ROW: "hold product serial lot station event_time",
+        "item": "product serial lot station", "from_us": "event_time", "until_us": "event_time", "by": "by source",
+    },
+    Open: {
+        ROW: "nonconformance product serial lot order station event_time",
+        "item": "product serial lot order station", "order_no": "order", "from_us": "event_time",
+        "until_us": "event_time quantity", "by": "by source",
+    },
+}  # fmt: skip
 
 
 def _raised(fact: NonconformanceRaised, time_us: int) -> Iterator[Case]:

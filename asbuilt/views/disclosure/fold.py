@@ -6,7 +6,7 @@ All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from asbuilt.events import DisclosureIssued, DisclosureOpened, DisclosureRevoked, microseconds
 from asbuilt.rows import Interned
@@ -58,6 +58,7 @@ ROWS = {
     Opening: ("disclosure", "time_us", "fact"),
 }
 INDEXES = {Issue: ["time_us", "recipient, time_us", "product, serial"]}
+SHOWS: dict[Any, dict[str, str]] = {Issue: {"expires_us": "expires"}, Revocation: {}, Opening: {}}
 
 
 def _issued(fact: DisclosureIssued, time_us: int) -> Iterator[Issue]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asbuilt.events import RoundChecked, SiteObserved, microseconds
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 
 VERSION = 1
 
@@ -62,6 +62,15 @@ ROWS = {
     Check: ("round", "time_us", "fact"),
 }
 INDEXES = {Presence: ["from_us", "until_us, last_us", "category, from_us"], Sighting: ["time_us"]}
+SHOWS = {
+    Sighting: {"thing": "device category external_id", "start_us": "start_time", "ended": "end_time"},
+    Presence: {
+        ROW: "device category external_id zone event_time start_time end_time",
+        "thing": "device category external_id", "from_us": "event_time start_time", "until_us": "event_time end_time",
+        "last_us": "event_time",
+    },
+    Check: {},
+}  # fmt: skip
 _URGENCY = {"info": 0, "detection": 1, "alert": 2}
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from asbuilt.domain.meaning import OWN_SOURCE
 from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, type_name
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import HOUR_US
 
 VERSION = 3
@@ -54,6 +54,11 @@ ROWS = {
     Deviation: ("adapter", "fact"),
 }
 TALLIES = {Delivered: {"facts": "sum", "first_us": "min", "last_us": "max"}}
+SHOWS = {
+    Delivered: {ROW: "source event_time", "hour": "event_time", "facts": "type", "first_us": "event_time", "last_us": "event_time"},
+    Rejected: {"text": "message"},
+    Deviation: {},
+}  # fmt: skip
 
 
 def _rejected(fact: MessageRejected, time_us: int) -> Iterator[Rejected]:

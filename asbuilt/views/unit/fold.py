@@ -33,6 +33,7 @@ class Run(NamedTuple):
 
 
 ROWS = {Run: ("unit", "time_us", "fact")}
+SHOWS = {Run: {"unit": "product serial", "start_us": "start_time", "curve": "curve_digest"}}
 
 
 def _run(fact: RunRecorded, time_us: int) -> Iterator[Run]:

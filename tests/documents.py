@@ -44,7 +44,12 @@ class Command(NamedTuple):
 
 def documents() -> list[Path]:
     """Every document somebody follows: all but the changelog and the decisions, which tell what was."""
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/adapters/*.md"), *ROOT.glob("examples/*/README.md")]
+    found = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/adapters/*.md"),
+        *ROOT.glob("examples/*/README.md"),
+    ]
     return sorted(path for path in found if path.name != "CHANGELOG.md")
 
 
@@ -196,7 +201,9 @@ def newcomer(folder: Path, *, checkout: bool = False) -> Iterator[Newcomer]:
         shutil.copytree(ROOT / "examples", work / "examples")
         (folder / "bin").mkdir()
         script = folder / "bin" / "asbuilt"
-        script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m asbuilt "$@"\n')
+        script.write_text(
+            f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m asbuilt "$@"\n'
+        )
         script.chmod(0o755)
         shell = Newcomer(work, home, folder / "bin")
     try:
@@ -208,7 +215,11 @@ def newcomer(folder: Path, *, checkout: bool = False) -> Iterator[Newcomer]:
 def copy_of_checkout(to: Path) -> None:
     """The files that git would give somebody else, as they are now."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
         source, target = ROOT / name, to / name

@@ -24,10 +24,22 @@ WITH_COMMANDS = [path for path in DOCUMENTS if any(block.language == "console" f
 LANGUAGES = {"console", "toml", "python", "text", ""}
 
 NOT_RUN = {
-    ("DEVELOPING.md", "errors.py time.py    what everybody may use: errors with a remedy, units of time"): "a drawing of the folders",
-    ("docs/connect.md", "payload.temperature                 a member of a JSON object; what is not there is absent"): "expressions, compiled by a test below",
-    ("docs/record-format.md", '{"_sd":["D1","D2",…,"D32"],"_sd_alg":"sha-256","v":"asbuilt.event/1"}'): "a form of bytes; the vectors have real ones",
-    ("docs/record-format.md", '{"format":"asbuilt.passport/1","statement":"TOKEN"}'): "a form of bytes; the vectors have real ones",
+    (
+        "DEVELOPING.md",
+        "errors.py time.py    what everybody may use: errors with a remedy, units of time",
+    ): "a drawing of the folders",
+    (
+        "docs/connect.md",
+        "payload.temperature                 a member of a JSON object; what is not there is absent",
+    ): "expressions, compiled by a test below",
+    (
+        "docs/record-format.md",
+        '{"_sd":["D1","D2",…,"D32"],"_sd_alg":"sha-256","v":"asbuilt.event/1"}',
+    ): "a form of bytes; the vectors have real ones",
+    (
+        "docs/record-format.md",
+        '{"format":"asbuilt.passport/1","statement":"TOKEN"}',
+    ): "a form of bytes; the vectors have real ones",
 }
 """Blocks that are not commands, settings or programs, by document and first line, and why. New ones must be said here."""
 
@@ -50,7 +62,11 @@ ALL = [(path, block) for path in DOCUMENTS for block in blocks(path)]
 
 
 def of_kind(kind: str) -> list[object]:
-    return [pytest.param(path, block, id=f"{name(path)}:{block.line}") for path, block in ALL if kind_of(path, block) == kind]
+    return [
+        pytest.param(path, block, id=f"{name(path)}:{block.line}")
+        for path, block in ALL
+        if kind_of(path, block) == kind
+    ]
 
 
 def test_the_table_of_pages_is_read():
@@ -60,14 +76,18 @@ def test_the_table_of_pages_is_read():
 def test_every_block_is_of_a_kind_that_is_tried():
     for path, block in ALL:
         assert block.language in LANGUAGES, f"{name(path)}:{block.line}"
-        assert kind_of(path, block) in {"console", "toml", "python", "not run", "shell", "output"}, f"{name(path)}:{block.line}"
+        assert kind_of(path, block) in {"console", "toml", "python", "not run", "shell", "output"}, (
+            f"{name(path)}:{block.line}"
+        )
     told = {(name(path), block.lines[0]) for path, block in ALL}
     assert set(NOT_RUN) <= told
     assert len(NOT_RUN) <= 4
     # The program of the one that has one is run in tests/test_examples.py.
     assert [name(path) for path, block in ALL if block.language == "python"] == ["examples/boxer/README.md"]
     in_shell = {name(path) for path, block in ALL if kind_of(path, block) in ("shell", "output")}
-    assert in_shell == {"docs/adapters/http.md", "docs/adapters/site.md"}, "write what is to be typed as a block of `console`"
+    assert in_shell == {"docs/adapters/http.md", "docs/adapters/site.md"}, (
+        "write what is to be typed as a block of `console`"
+    )
 
 
 @pytest.mark.slow
@@ -133,7 +153,9 @@ def test_what_doors_and_rounds_post_as_the_page_of_the_adapter_tells(tmp_path):
     with newcomer(tmp_path) as shell:
         settings = '[adapter.site]\nkind = "site"\nmqtt = false\nwebhook = "/site/events"\n'
         plant = shell.folder / "plant.toml"
-        plant.write_text((ROOT / "examples/boxer/plant.toml").read_text().replace("boxer.svg", "examples/boxer/boxer.svg") + settings)
+        plant.write_text(
+            (ROOT / "examples/boxer/plant.toml").read_text().replace("boxer.svg", "examples/boxer/boxer.svg") + settings
+        )
         shell.starts("asbuilt run plant.toml --data DIR")
         for line in lines:
             done = shell.does(
@@ -173,13 +195,19 @@ def _plant_for(text: str, told: dict, page: str) -> str:
             text = f'[adapter.{adapter}]\nkind = "{page}"\n' + "\n".join(NEEDED.get(page, ())) + "\n" + text
     elif "kind" not in next(iter(told["adapter"].values())):  # a rule that any protocol takes
         (adapter,) = told["adapter"]
-        text = text.replace(f"[[adapter.{adapter}.map]]", f'[adapter.{adapter}]\nkind = "mqtt"\n[[adapter.{adapter}.map]]\ntopic = "a/b"')
+        text = text.replace(
+            f"[[adapter.{adapter}.map]]",
+            f'[adapter.{adapter}]\nkind = "mqtt"\n[[adapter.{adapter}.map]]\ntopic = "a/b"',
+        )
     return f'[plant]\nid = "works"\nname = "Works"\nzone = "Europe/Berlin"\n\n{text}\n'
 
 
 def test_expressions_that_the_document_shows_can_be_computed():
     (block,) = (block for path, block in ALL if (name(path), block.lines[0]) in NOT_RUN and path.name == "connect.md")
-    names = {"payload": {"temperature": 21, "Oil temp °C": [7], "v": "1.5", "stop": True, "n": 4, "test": False}, "topic": ["a", "b", "c"]}
+    names = {
+        "payload": {"temperature": 21, "Oil temp °C": [7], "v": "1.5", "stop": True, "n": 4, "test": False},
+        "topic": ["a", "b", "c"],
+    }
     got = [expression.compiled(re.split(r" {2,}", line)[0], frozenset(names))(names) for line in block.lines]
     assert [str(value) for value in got] == ["21", "7", "c", "0.15", "works/main/1/b", "Held", "True"]
 
@@ -187,7 +215,11 @@ def test_expressions_that_the_document_shows_can_be_computed():
 # --------------------------------------------------------------------------- commands inside sentences and tables
 
 INLINE = re.compile(r"`(asbuilt [^`]+|make [a-z-]+[^`]*)`")
-SAID = [(path, text) for path in DOCUMENTS for text in INLINE.findall(re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S))]
+SAID = [
+    (path, text)
+    for path in DOCUMENTS
+    for text in INLINE.findall(re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S))
+]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -202,7 +234,9 @@ def unknown_in(text: str) -> str | None:
         if word.startswith("[") or word in ("…", ">"):
             word = word.strip("[]")
         if word.startswith("-"):
-            if word.split("=")[0] not in options | {option for it in at.params for option in (*it.opts, *it.secondary_opts)}:
+            if word.split("=")[0] not in options | {
+                option for it in at.params for option in (*it.opts, *it.secondary_opts)
+            }:
                 return word
         elif hasattr(at, "commands"):
             several = word.split("|")
@@ -212,7 +246,9 @@ def unknown_in(text: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(("file", "text"), [pytest.param(path, text, id=f"{name(path)}: {text}") for path, text in SAID])
+@pytest.mark.parametrize(
+    ("file", "text"), [pytest.param(path, text, id=f"{name(path)}: {text}") for path, text in SAID]
+)
 def test_a_command_inside_a_sentence_exists_with_its_options(file, text):
     assert unknown_in(text.strip("[]")) is None
 

@@ -125,7 +125,10 @@ def rows(seed: int = SEED) -> list[tuple[str, ...]]:
         reports = [report for report in shop.order() if report.end <= LAST.astimezone(dt.UTC)]
         if number == 1:  # somebody entered the first set-up again, ten minutes later
             again = reports[0]
-            reports.insert(1, again._replace(begin=again.begin + dt.timedelta(minutes=10), end=again.end + dt.timedelta(minutes=10)))
+            reports.insert(
+                1,
+                again._replace(begin=again.begin + dt.timedelta(minutes=10), end=again.end + dt.timedelta(minutes=10)),
+            )
         lines += written(f"M{100 + number}", sorted(reports, key=lambda report: (report.begin, report.end)), shop)
     begin, end = (moment.astimezone(dt.UTC) for moment in NIGHT)
     for number in (1, 2):

@@ -128,6 +128,14 @@ def recall(body: bytes) -> AnyFact:
         return Unknown(kept.id, kept.type, time, kept.source, kept.by, msgspec.json.decode(body))
 
 
+def recall_all(bodies: Sequence[bytes]) -> list[AnyFact]:
+    """`recall` of each."""
+    try:
+        return [_decoder.decode(body) for body in bodies]
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return [recall(body) for body in bodies]
+
+
 def _nests_deeper(value: object, levels: int) -> bool:
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return bool(inside) and (levels == 0 or any(_nests_deeper(item, levels - 1) for item in inside))
@@ -282,7 +290,14 @@ def _check_all_decimals(facts: Sequence[AnyFact]) -> None:
                 by_type[cls] = [fact]
     for cls, some in by_type.items():
         values_of, _, inside = _DECIMALS[cls]
-        if inside or not _seen.issuperset(chain.from_iterable(map(values_of, some))):
+        if inside:
+            unclear = True
+        else:
+            new = set(chain.from_iterable(map(values_of, some))) - _seen
+            unclear = not all(isinstance(value, str) and _is_decimal(value) for value in new)
+            for value in () if unclear else new:
+                _note(cast(str, value))
+        if unclear:
             for fact in some:
                 _check_decimals(fact)
 

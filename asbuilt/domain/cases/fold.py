@@ -19,7 +19,7 @@ from asbuilt.events import (
 )
 from asbuilt.time import FOREVER_US
 
-VERSION = 2
+VERSION = 3
 EXACT = Context(prec=200)
 """Quantities are added and subtracted without rounding."""
 
@@ -34,6 +34,7 @@ class Case(NamedTuple):
     item: str
     order_no: str
     station: str
+    characteristic: str
     reason: str
     severity: str
     decision: str
@@ -106,6 +107,7 @@ def _raised(fact: NonconformanceRaised, time_us: int) -> Iterator[Case]:
         item=item_of(fact),
         order_no=fact.order or "",
         station=fact.station or "",
+        characteristic=fact.characteristic or "",
         reason=fact.reason,
         severity=fact.severity,
         decision="",
@@ -124,6 +126,7 @@ def _decided(fact: DispositionDecided, time_us: int) -> Iterator[Case]:
         item=item_of(fact),
         order_no=fact.order or "",
         station="",
+        characteristic="",
         reason="",
         severity="",
         decision=fact.decision,

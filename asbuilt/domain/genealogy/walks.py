@@ -98,6 +98,10 @@ class Genealogy(Protocol):
         """When these lots or containers (`column`) were taken into use; those that name a container."""
         ...
 
+    def uoms_of(self, lot: str) -> tuple[str, dict[bytes, str]]:
+        """The unit told of what was installed of a lot, and of installations in other units theirs, by the fact."""
+        ...
+
     def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
         """Lot, container, first and last time that both were named when something was installed until a moment."""
         ...
@@ -217,6 +221,12 @@ class Now(Genealogy):
     def openings(self, column: str, names: Sequence[str]) -> list[Opening]:
         assert column in ("lot", "container")
         return self._many(Opening, column, names, "container")
+
+    def uoms_of(self, lot: str) -> tuple[str, dict[bytes, str]]:
+        asked: dict[str, Value | Test] = {"lot": named(lot), "step": INSTALLED}
+        usual, *others = sorted(self._reader.values(Fitting, "uom", asked)) or [""]
+        # One unit is told of nearly every lot: its installations are not read for it.
+        return usual, {row.fact: row.uom for uom in others for row in self._reader.rows(Fitting, {**asked, "uom": uom})}
 
     def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
         found: list[tuple[str, str, int, int]] = []
@@ -383,6 +393,15 @@ class Then(Genealogy):
             for row in self._of(subject.format(name))
             if isinstance(row, Opening) and row.container and getattr(row, column) == name
         ]
+
+    def uoms_of(self, lot: str) -> tuple[str, dict[bytes, str]]:
+        told = {
+            row.fact: row.uom
+            for row in self._of(lot)
+            if isinstance(row, Fitting) and row.lot == lot and row.step == INSTALLED
+        }
+        usual = min(told.values(), default="")
+        return usual, {fact: uom for fact, uom in told.items() if uom != usual}
 
     def boxed(self, column: str, names: Sequence[str], at_us: int) -> list[tuple[str, str, int, int]]:
         return [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import time
 from urllib.parse import urlsplit
@@ -51,6 +52,14 @@ async def send(address: str, token: str, count: int, size: int, connections: int
     await asyncio.gather(*(worker() for _ in range(connections)))
     seconds = time.perf_counter() - began
     return {"seconds": seconds, "p50_ms": percentile(latencies, 0.5), "p99_ms": percentile(latencies, 0.99)}
+
+
+def load(address: str, token: str, count: int, size: int, connections: int, rate: float = 0) -> dict[str, float]:
+    """The same from a process of its own, so that sending and answering do not share an interpreter."""
+    command = [sys.executable, "-m", "bench.load", address, token, str(count), str(size), str(connections)]
+    done = subprocess.run([*command, *([str(rate)] if rate else [])], capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
 
 
 def main() -> None:

@@ -1,8 +1,15 @@
-"""PostgreSQL 15 doing the same: COPY of the facts, and the same rows of all views upserted.
+"""PostgreSQL 15 doing the same, at its best: COPY of the facts and of the same narrow rows of all views.
 
-The folds are ours (pure functions give the rows); only recording and upserting is PostgreSQL's,
-through asyncpg, in one transaction per batch with `synchronous_commit` on. No HTTP: what is
-measured is at its best.
+What is the same: facts are decoded, checked and encoded, found under the same packed index of subjects, and folded by
+the same pure functions; names are integers given once, a row is written once, tallies are merged, what is derived is
+compared with what stands and only the difference written; tables have the same keys and indexes. What is PostgreSQL's:
+everything is loaded by COPY (asyncpg, binary) with `synchronous_commit` on, and only where a key stands already by
+way of a temporary table.
+
+What it is spared: HTTP, duplicates told apart, receipts, seeds' checksums, corrections. As ours, it records in one
+process and folds in another, each with a connection of its own; its folding does not even wait for the record.
+
+    python -m bench.postgres record|fold PORT FACTS     says "ready", begins at a line on standard input, says the seconds
 """
 
 from __future__ import annotations
@@ -10,21 +17,30 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from asbuilt import events, views
-from asbuilt.events import Event
-from bench.measure import free_port
+from asbuilt.events import AnyFact
+from asbuilt.record import layout
+from asbuilt.rows import Derivation, Table, View
+from bench.measure import bodies, free_port
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
+AT_ONCE = 5000
+"""Facts a transaction: as many as ours commits and folds at once when senders do not wait for each other."""
 _TYPES = {"TEXT": "text", "INTEGER": "bigint", "BLOB": "bytea", "REAL": "double precision"}
 
 
@@ -66,7 +82,7 @@ def cluster() -> Iterator[dict[str, Any]]:
         try:
             yield {"host": "127.0.0.1", "port": port, "user": "bench", "database": "postgres"}
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # ends what is connected; a polite end would wait for it
             process.wait(30)
     finally:
         shutil.rmtree(path, ignore_errors=True)
@@ -84,103 +100,261 @@ async def connect(settings: dict[str, Any]) -> Any:
     raise RuntimeError("PostgreSQL did not start")
 
 
-class Peer:
-    """The same job on PostgreSQL."""
+def facts_a_second(count: int) -> float:
+    """Facts a second from the start until all are recorded and folded; two processes beside the server."""
+    with cluster() as settings:
+        asyncio.run(_prepare(settings))
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "bench.postgres", job, str(settings["port"]), str(count)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )
+            for job in ("record", "fold")
+        ]  # fmt: skip
+        for worker in workers:
+            assert worker.stdout is not None
+            if worker.stdout.readline() != "ready\n":
+                raise RuntimeError("PostgreSQL's side did not begin")
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        seconds = [float(worker.communicate()[0]) for worker in workers]
+        asyncio.run(_check(settings, count))
+    return count / max(seconds)
+
+
+async def _prepare(settings: dict[str, Any]) -> None:
+    db = await connect(settings)
+    await Recorder(db).prepare()
+    await Folder(db).prepare()
+    await db.close()
+
+
+async def _check(settings: dict[str, Any], count: int) -> None:
+    """It did the work: every fact is there, and rows of them."""
+    db = await connect(settings)
+    assert await db.fetchval("SELECT count(*) FROM fact") == count
+    assert await db.fetchval("SELECT count(*) FROM name") > 1
+    await db.close()
+
+
+class Recorder:
+    """The record on PostgreSQL."""
 
     def __init__(self, db: Any) -> None:
         self.db = db
-        self.views = views.discover()
+
+    async def prepare(self) -> None:
+        """Tables like ours."""
+        await self.db.execute(
+            "CREATE TABLE fact(position bigint PRIMARY KEY, id uuid NOT NULL UNIQUE, record_time_us bigint NOT NULL,"
+            " seed bytea NOT NULL, body bytea NOT NULL)"
+        )
+        await self.db.execute(
+            "CREATE TABLE about(subject text, first_position bigint, more bytea, PRIMARY KEY(subject, first_position))"
+        )
+
+    async def take(self, lines: Sequence[bytes], first: int) -> None:
+        """One batch, durable: read and checked, written canonically, with its subjects."""
+        facts = events.decode_all(lines)
+        assert facts is not None
+        every = events.encode_all(facts)
+        assert every is not None
+        now_us = time.time_ns() // 1000
+        seeds = os.urandom(32 * len(facts))
+        records = [
+            (first + n, fact.id, now_us, seeds[32 * n : 32 * n + 32], body)
+            for n, (fact, body) in enumerate(zip(facts, every, strict=True))
+        ]
+        about = [(subject, at[0], layout.packed(at)) for subject, at in sorted(events.places(facts, first).items())]
+        async with self.db.transaction():
+            await self.db.copy_records_to_table("fact", records=records)
+            await self.db.copy_records_to_table("about", records=about)
+
+
+class Folder:
+    """The rows of all views on PostgreSQL."""
+
+    def __init__(self, db: Any) -> None:
+        self.db = db
+        self._views: Sequence[View] = list(views.discover().values())
+        self._rules: defaultdict[type, list[Any]] = defaultdict(list)
+        for view in self._views:
+            for event_type, rule in view.rules.items():
+                self._rules[event_type].append(rule)
+        self._numbers: dict[str | None, int | None] = {"": 0, None: None}
+        self._names: dict[int | None, str | None] = {0: "", None: None}
+        self._last = 0
 
     async def prepare(self) -> None:
         """Tables like ours, with the same keys and indexes."""
-        await self.db.execute(
-            "CREATE TABLE fact(position bigserial PRIMARY KEY, id uuid NOT NULL UNIQUE, record_time_us bigint NOT NULL,"
-            " seed bytea NOT NULL, body bytea NOT NULL)"
-        )
-        await self.db.execute("CREATE TABLE about(subject text, position bigint, PRIMARY KEY(subject, position))")
+        await self.db.execute("CREATE TABLE name(id bigint PRIMARY KEY, text text NOT NULL UNIQUE)")
+        await self.db.execute("INSERT INTO name VALUES (0, '')")
         for table in self._tables():
             columns = ", ".join(
                 f'"{c.name}" {_TYPES[c.sql_type]}{"" if c.optional else " NOT NULL"}' for c in table.columns
             )
-            key = ", ".join(f'"{name}"' for name in table.key)
-            await self.db.execute(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({key}))")
-            await self.db.execute(f"CREATE TEMP TABLE new_{table.name}(LIKE {table.name})")
+            await self.db.execute(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({_quoted(table.key)}))")
             for number, index in enumerate(table.indexes):
                 names, _, where = index.partition(" WHERE ")
-                quoted = ", ".join(f'"{name.strip()}"' for name in names.split(","))
+                for column in table.columns:
+                    if column.interned:
+                        where = re.sub(rf"\b{column.name} (<>|=) ''", rf"{column.name} \1 0", where)
+                    where = re.sub(rf"\b{column.name}\b", f'"{column.name}"', where)
+                quoted = _quoted([name.strip() for name in names.split(",")])
                 await self.db.execute(
                     f"CREATE INDEX {table.name}_{number} ON {table.name}({quoted})"
-                    + (f" WHERE {where.replace('long', chr(34) + 'long' + chr(34))}" if where else "")
+                    + (f" WHERE {where}" if where else "")
                 )
 
-    def _tables(self) -> list[Any]:
-        return [table for view in self.views.values() for table in view.tables.values()]
+    async def begin(self) -> None:
+        """What belongs to this connection: the temporary tables."""
+        for table in self._tables():
+            await self.db.execute(f"CREATE TEMP TABLE new_{table.name}(LIKE {table.name})")
 
-    async def take_in(self, facts: Sequence[Event], lines: Sequence[bytes], first: int) -> None:
-        """One batch: decode, COPY, rows of all views, one commit."""
-        decoded = [events.decode(line) for line in lines]
-        now_us = time.time_ns() // 1000
-        seeds = os.urandom(32 * len(lines))
+    def _tables(self) -> list[Table]:
+        return [table for view in self._views for table in view.tables.values()]
+
+    async def fold(self, lines: Sequence[bytes]) -> None:
+        """One batch: decoded, folded, the rows of all views in one transaction."""
+        facts = [events.recall(line) for line in lines]
+        timed = [(fact, events.microseconds(fact.event_time)) for fact in facts]
+        rows = self._folded(timed)
         async with self.db.transaction():
-            await self.db.copy_records_to_table(
-                "fact",
-                columns=["id", "record_time_us", "seed", "body"],
-                records=[
-                    (fact.id, now_us, seeds[32 * n : 32 * n + 32], events.encode(fact))
-                    for n, fact in enumerate(decoded)
-                ],
-            )
-            about = [(key, first + n) for n, fact in enumerate(decoded) for key in dict.fromkeys(events.subjects(fact))]
-            await self.db.copy_records_to_table("about", records=about)
-            timed = [(fact, events.microseconds(fact.event_time)) for fact in decoded]
-            for view in self.views.values():
-                await self._fold(view, timed)
+            for view in self._views:
+                if view.tally is not None:
+                    for row in view.tally(timed):
+                        rows[type(row)].append(row)
+                for row_class, table in view.tables.items():
+                    if rows[row_class]:
+                        await self._put(table, rows[row_class])
+                for derivation in view.derivations:
+                    await self._derive(derivation, rows[derivation.of.row])
 
-    async def _fold(self, view: Any, facts: Sequence[Any]) -> None:
+    def _folded(self, timed: Sequence[tuple[AnyFact, int]]) -> defaultdict[Any, list[Any]]:
         rows: defaultdict[Any, list[Any]] = defaultdict(list)
-        for fact, time_us in facts:
-            rule = view.rules.get(type(fact))
-            if rule is not None:
+        for fact, time_us in timed:
+            for rule in self._rules.get(type(fact), ()):
                 for row in rule(fact, time_us):
                     rows[type(row)].append(row)
-        if view.tally is not None:
-            for row in view.tally(facts):
-                rows[type(row)].append(row)
-        for row_class, found in rows.items():
-            await self._upsert(view.tables[row_class], found)
-        for derivation in view.derivations:
-            await self._derive(derivation, rows[derivation.of.row])
+        return rows
 
-    async def _upsert(self, table: Any, rows: Sequence[Any]) -> None:
-        await self.db.copy_records_to_table(f"new_{table.name}", records=rows)
-        key = ", ".join(f'"{name}"' for name in table.key)
-        others = [column.name for column in table.columns if column.name not in table.key]
+    async def _kept(self, rows: Sequence[Any], at: Sequence[int]) -> Sequence[Any]:
+        """Rows with the numbers of their names; new names are given one and kept."""
+        if not at or not rows:
+            return rows
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        new = sorted(set().union(*(columns[n] for n in at)).difference(self._numbers))
+        if new:
+            given = list(enumerate(new, self._last + 1))
+            self._last += len(new)
+            self._names.update(given)
+            self._numbers.update({text: number for number, text in given})
+            await self.db.copy_records_to_table("name", records=given)
+        for n in at:
+            columns[n] = [self._numbers[text] for text in columns[n]]
+        return list(zip(*columns, strict=True))
+
+    async def _put(self, table: Table, rows: Sequence[Any]) -> None:
+        import asyncpg
+
+        key = itemgetter(*table.key_at)
+        kept = sorted(await self._kept(rows, table.interned), key=key)
+        if not table.merge:
+            kept = list({key(row): row for row in kept}.values())  # of two rows of one key the later one stays
+            try:
+                async with self.db.transaction():
+                    await self.db.copy_records_to_table(table.name, records=kept)
+                return
+            except asyncpg.UniqueViolationError:
+                pass
+        await self.db.copy_records_to_table(f"new_{table.name}", records=kept)
         changes = ", ".join(
-            f'"{name}" = ' + ({"sum": f'{table.name}."{name}" + excluded."{name}"', "min": f'least({table.name}."{name}", excluded."{name}")', "max": f'greatest({table.name}."{name}", excluded."{name}")'}[table.merge[name]] if name in table.merge else f'excluded."{name}"')
-            for name in others
-        )  # fmt: skip
+            f'"{column.name}" = {_merged(table, column.name)}'
+            for column in table.columns
+            if column.name not in table.key
+        )
         then = f"DO UPDATE SET {changes}" if changes else "DO NOTHING"
         await self.db.execute(
-            f"INSERT INTO {table.name} SELECT * FROM new_{table.name} ON CONFLICT ({key}) {then}; TRUNCATE new_{table.name}"
+            f"INSERT INTO {table.name} SELECT * FROM new_{table.name} ON CONFLICT ({_quoted(table.key)}) {then};"
+            f" TRUNCATE new_{table.name}"
         )
 
-    async def _derive(self, derivation: Any, touched: Sequence[Any]) -> None:
-        at = derivation.of.row._fields.index(derivation.by)
-        subjects = sorted({row[at] for row in touched})
+    async def _derive(self, derivation: Derivation, touched: Sequence[Any]) -> None:
+        """Derive anew what follows from the rows of these subjects; only what is different is written."""
+        of = derivation.of
+        at = [[column.name for column in of.columns].index(name) for name in derivation.by]
+        subjects = sorted({tuple(row[n] for n in at) for row in touched})
         if not subjects:
             return
-        order = ", ".join(f'"{name}"' for name in derivation.of.key)
-        found = await self.db.fetch(
-            f'SELECT * FROM {derivation.of.name} WHERE "{derivation.by}" = ANY($1) ORDER BY {order}', subjects
+        numbered = await self._kept(subjects, [n for n, name in enumerate(derivation.by) if of.is_interned(name)])
+        wanted = list(map(list, zip(*numbered, strict=True)))
+        types = [_TYPES[of.columns[n].sql_type] for n in at]
+        which = (
+            f"({_quoted(derivation.by)}) IN (SELECT * FROM unnest("
+            + ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(types, 1))
+            + "))"
         )
-        groups: defaultdict[str, list[Any]] = defaultdict(list)
-        for record in found:
-            groups[record[at]].append(derivation.of.row(*record.values()))
-        made: defaultdict[Any, list[Any]] = defaultdict(list)
-        for subject in subjects:
-            for row in derivation.rule(groups[subject]):
-                made[type(row)].append(row)
+        subject, key = itemgetter(*at), itemgetter(*of.key_at)
+        found = [of.row(*row) for row in await self._read(of, which, wanted)]
+        found.sort(key=lambda row: (subject(row), key(row)))
+        made: defaultdict[Any, dict[Any, Any]] = defaultdict(dict)
+        keys = {table.row: itemgetter(*table.key_at) for table in derivation.into}
+        for _, rows in groupby(found, key=subject):
+            for row in derivation.rule(list(rows)):
+                made[type(row)][keys[type(row)](row)] = row
         for table in derivation.into:
-            await self.db.execute(f'DELETE FROM {table.name} WHERE "{derivation.by}" = ANY($1)', subjects)
-            if made[table.row]:
-                await self.db.copy_records_to_table(table.name, records=made[table.row])
+            old = {tuple(row) for row in await self._read(table, which, wanted)}
+            new = {tuple(row) for row in made[table.row].values()}
+            gone, come = sorted(old - new), sorted(new - old)
+            if gone:
+                where = " AND ".join(f'"{name}" = ${n}' for n, name in enumerate(table.key, 1))
+                picked = [tuple(row[n] for n in table.key_at) for row in await self._kept(gone, table.interned)]
+                await self.db.executemany(f"DELETE FROM {table.name} WHERE {where}", picked)
+            if come:
+                await self._put(table, come)
+
+    async def _read(self, table: Table, which: str, wanted: Sequence[Any]) -> list[list[Any]]:
+        found = [
+            list(row.values()) for row in await self.db.fetch(f"SELECT * FROM {table.name} WHERE {which}", *wanted)
+        ]
+        for row in found:
+            for n in table.interned:
+                row[n] = self._names[row[n]]
+        return found
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _merged(table: Table, name: str) -> str:
+    here, new = f'{table.name}."{name}"', f'excluded."{name}"'
+    how = table.merge.get(name)
+    return {"sum": f"{here} + {new}", "min": f"least({here}, {new})", "max": f"greatest({here}, {new})"}.get(
+        how or "", new
+    )
+
+
+async def _work(job: str, port: int, count: int) -> None:
+    from asbuilt.cli.shared import collect_less
+
+    lines = bodies(count)
+    db = await connect({"host": "127.0.0.1", "port": port, "user": "bench", "database": "postgres"})
+    recorder, folder = Recorder(db), Folder(db)
+    if job == "fold":
+        await folder.begin()
+    collect_less()
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    began = time.perf_counter()
+    for at in range(0, count, AT_ONCE):
+        some = lines[at : at + AT_ONCE]
+        await (recorder.take(some, at + 1) if job == "record" else folder.fold(some))
+    print(time.perf_counter() - began)
+    await db.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

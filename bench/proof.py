@@ -244,8 +244,8 @@ def _beside_take_in(count: int) -> Iterator[Result]:
     """The same take-in over HTTP with and without sealing, in turn."""
     sealing, without = [], []
     for _ in range(3):
-        without.append(over_http(count, "--no-seal"))
-        sealing.append(over_http(count))
+        without.append(over_http(count, "--no-seal")[0])
+        sealing.append(over_http(count)[0])
     yield result("take-in over HTTP while it is sealed", "facts/s", statistics.median(sealing), statistics.median(without), "the same without sealing")  # fmt: skip
 
 

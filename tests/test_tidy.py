@@ -130,7 +130,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                 "An adapter knows events, errors, its contract, asbuilt.connect and its own protocol; import libraries inside `listen`.",
             )
         case ["rows", "__init__"]:
-            return CONTRACT, [], "The contract of rows knows events and errors only."
+            return [*CONTRACT, "asbuilt.rows.shows"], [], "The contract of rows knows events and errors only."
         case ["rows", *_]:
             return (
                 [*CONTRACT, "asbuilt.rows", "asbuilt.rows.*", "asbuilt.folder.sqlite_file"],
@@ -210,7 +210,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
         case ["testing", *_]:
             return (
                 [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
-                 "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.store", "asbuilt.testing.*"],
+                 "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.shows", "asbuilt.rows.store", "asbuilt.testing.*"],
                 ["hypothesis", "msgspec", "pytest"],
                 "A contract suite knows the contract and the reference, no implementation; and nothing of tests/.",
             )  # fmt: skip
@@ -577,6 +577,7 @@ ALLOWED_CHANCE = {
     "asbuilt/rows/store.py": "names a database in memory; never seen outside",
     "asbuilt/web": "tokens and the name of a run must come from the system",
     "asbuilt/simulate": "seeded generators only, see below",
+    "asbuilt/testing/showing.py": "seeded by the name of the view",
 }
 
 

@@ -162,7 +162,9 @@ class Reader:
 
     def exists(self, row: type[R], where: Wheres = ALL) -> bool:
         """Whether there is such a row."""
-        return self.first(row, where) is not None
+        table = self._table(row)
+        sql, values = where_sql(table, where, self._kept(table))
+        return bool(self._rows.execute(f"SELECT 1 FROM {table.name} WHERE {sql} LIMIT 1", values).fetchall())
 
     def given(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[Any]:
         """Those of some values that such a row has in a column, in the order asked; each is looked for by the index."""
@@ -199,7 +201,7 @@ class Reader:
         """
         table = self._table(row)
         sql, bound = where_sql(table, where, self._kept(table), "t.")
-        asked = ", ".join(f"t.{checked(table, name)}" for name in columns)
+        asked, _, _ = figures_sql(table, tuple(columns), (), "t.")
         return self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS j CROSS JOIN {table.name} AS t"
             f" ON t.{checked(table, column)} = j.value WHERE {sql}",
@@ -212,9 +214,8 @@ class Reader:
         return {name: known[name] for name in names if name in known}
 
     def names(self, numbers: Collection[int]) -> dict[int, str]:
-        """The names of numbers that `plain_rows_of` gave."""
-        known = self._store.names.texts(self._rows, numbers)
-        return {number: known[number] for number in numbers}
+        """The names of numbers that `plain_rows_of` gave, among others."""
+        return self._store.names.texts(self._rows, numbers)
 
     def values(self, row: type[R], column: str, where: Wheres = ALL, limit: int | None = None) -> list[Any]:
         """The different values of a column among such rows, in order."""

@@ -282,7 +282,14 @@ def _check_all_decimals(facts: Sequence[AnyFact]) -> None:
                 by_type[cls] = [fact]
     for cls, some in by_type.items():
         values_of, _, inside = _DECIMALS[cls]
-        if inside or not _seen.issuperset(chain.from_iterable(map(values_of, some))):
+        if inside:
+            unclear = True
+        else:
+            new = set(chain.from_iterable(map(values_of, some))) - _seen
+            unclear = not all(isinstance(value, str) and _is_decimal(value) for value in new)
+            for value in () if unclear else new:
+                _note(cast(str, value))
+        if unclear:
             for fact in some:
                 _check_decimals(fact)
 

@@ -11,6 +11,7 @@ plain data:
 - `RULES`: event type → function of a fact and its `event_time` in microseconds, giving the rows
   that belong to *that one fact*. Keys hold the fact's id, so the same fact always gives the same
   rows and a correction can take them back.
+- `SHOWS`: row class → which fact fields its columns show (`rows.shows`), for readers to whom some are hidden.
 - `INDEXES` (optional): row class → index columns, SQL text such as `"station, time_us"`.
 - `DERIVED` (optional): what needs the history of one subject. Each entry is a dictionary:
   `rows` (the row classes it makes), `of` (the row class it is made from), `by` (a column of
@@ -34,7 +35,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Annotated, Any, NamedTuple
 
-from asbuilt.events import AnyFact, Event
+from asbuilt.events import TYPES, AnyFact, Event
+from asbuilt.rows.shows import ROW as ROW
+from asbuilt.rows.shows import Shown, made_of, shown
 
 INTERNED = "interned"
 Interned = Annotated[str, INTERNED]
@@ -64,7 +67,8 @@ class Table(NamedTuple):
     """How the rows of one class are stored.
 
     `key_at` says where the key columns stand in a row; `merge` is empty unless it is a tally. `interned` says where
-    names stand that are kept as their numbers, `names` which columns these are.
+    names stand that are kept as their numbers, `names` which columns these are. `shows` says which fact fields columns
+    show; rows of which nothing is said are for nobody to whom anything is hidden.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Table(NamedTuple):
     merge: Mapping[str, str] = {}
     interned: tuple[int, ...] = ()
     names: frozenset[str] = frozenset()
+    shows: Shown | None = None
 
     def is_interned(self, column: str) -> bool:
         """Whether the names of a column are kept as their numbers."""
@@ -120,6 +125,7 @@ def load(name: str, package: str) -> View:
     for row, merge in tallies.items():
         key = tuple(column for column in row._fields if column not in merge)
         tables[row] = _table(name, row, key, tuple(indexes.get(row, ())), merge)
+    _say_what_shows(fold, tables)
     derivations = tuple(
         Derivation(tables[entry["of"]], _names(entry["by"]), tuple(tables[row] for row in entry["rows"]), entry["rule"])
         for entry in getattr(fold, "DERIVED", ())
@@ -145,6 +151,15 @@ def load(name: str, package: str) -> View:
         queries=queries,
         page=page,
     )
+
+
+def _say_what_shows(fold: ModuleType, tables: dict[type[Row], Table]) -> None:
+    said = getattr(fold, "SHOWS", {})
+    derived_of = {row: entry["of"] for entry in getattr(fold, "DERIVED", ()) for row in entry["rows"]}
+    for row, table in tables.items():
+        if row in said:
+            kinds = TYPES.values() if table.merge else made_of(derived_of.get(row, row), fold.RULES)
+            tables[row] = table._replace(shows=shown(row, said[row], kinds))
 
 
 _NO_ROWS = types.ModuleType("no_rows")

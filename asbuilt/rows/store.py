@@ -54,6 +54,7 @@ class Store:
 
     def __init__(self, path: Path | None, views: Mapping[str, View], *, strict: bool = False, read_only: bool = False):
         self.views = views
+        self._forms = {view.name: form(view) for view in views.values()}
         self._strict = strict
         self._read_only = read_only
         self._location = str(path) if path else f"file:/{uuid4()}?vfs=memdb"
@@ -150,7 +151,7 @@ class Store:
             found: list[Any] = self._db.execute("SELECT view, version, form FROM folded").fetchall()
         known = {name: (version, built) for name, version, built in found}
         return frozenset(
-            view.name for view in self.views.values() if known.get(view.name) != (view.version, form(view))
+            view.name for view in self.views.values() if known.get(view.name) != (view.version, self._forms[view.name])
         )
 
     def position(self, view: str | None = None) -> int:
@@ -173,7 +174,7 @@ class Store:
         standing = {}
         for view in self.views.values():
             version, built, position = known.get(view.name, (0, "", 0))
-            standing[view.name] = position if (version, built) == (view.version, form(view)) else 0
+            standing[view.name] = position if (version, built) == (view.version, self._forms[view.name]) else 0
         return standing
 
     def behind(self, head: int) -> dict[str, int]:

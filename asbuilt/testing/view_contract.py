@@ -30,6 +30,7 @@ from asbuilt.record import Entry
 from asbuilt.record.memory import Log
 from asbuilt.rows import Table, View
 from asbuilt.rows.store import Store
+from asbuilt.testing.showing import pool, wrong
 from asbuilt.testing.strategies import UNHURRIED, History, arrivals, histories, small_facts, unknown_facts
 
 T0 = dt.datetime(2026, 7, 1, 12, 0, tzinfo=dt.UTC)
@@ -309,3 +310,7 @@ class ViewContract:
                     )
 
         holds()
+
+    def test_columns_show_what_they_say(self, view: View) -> None:
+        """Whoever may not see a field of facts is not shown it by a column that does not say so."""
+        assert not (found := wrong(view, pool(25), rows_expected)), "\n".join(found)

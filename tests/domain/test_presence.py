@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from itertools import pairwise
+from time import process_time
 from typing import Any
 
 import pytest
@@ -262,3 +264,54 @@ def test_silence_is_told_up_to_now_and_not_beyond():
     now = facts.at("08:00") + dt.timedelta(days=3)
     with taken_in(plant(60.0, source="gw"), facts, now) as app:
         assert microseconds(now) == silent(app, 360, 30 * 1440)[-1].end_us
+
+
+# --------------------------------------------------------------------------- cost
+
+
+def rows_read(minutes: int, *, connected: bool) -> tuple[int, float]:
+    """How many rows were read to say what share of a day two stations of one source were observed, and the share."""
+    facts = Facts()
+    for minute in range(0, minutes, 3):
+        facts.state(minute, "Execute" if minute % 2 else "Held")
+    if connected:
+        facts.tell(events.SourceConnected, 0, adapter="gw")
+    read = 0
+    with contextlib.ExitStack() as stack:
+        app = stack.enter_context(taken_in(works("\nfresh_s = 60\n"), facts))
+        app.pipeline.settle()
+        reader = stack.enter_context(app.reader())
+        asked = type(reader).rows
+
+        def rows(self: Any, *values: Any, **more: Any) -> list[Any]:
+            nonlocal read
+            found = asked(self, *values, **more)
+            read += len(found)
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(reader), "rows", rows)
+            window = (microseconds(facts.at(0)), microseconds(facts.at(minutes)))
+            share = presence.observed_us(reader, STATION, *window) / (window[1] - window[0])
+    return read, share
+
+
+def test_where_a_connection_vouches_no_words_are_read():
+    """The alarm page asks this of every station and a whole day: it read each source's minutes for it, ten milliseconds."""
+    read, share = rows_read(1_400, connected=True)
+    assert (share, read < 60) == (1.0, True), read
+    without, share = rows_read(1_400, connected=False)
+    assert share > 0.99 and without > 400
+
+
+def test_many_silences_are_put_together_in_one_walk():
+    """Their number was squared: a day of words with gaps between took twenty milliseconds a station."""
+    from asbuilt.domain.presence.questions import _pieces
+
+    lost = [(10 * n, 10 * n + 4) for n in range(4_000)]
+    gaps = [(10 * n + 2, 10 * n + 6) for n in range(4_000)]
+    begun = process_time()
+    found = list(_pieces({"lost": lost, "gap": gaps, "no word": []}, "gw"))
+    assert process_time() - begun < 0.4
+    assert [one.reasons for one in found[:3]] == [("lost",), ("lost", "gap"), ("gap",)]
+    assert len(found) == 12_000

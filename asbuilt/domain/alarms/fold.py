@@ -23,6 +23,7 @@ from asbuilt.events import (
     AlarmUnsuppressed,
     microseconds,
 )
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import FOREVER_US
 
 VERSION = 2
@@ -48,19 +49,19 @@ class Step(NamedTuple):
     `rule`: what suppresses it; `latching`: 1 where what is raised stands until it is reset.
     """
 
-    alarm: str
-    place: str
+    alarm: Interned
+    place: Interned
     time_us: int
     fact: bytes
-    what: str
+    what: Interned
     priority: int
-    text: str
-    response: str
+    text: Interned
+    response: Interned
     detail: str
-    by: str
+    by: Interned
     until_us: int
-    reason: str
-    rule: str
+    reason: Interned
+    rule: Interned
     latching: int
 
 
@@ -75,34 +76,34 @@ class Phase(NamedTuple):
     until it is placed back), by whom, why.
     """
 
-    alarm: str
-    place: str
+    alarm: Interned
+    place: Interned
     from_us: int
     fact: bytes
     until_us: int
-    what: str
-    state: str
+    what: Interned
+    state: Interned
     asks: int
     since_us: int
     asked_us: int
     gone_us: int
     priority: int
-    text: str
-    response: str
+    text: Interned
+    response: Interned
     detail: str
     latching: int
     raised: int
     seen_us: int
-    seen_by: str
+    seen_by: Interned
     shelved_us: int
-    shelved_by: str
-    shelved_why: str
+    shelved_by: Interned
+    shelved_why: Interned
     suppressed_us: int
-    suppressed_by: str
-    suppressed_why: str
+    suppressed_by: Interned
+    suppressed_why: Interned
     out_us: int
-    out_by: str
-    out_why: str
+    out_by: Interned
+    out_why: Interned
 
     @property
     def aside(self) -> str:
@@ -114,6 +115,18 @@ class Phase(NamedTuple):
 
 ROWS = {Step: ("alarm", "place", "time_us", "fact"), Phase: ("alarm", "place", "from_us", "fact", "what")}
 INDEXES = {Step: ["time_us"], Phase: ["until_us", "from_us"]}
+SHOWS = {
+    Step: {"place": "station adapter", "what": "type", "by": "by source", "until_us": "until"},
+    Phase: {
+        ROW: "alarm station adapter event_time until priority latching",
+        "place": "station adapter", "from_us": "event_time until", "until_us": "event_time until", "what": "type",
+        "state": "type", "asks": "type", "since_us": "event_time", "asked_us": "event_time",
+        "gone_us": "event_time", "raised": "type", "seen_us": "event_time", "seen_by": "by source",
+        "shelved_us": "until", "shelved_by": "by source", "shelved_why": "reason",
+        "suppressed_us": "event_time", "suppressed_by": "rule by source", "suppressed_why": "reason",
+        "out_us": "until", "out_by": "by source", "out_why": "reason",
+    },
+}  # fmt: skip
 
 
 def _step(what: str) -> Any:

@@ -17,6 +17,7 @@ from asbuilt.events import (
     HoldReleased,
     NonconformanceRaised,
 )
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import FOREVER_US
 
 VERSION = 3
@@ -27,61 +28,61 @@ EXACT = Context(prec=200)
 class Case(NamedTuple):
     """A nonconformance was raised (`step` 0) or something decided about it (1)."""
 
-    nonconformance: str
+    nonconformance: Interned
     time_us: int
     step: int
     fact: bytes
-    item: str
-    order_no: str
-    station: str
-    characteristic: str
-    reason: str
-    severity: str
-    decision: str
+    item: Interned
+    order_no: Interned
+    station: Interned
+    characteristic: Interned
+    reason: Interned
+    severity: Interned
+    decision: Interned
     quantity: str
     message: str
-    by: str
+    by: Interned
 
 
 class HoldStep(NamedTuple):
     """A hold was placed (`step` 1) on an item or released (0); an empty item released is everything it stands for."""
 
-    item: str
+    item: Interned
     time_us: int
     step: int
     fact: bytes
-    hold: str
-    station: str
-    reason: str
-    by: str
+    hold: Interned
+    station: Interned
+    reason: Interned
+    by: Interned
 
 
 class Hold(NamedTuple):
     """A hold stood on an item from when to before when; `fact` placed it. One without length never stood."""
 
-    hold: str
-    item: str
+    hold: Interned
+    item: Interned
     from_us: int
     until_us: int
     fact: bytes
-    station: str
-    reason: str
-    by: str
+    station: Interned
+    reason: Interned
+    by: Interned
 
 
 class Open(NamedTuple):
     """A nonconformance stood open on an item, or on an order, from raised to decided in full; `fact` raised it."""
 
-    nonconformance: str
-    item: str
-    order_no: str
+    nonconformance: Interned
+    item: Interned
+    order_no: Interned
     from_us: int
     until_us: int
     fact: bytes
-    station: str
-    reason: str
-    severity: str
-    by: str
+    station: Interned
+    reason: Interned
+    severity: Interned
+    by: Interned
 
 
 ROWS = {
@@ -96,6 +97,19 @@ INDEXES = {
     Hold: ["item, until_us", "until_us"],
     Open: ["until_us"],
 }
+SHOWS = {
+    Case: {"step": "type", "item": "product serial lot order station", "order_no": "order", "by": "by source"},
+    HoldStep: {"step": "type", "item": "product serial lot station", "by": "by source"},
+    Hold: {
+        ROW: "hold product serial lot station event_time",
+        "item": "product serial lot station", "from_us": "event_time", "until_us": "event_time", "by": "by source",
+    },
+    Open: {
+        ROW: "nonconformance product serial lot order station event_time",
+        "item": "product serial lot order station", "order_no": "order", "from_us": "event_time",
+        "until_us": "event_time quantity", "by": "by source",
+    },
+}  # fmt: skip
 
 
 def _raised(fact: NonconformanceRaised, time_us: int) -> Iterator[Case]:

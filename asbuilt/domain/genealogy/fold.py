@@ -39,6 +39,7 @@ from asbuilt.events import (
     lot_key,
     unit_key,
 )
+from asbuilt.rows import ROW
 
 VERSION = 2
 
@@ -64,6 +65,34 @@ INDEXES = {
     Opening: ["container WHERE container <> ''", "station, time_us"],
 }
 TALLIES = {Named: {"first_us": "min"}}
+SHOWS = {
+    Fitting: {
+        "unit": "product serial", "step": "type", "product": "component_product",
+        "part": "component_product component_serial", "lot": "component_product component_lot",
+    },
+    Link: {
+        ROW: "product serial position component_product component_serial component_lot quantity event_time",
+        "unit": "product serial", "from_us": "event_time", "piece": "quantity", "until_us": "event_time",
+        "part": "component_product component_serial", "lot": "component_product component_lot",
+    },
+    Stray: {
+        ROW: "product serial position component_product component_serial component_lot quantity event_time",
+        "unit": "product serial", "kind": "type", "other": "component_product component_serial component_lot",
+    },
+    Receipt: {
+        "lot": "product lot", "country": "origin_country", "certificate": "certificate_digest", "order_no": "order",
+    },
+    LotMove: {
+        ROW: "into merged",
+        "lot": "product lot into merged", "what": "type", "other": "product lot into merged", "number": "into merged",
+        "quantity": "into merged",
+    },
+    Opening: {"lot": "product lot"},
+    Named: {
+        ROW: "product serial lot component_product component_serial component_lot",
+        "kind": "serial lot", "product": "product component_product", "first_us": "event_time",
+    },
+}  # fmt: skip
 
 
 # --------------------------------------------------------------------------- rows of one fact

@@ -7,16 +7,28 @@ has to do with stands in the rows as it does today and is read there; the rest i
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, repeat
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Protocol, TypeVar
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, at_most, filled, least, most, named
 from asbuilt.access.known import Known
 from asbuilt.domain.genealogy.fold import RULES, seats
+from asbuilt.domain.genealogy.plain import (
+    LINK_NAMES,
+    NAMES,
+    PART,
+    SHORT,
+    SHORT_NAMES,
+    STEP,
+    TIME,
+    TOLD,
+    alone_of,
+    link_of,
+    positions,
+    seats_of,
+)
 from asbuilt.domain.genealogy.rows import (
     FOREVER,
     INSTALLED,
@@ -44,6 +56,10 @@ FITTING = (ComponentInstalled, ComponentRemoved)
 PASSING = tuple(passages.RULES)
 
 
+Whereabouts = tuple[str, str, str]
+"""State, place and consignee of a unit."""
+
+
 class Genealogy(Protocol):
     """What walks ask about units and lots; answers in any order unless told otherwise."""
 
@@ -57,6 +73,10 @@ class Genealogy(Protocol):
 
     def statuses(self, units: Sequence[str], at_us: int | None) -> dict[str, Status]:
         """Where units are in their lives at a moment (None: now); those that have passed nothing are left out."""
+        ...
+
+    def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
+        """State, place and consignee alone of `statuses`."""
         ...
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
@@ -74,8 +94,8 @@ class Genealogy(Protocol):
         """Fittings of these units that do not fit."""
         ...
 
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
-        """Where these parts, lots or containers (`column`) sat."""
+    def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
+        """Where these parts, lots or containers (`column`) sat, but by other facts than these."""
         ...
 
     def is_ever_part(self, product: str) -> bool:
@@ -128,6 +148,16 @@ class Now(Genealogy):
             return _statuses_at(self, units, at_us)
         return {status.unit: status for status in self._many(Status, "unit", units)}
 
+    def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
+        if at_us is not None:
+            return _whereabouts(self.statuses(units, at_us))
+        numbers = list(self._reader.numbers(units).values())
+        rows = self._reader.plain_rows_of(Status, "unit", numbers, ("unit", "state", "place", "consignee"))
+        if not rows:
+            return {}
+        (found, *told), _ = self._in_words(rows, range(4))
+        return dict(zip(found, zip(*told, strict=True), strict=True))
+
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
             return measurements.by_gauge(self._reader, name)
@@ -142,20 +172,20 @@ class Now(Genealogy):
         alone: list[tuple[Any, ...]] = []
         others: list[Seat] = []
         while level and len(alone) + len(others) <= at_most:
-            single, several = _positions(reader.plain_rows_of(Fitting, "unit", level, Fitting._fields))
-            single = [row for row in single if row[_STEP] == INSTALLED and row[_TIME] <= at_us]
+            single, several = positions(reader.plain_rows_of(Fitting, "unit", level, TOLD))
+            single = [row for row in single if row[STEP] == INSTALLED and row[TIME] <= at_us]
             alone += single
-            level = [row[_PART] for row in single if row[_PART]]
+            level = [row[PART] for row in single if row[PART]]
             if several:
-                sat = _seats(self._said(several))
+                sat = seats_of(self._said(several))
                 held = [seat for seat in sat if seat.from_us <= at_us and (is_over_too or at_us < seat.until_us)]
                 others += held
                 level += reader.numbers([seat.part for seat in held if seat.part]).values()
             level = sorted(set(level) - met.keys())
             met.update(dict.fromkeys(level))
-        columns, texts = self._in_words(alone, _NAMES, met)
+        columns, texts = self._in_words(alone, NAMES, met)
         found: dict[str, list[Seat]] = {texts[number]: [] for number in met} or {unit: []}
-        for seat in _alone(columns):
+        for seat in alone_of(columns):
             found[seat.unit].append(seat)
         for seat in others:
             found[seat.unit].append(seat)
@@ -164,12 +194,12 @@ class Now(Genealogy):
     def seats_in(self, units: Sequence[str]) -> list[Seat]:
         """What sat in these units."""
         numbers = list(self._reader.numbers(units).values())
-        alone, several = _positions(self._reader.plain_rows_of(Fitting, "unit", numbers, Fitting._fields))
-        alone = [row for row in alone if row[_STEP] == INSTALLED]
-        return [*_alone(self._in_words(alone, _NAMES)[0]), *_seats(self._said(several))]
+        alone, several = positions(self._reader.plain_rows_of(Fitting, "unit", numbers, TOLD))
+        alone = [row for row in alone if row[STEP] == INSTALLED]
+        return [*alone_of(self._in_words(alone, NAMES)[0]), *seats_of(self._said(several))]
 
     def _said(self, rows: Sequence[tuple[Any, ...]]) -> list[Fitting]:
-        return list(map(Fitting._make, zip(*self._in_words(rows, _NAMES)[0], strict=True)))
+        return [Fitting._make((*row, "")) for row in zip(*self._in_words(rows, NAMES)[0], strict=True)]
 
     def _in_words(
         self, rows: Sequence[tuple[Any, ...]], at: Sequence[int], others: Iterable[int] = ()
@@ -178,32 +208,32 @@ class Now(Genealogy):
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         texts = self._reader.names(set(others).union(*(columns[n] for n in at if columns)))
         for n in at if columns else ():
-            columns[n] = [texts[number] for number in columns[n]]
+            columns[n] = list(map(texts.__getitem__, columns[n]))
         return columns, texts
 
     def strays(self, units: Sequence[str]) -> list[Stray]:
         return self._many(Stray, "unit", units)
 
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+    def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
         assert column in COLUMNS
-        numbers = [number for number in self._reader.numbers(names).values() if number]
-        asked: dict[str, Value | Test] = {column: filled(), "step": INSTALLED}
-        rows = self._reader.plain_rows_of(Fitting, column, numbers, _AS_LINK, asked)
+        reader, numbers = self._reader, [number for number in self._reader.numbers(names).values() if number]
+        if not numbers:
+            return []
+        asked: dict[str, Value | Test] = {column: filled()}
+        rows = reader.plain_rows_of(Fitting, column, numbers, SHORT, {**asked, "step": INSTALLED})
         # Where more was said than one installation, the links that follow stand instead of it.
-        links = self._many(Link, column, names, filled_=True)
-        if links:
-            told = {link.fact for link in links}
+        links = reader.plain_rows_of(Link, column, numbers, Link._fields, asked)
+        told = {*but, *(link[3] for link in links)}
+        if told:
             rows = [row for row in rows if row[3] not in told]
-        columns, _ = self._in_words(rows, _LINK_NAMES)
-        if columns:
-            unit, position, from_us, fact, quantity, part, lot, container, evidence = columns
-            links += map(
-                Link._make,
-                zip(
-                    unit, position, from_us, fact, repeat(0), repeat(FOREVER), quantity, part, lot, container, evidence
-                ),
-            )
-        return links
+        found: list[Link] = []
+        if rows:
+            columns, _ = self._in_words(rows, SHORT_NAMES)
+            lasting = (*columns[:4], repeat(0), repeat(FOREVER), *columns[4:])
+            found += map(link_of, zip(*lasting, strict=False))
+        links = [link for link in links if link[3] not in but]
+        found += map(Link._make, zip(*self._in_words(links, LINK_NAMES)[0], strict=True))
+        return found
 
     def is_ever_part(self, product: str) -> bool:
         return self._reader.exists(Named, {"kind": "part", "product": product})
@@ -251,36 +281,6 @@ class Now(Genealogy):
         return self._reader.rows_of(row, column, names, {wanted: filled()} if wanted else {})
 
 
-_UNIT, _TIME, _STEP, _PART = (Fitting._fields.index(name) for name in ("unit", "time_us", "step", "part"))
-_NAMES = tuple(n for n, name in enumerate(Fitting._fields) if name not in ("time_us", "step", "fact", "quantity"))
-_AS_LINK = ("unit", "position", "time_us", "fact", "quantity", "part", "lot", "container", "evidence")
-"""The columns of a fitting in the order of a link's, which it is where nothing else was said of its position."""
-_LINK_NAMES = tuple(n for n, name in enumerate(_AS_LINK) if name in {Fitting._fields[at] for at in _NAMES})
-
-
-def _positions(rows: list[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Plain fittings of whole units, as the index gives them: those alone at their positions, and the others."""
-    places = [row[:2] for row in rows]
-    if len(set(places)) == len(rows):
-        return rows, []
-    times = Counter(places)
-    return [row for row in rows if times[row[:2]] == 1], [row for row in rows if times[row[:2]] > 1]
-
-
-def _alone(columns: Sequence[Sequence[Any]]) -> Iterator[Seat]:
-    """Seats of installations beside which nothing was said of their positions, from the columns of these fittings."""
-    if columns:
-        unit, position, from_us, _, fact, product, part, lot, container, quantity, uom, evidence, *rest = columns
-        told = (quantity, part, lot, container, evidence, product, uom, *rest[:3])
-        yield from map(Seat._make, zip(unit, position, from_us, fact, repeat(0), repeat(FOREVER), *told, strict=False))
-
-
-def _seats(fittings: Iterable[Fitting]) -> list[Seat]:
-    """What follows from fittings at positions of which more was said."""
-    there = groupby(sorted(fittings), key=itemgetter(0, 1))
-    return [row for _, several in there for row in seats(list(several)) if isinstance(row, Seat)]
-
-
 # --------------------------------------------------------------------------- as it was known
 
 
@@ -310,6 +310,9 @@ class Then(Genealogy):
         found = _statuses_at(self, others, None)
         found.update(self._now.statuses(same, None))
         return found
+
+    def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
+        return _whereabouts(self.statuses(units, at_us))
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
@@ -352,7 +355,7 @@ class Then(Genealogy):
             *(row for unit in others for row in self._derived(unit) if isinstance(row, Stray)),
         ]
 
-    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+    def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
         subject = "{}" if column != "container" else "container:{}"
         parents: dict[str, None] = {}
         for name in names:
@@ -363,12 +366,12 @@ class Then(Genealogy):
         alike = set(same)
         wanted = set(names)
         return [
-            *(link for link in self._now.links_of(column, names) if link.unit in alike),
+            *(link for link in self._now.links_of(column, names, but) if link.unit in alike),
             *(
                 seat.link
                 for unit in others
                 for seat in self._derived(unit)
-                if isinstance(seat, Seat) and getattr(seat, column) in wanted
+                if isinstance(seat, Seat) and getattr(seat, column) in wanted and seat.fact not in but
             ),
         ]
 
@@ -432,6 +435,10 @@ def fold(rules: Any, facts: Iterable[Any]) -> list[Any]:
     return [
         row for fact in facts if type(fact) in rules for row in rules[type(fact)](fact, microseconds(fact.event_time))
     ]
+
+
+def _whereabouts(statuses: Mapping[str, Status]) -> dict[str, Whereabouts]:
+    return {unit: (status.state, status.place, status.consignee) for unit, status in statuses.items()}
 
 
 def _statuses_at(rows: Genealogy, units: Sequence[str], at_us: int | None) -> dict[str, Status]:

@@ -38,6 +38,7 @@ class Measurement(NamedTuple):
 
 ROWS = {Measurement: ("characteristic", "station", "time_us", "fact")}
 INDEXES = {Measurement: ["gauge, time_us, item WHERE gauge <> ''"]}
+SHOWS = {Measurement: {"item": "product serial lot order station"}}
 
 
 def _measured(fact: Measured, time_us: int) -> Iterator[Measurement]:

@@ -14,6 +14,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
+from asbuilt.rows import ROW
 
 VERSION = 1
 
@@ -23,6 +24,11 @@ ROWS = {
     UnitOf: ("order_no", "what", "unit", "time_us", "fact"),
 }
 INDEXES = {Release: ["time_us"]}
+SHOWS = {
+    Release: {"order_no": "order", "due_us": "due"},
+    Close: {"order_no": "order"},
+    UnitOf: {ROW: "order", "order_no": "order", "what": "type", "unit": "product serial"},
+}
 
 
 def _released(fact: OrderReleased, time_us: int) -> Iterator[Release]:

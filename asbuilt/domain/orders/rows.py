@@ -13,25 +13,25 @@ from asbuilt.rows import Interned
 class Release(NamedTuple):
     """An order was released: so many of a product, due at a time (0: none given)."""
 
-    order_no: str
+    order_no: Interned
     time_us: int
     fact: bytes
-    product: str
+    product: Interned
     quantity: int
-    line: str
+    line: Interned
     due_us: int
-    customer: str
+    customer: Interned
 
 
 class Close(NamedTuple):
     """An order was closed; `good` is -1 where it was not told."""
 
-    order_no: str
+    order_no: Interned
     time_us: int
     fact: bytes
     good: int
     short: int
-    reason: str
+    reason: Interned
 
 
 class UnitOf(NamedTuple):

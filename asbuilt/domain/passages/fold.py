@@ -25,7 +25,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 
 VERSION = 1
 
@@ -87,6 +87,22 @@ INDEXES = {
               "program, program_revision, time_us WHERE program <> ''", "order_no WHERE order_no <> ''"],
     Status: ["state, since_us", "since_us", "order_no WHERE order_no <> ''", "completed_us WHERE completed_us > 0",
              "station, state"],
+}  # fmt: skip
+SHOWS = {
+    Passage: {
+        ROW: "operation_started.serial operation_completed.serial operation_reported.serial kind",
+        "unit": "product serial", "rank": "type", "what": "type", "order_no": "order", "start_us": "start_time",
+        "good": "good scrap rework", "scrap": "scrap rejected", "rework": "rework",
+        "place": "container consignee fitted_in returned_by",
+    },
+    Status: {
+        ROW: "product serial kind",
+        "unit": "product serial", "state": "type event_time good scrap rework", "since_us": "event_time good scrap rework",
+        "place": "event_time good scrap rework station container consignee fitted_in returned_by",
+        "station": "event_time station",
+        "consignee": "event_time consignee", "order_no": "event_time order", "revision": "event_time revision",
+        "started_us": "event_time", "completed_us": "event_time",
+    },
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from asbuilt.domain.meaning import pieces_of
 from asbuilt.domain.pieces.rows import First, Made, Pieces, Run
 from asbuilt.events import Counted, OperationCompleted, OperationReported, OperationStarted, microseconds, unit_key
+from asbuilt.rows import ROW
 from asbuilt.time import HOUR_US
 
 VERSION = 1
@@ -22,6 +23,20 @@ INDEXES = {
     Pieces: ["station, told, hour"],
     First: ["station, time_us"],
 }
+SHOWS = {
+    Made: {
+        "hour": "event_time", "told": "type", "kind": "kind operation_reported.rework", "start_us": "event_time start_time",
+        "order_no": "order", "good": "good scrap rework serial kind", "rejected": "rejected scrap kind",
+        "for_review": "for_review kind", "rework": "rework",
+    },
+    Pieces: {
+        ROW: "station event_time order product kind operation_reported.rework",
+        "hour": "event_time", "told": "type", "order_no": "order", "good": "good scrap rework serial",
+        "rejected": "rejected scrap", "for_review": "for_review", "rework": "rework",
+    },
+    Run: {ROW: "serial", "item": "product serial", "clean": "scrap rework"},
+    First: {ROW: "product serial station event_time", "item": "product serial", "clean": "scrap rework"},
+}  # fmt: skip
 
 
 def _counted(fact: Counted, time_us: int) -> Iterator[Made]:

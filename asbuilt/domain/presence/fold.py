@@ -21,7 +21,7 @@ from asbuilt.events import (
     SourceLost,
     microseconds,
 )
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import HOUR_US, MINUTE_US
 
 VERSION = 1
@@ -79,6 +79,18 @@ ROWS = {
 }
 INDEXES = {Gap: ["start_us"]}
 TALLIES = {Hour: {"first_us": "min", "last_us": "max"}, Minute: {"first_us": "min", "last_us": "max"}}
+SHOWS = {
+    Notice: {"source": "adapter", "heard": "type", "since_us": "event_time last_seen", "watched": "source"},
+    Gap: {"source": "adapter", "start_us": "start_time", "end_us": "end_time"},
+    Hour: {
+        ROW: "source station event_time operation_reported.start_time",
+        "subject": "source station", "hour": "event_time", "first_us": "event_time", "last_us": "event_time",
+    },
+    Minute: {
+        ROW: "source event_time operation_reported.start_time",
+        "minute": "event_time", "first_us": "event_time", "last_us": "event_time",
+    },
+}  # fmt: skip
 
 
 def _heard(fact: SourceConnected, time_us: int) -> Iterator[Notice]:

@@ -9,12 +9,13 @@ What is silent in a window is the part of what is silent in any longer one.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import above, at_least, at_most, below, between
+from asbuilt.domain.presence.connections import NEVER_US, watch
 from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.presence.words import chained, looked_at, spoken_minutes, unbroken
@@ -25,7 +26,6 @@ from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US, time_at
 
 SILENT_PERIODS: Final = 5
 """A source is silent when it was not heard for so many of its periods."""
-_NEVER_US: Final = -(2**62)
 
 Reason = Literal["lost", "gap", "no word"]
 
@@ -115,7 +115,7 @@ def _silences(
     reader: Reader, station: str, start_us: int, end_us: int, until_us: int | None = None
 ) -> Iterator[Silence]:
     plants = reader.plants()
-    begins = [_NEVER_US, *(microseconds(since) for since, _ in plants[1:]), FOREVER_US]
+    begins = [NEVER_US, *(microseconds(since) for since, _ in plants[1:]), FOREVER_US]
     end_us = min(end_us, microseconds(reader.now) if until_us is None else until_us)
     for n, (_, plant) in enumerate(plants):
         first, last = max(begins[n], start_us), min(begins[n + 1], end_us)
@@ -136,109 +136,21 @@ def _reasons(
 
 
 def _pieces(by_reason: dict[Reason, list[Interval]], source: str) -> Iterator[Silence]:
-    """The union of intervals, cut where the reasons change."""
+    """The union of intervals, cut where the reasons change; those of one reason are in order and do not overlap."""
     edges = sorted({edge for intervals in by_reason.values() for interval in intervals for edge in interval})
+    left = {reason: [*reversed(intervals)] for reason, intervals in by_reason.items()}
     for start, end in pairwise(edges):
-        reasons = tuple(
-            reason for reason, intervals in by_reason.items() if any(a <= start and end <= b for a, b in intervals)
-        )
+        reasons: list[Reason] = []
+        for reason, intervals in left.items():
+            while intervals and intervals[-1][1] <= start:
+                intervals.pop()
+            if intervals and intervals[-1][0] <= start:
+                reasons.append(reason)
         if reasons:
-            yield Silence(start, end, source, reasons)
+            yield Silence(start, end, source, tuple(reasons))
 
 
-# --------------------------------------------------------------------------- what was said about the connection
-
-
-class Connection(NamedTuple):
-    """From when to when a source was connected; `sure` where the watch over live sources would have noticed its loss."""
-
-    start_us: int
-    end_us: int
-    sure: bool
-
-
-class Watch(NamedTuple):
-    """What notices say of a source, over all time that a window touches: connections and losses, in order."""
-
-    connected: list[Connection]
-    lost: list[Interval]
-
-
-def watch(reader: Reader, source: str, start_us: int, end_us: int) -> Watch:
-    """When a source was connected and lost around a window, by what was said about it; nothing is cut at the window."""
-    return reader.once(("watch", source, start_us, end_us), lambda: _watch(reader, source, start_us, end_us))
-
-
-def _watch(reader: Reader, source: str, start_us: int, end_us: int) -> Watch:
-    if not source:
-        return Watch([], [])
-    last = reader.first(Notice, {"source": source, "heard": 1, "time_us": at_most(start_us)}, order="-time_us")
-    # What is noticed later may have begun before the end: up to the next time the source was heard.
-    after = reader.first(Notice, {"source": source, "heard": 1, "time_us": above(end_us)}, order="time_us")
-    rows = reader.rows(
-        Notice,
-        {
-            "source": source,
-            "time_us": between(last.time_us if last else _NEVER_US, after.time_us + 1 if after else FOREVER_US),
-        },
-        order="time_us heard fact",
-    )
-    connected: list[Connection] = []
-    lost: list[Interval] = []
-    heard: Notice | None = None
-    gone_us: int | None = None
-    for row in rows:
-        if row.heard:
-            _close(connected, lost, heard, gone_us, row.time_us)
-            heard, gone_us = row, None
-        else:
-            begun_us = row.since_us if heard is None else max(row.since_us, heard.time_us)
-            gone_us = begun_us if gone_us is None else min(gone_us, begun_us)
-    adapter = source.partition(":")[0]
-    _close(connected, lost, heard, gone_us, FOREVER_US, live=source in reader.heard or adapter in reader.heard)
-    return Watch(connected, lost)
-
-
-def _close(
-    connected: list[Connection],
-    lost: list[Interval],
-    heard: Notice | None,
-    gone_us: int | None,
-    until_us: int,
-    live: bool = True,
-) -> None:
-    """What followed on a connection, up to the next one."""
-    if heard is not None:
-        end_us = until_us if gone_us is None else gone_us
-        connected.append(Connection(heard.time_us, end_us, bool(heard.watched) and (live or end_us < FOREVER_US)))
-    if gone_us is not None:
-        lost.append((gone_us, until_us))
-
-
-class Lost(NamedTuple):
-    """A source that is lost: since when it was silent, and when that was last said."""
-
-    source: str
-    since_us: int
-    noticed_us: int
-
-
-def lost_sources(reader: Reader, at_us: int) -> list[Lost]:
-    """The sources that are lost at an instant, as far as that was said then."""
-    found: list[Lost] = []
-    for source in reader.values(Notice, "source", {"time_us": at_most(at_us)}):
-        rows = reader.rows(
-            Notice, {"source": source, "time_us": at_most(at_us)}, order="-time_us -heard -fact", limit=100
-        )
-        since: list[Notice] = []
-        for row in rows:
-            if row.heard:
-                break
-            since.append(row)
-        if since:
-            heard_us = next((row.time_us for row in rows if row.heard), _NEVER_US)
-            found.append(Lost(source, max(min(row.since_us for row in since), heard_us), since[0].time_us))
-    return found
+# --------------------------------------------------------------------------- lost, missed
 
 
 def _lost(reader: Reader, source: str, station: str, start_us: int, end_us: int) -> list[Interval]:
@@ -287,14 +199,35 @@ def _without_word(
     elif not source and holds.reported:
         # Who reports for a station is told nowhere: whoever works in the shop vouches for all of it.
         subjects.append("")
-    heard = _held(reader, plant, station, subjects, holds, start_us, end_us)
+    heard: list[Interval] = []
+    silent = [(start_us, end_us)]
+    # A further word never makes a silence: what vouches for all stations of a source is asked first and once, and the
+    # station's own words only where that leaves anything.
+    ways: tuple[Callable[[], list[Interval]], ...] = (
+        lambda: _connected(reader, plant, station, source, holds, start_us, end_us),
+        lambda: _held(reader, plant, station, subjects[1:], holds, start_us, end_us) if not holds.after_us else [],
+        lambda: _held(reader, plant, station, subjects, holds, start_us, end_us),
+    )
+    for vouched in ways:
+        heard = union(heard, vouched())
+        silent = outside(heard, start_us, end_us)
+        if not silent:
+            break
+    return silent
+
+
+def _connected(
+    reader: Reader, plant: Plant, station: str, source: str, holds: Holds, start_us: int, end_us: int
+) -> list[Interval]:
+    """When a source was connected: where the watch says so; where a history tells it, while anything was observed at all."""
+    sure: list[Interval] = []
     bounded: list[Interval] = []
     for one in watch(reader, source, start_us, end_us).connected:
-        (heard if one.sure else bounded).append((one.start_us, one.end_us))
-    if bounded:
-        written = _held(reader, plant, station, [""], _default_holds(plant, holds.reported), start_us, end_us)
-        heard += common(union(within(bounded, start_us, end_us)), union(written))
-    return outside(union(heard), start_us, end_us)
+        (sure if one.sure else bounded).append((one.start_us, one.end_us))
+    if not bounded:
+        return union(sure)
+    written = _held(reader, plant, station, [""], _default_holds(plant, holds.reported), start_us, end_us)
+    return union(sure, common(union(within(bounded, start_us, end_us)), union(written)))
 
 
 def _holds(plant: Plant, station: str, source: str) -> Holds:

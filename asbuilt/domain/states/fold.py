@@ -13,6 +13,7 @@ from itertools import pairwise
 from asbuilt.domain.meaning import changes_meaning, goes_on, last_of_instants
 from asbuilt.domain.states.rows import Edge, Explained, Hour, State
 from asbuilt.events import StateChanged, StopExplained, microseconds
+from asbuilt.rows import ROW
 from asbuilt.time import HOUR_US
 
 VERSION = 1
@@ -23,6 +24,19 @@ ROWS = {
     Edge: ("station", "hour"),
     Explained: ("place", "end_us", "fact"),
 }
+SHOWS = {
+    State: {"hour": "event_time"},
+    Hour: {ROW: "station event_time state reason", "hour": "event_time", "us": "event_time"},
+    Edge: {
+        ROW: "station event_time",
+        "hour": "event_time", "first_us": "event_time", "first_state": "state", "first_reason": "reason",
+        "last_state": "state", "last_reason": "reason", "single": "state reason", "plain": "state reason",
+    },
+    Explained: {
+        "place": "station", "end_us": "end_time", "start_us": "start_time", "declared_us": "event_time",
+        "by": "by source",
+    },
+}  # fmt: skip
 
 
 def _state(fact: StateChanged, time_us: int) -> Iterator[State]:

@@ -6,9 +6,10 @@ All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from asbuilt.events import DisclosureIssued, DisclosureOpened, DisclosureRevoked, microseconds
+from asbuilt.rows import Interned
 
 VERSION = 1
 SEPARATOR = "\x1f"
@@ -21,15 +22,15 @@ class Issue(NamedTuple):
     disclosure: str
     time_us: int
     fact: bytes
-    recipient: str
-    purpose: str
-    product: str
+    recipient: Interned
+    purpose: Interned
+    product: Interned
     serial: str
-    profile: str
+    profile: Interned
     fields: str
     expires_us: int
     file_digest: str
-    by: str
+    by: Interned
 
 
 class Revocation(NamedTuple):
@@ -38,8 +39,8 @@ class Revocation(NamedTuple):
     disclosure: str
     time_us: int
     fact: bytes
-    reason: str
-    by: str
+    reason: Interned
+    by: Interned
 
 
 class Opening(NamedTuple):
@@ -57,6 +58,7 @@ ROWS = {
     Opening: ("disclosure", "time_us", "fact"),
 }
 INDEXES = {Issue: ["time_us", "recipient, time_us", "product, serial"]}
+SHOWS: dict[Any, dict[str, str]] = {Issue: {"expires_us": "expires"}, Revocation: {}, Opening: {}}
 
 
 def _issued(fact: DisclosureIssued, time_us: int) -> Iterator[Issue]:

@@ -25,7 +25,7 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 
 VERSION = 4
 
@@ -85,6 +85,22 @@ INDEXES = {
     Stay: ["station, from_us", "station WHERE long = 1"],
     Oddity: ["station, time_us"],
 }
+SHOWS = {
+    Passage: {
+        ROW: "operation_reported.station",
+        "item": "product serial lot order", "what": "type", "order_no": "order", "start_us": "start_time",
+        "good": "good scrap rework serial kind", "scrap": "scrap rejected kind", "rework": "rework for_review kind",
+    },
+    Stay: {
+        ROW: "product serial event_time start_time station good scrap rework",
+        "item": "product serial", "from_us": "event_time start_time", "until_us": "event_time start_time",
+        "long": "event_time start_time", "phase": "type",
+    },
+    Oddity: {
+        ROW: "product serial event_time start_time station good scrap rework",
+        "item": "product serial", "kind": "type", "other": "station",
+    },
+}  # fmt: skip
 
 
 # --------------------------------------------------------------------------- rows of one fact

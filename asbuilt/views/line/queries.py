@@ -6,7 +6,7 @@ import datetime as dt
 
 from asbuilt.access import Reader
 from asbuilt.domain.measurements import questions as measurements
-from asbuilt.domain.presence import questions as presence
+from asbuilt.domain.presence import connections
 from asbuilt.domain.states import told
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
@@ -34,7 +34,7 @@ def buffers(reader: Reader, line: str, at: dt.datetime | None = None) -> list[Bu
 def silences(reader: Reader, at: dt.datetime | None = None) -> list[Silence]:
     """Sources that are silent: since when, and when that was noticed."""
     zone = reader.plant(at).zone
-    found = presence.lost_sources(reader, microseconds(reader.instant(at)))
+    found = connections.lost_sources(reader, microseconds(reader.instant(at)))
     return [Silence(one.source, time_at(one.since_us, zone), time_at(one.noticed_us, zone)) for one in found]
 
 

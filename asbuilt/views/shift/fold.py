@@ -31,6 +31,11 @@ INDEXES = {
     Note: ["shift WHERE shift <> ''"],
     Reported: ["station, start_us"],
 }
+SHOWS = {
+    Reported: {"start_us": "start_time", "kind": "kind rework", "order_no": "order"},
+    Handover: {"by": "by source"},
+    Note: {"place": "station line", "about": "product serial order", "by": "by source", "shift": "day shift"},
+}
 
 
 # --------------------------------------------------------------------------- rows of one fact

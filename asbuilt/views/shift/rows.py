@@ -26,21 +26,21 @@ class Reported(NamedTuple):
 class Handover(NamedTuple):
     """A shift was handed over and signed."""
 
-    line: str
-    day: str
-    shift: str
+    line: Interned
+    day: Interned
+    shift: Interned
     time_us: int
     fact: bytes
-    by: str
+    by: Interned
 
 
 class Note(NamedTuple):
     """A person's note; `place` is the station, else the line, else empty; `shift` is `DAY ID` where it names one."""
 
-    place: str
+    place: Interned
     time_us: int
     fact: bytes
     text: str
-    by: str
-    about: str
-    shift: str
+    by: Interned
+    about: Interned
+    shift: Interned

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asbuilt.events import RoundChecked, SiteObserved, microseconds
+from asbuilt.rows import ROW, Interned
 
 VERSION = 1
 
@@ -21,10 +22,10 @@ class Sighting(NamedTuple):
     thing: str
     time_us: int
     fact: bytes
-    device: str
-    zone: str
-    category: str
-    severity: str
+    device: Interned
+    zone: Interned
+    category: Interned
+    severity: Interned
     start_us: int
     ended: int
     external_id: str
@@ -35,23 +36,23 @@ class Presence(NamedTuple):
     """Something was in a zone for a time: `until_us` is 0 while no end was told, `last_us` when it was told of last."""
 
     thing: str
-    zone: str
+    zone: Interned
     from_us: int
     until_us: int
     last_us: int
-    device: str
-    category: str
-    severity: str
+    device: Interned
+    category: Interned
+    severity: Interned
     message: str
 
 
 class Check(NamedTuple):
     """A guard passed a checkpoint of a round."""
 
-    round: str
+    round: Interned
     time_us: int
     fact: bytes
-    checkpoint: str
+    checkpoint: Interned
     message: str
 
 
@@ -61,6 +62,15 @@ ROWS = {
     Check: ("round", "time_us", "fact"),
 }
 INDEXES = {Presence: ["from_us", "until_us, last_us", "category, from_us"], Sighting: ["time_us"]}
+SHOWS = {
+    Sighting: {"thing": "device category external_id", "start_us": "start_time", "ended": "end_time"},
+    Presence: {
+        ROW: "device category external_id zone event_time start_time end_time",
+        "thing": "device category external_id", "from_us": "event_time start_time", "until_us": "event_time end_time",
+        "last_us": "event_time",
+    },
+    Check: {},
+}  # fmt: skip
 _URGENCY = {"info": 0, "detection": 1, "alert": 2}
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from asbuilt.domain.meaning import OWN_SOURCE
 from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, type_name
-from asbuilt.rows import Interned
+from asbuilt.rows import ROW, Interned
 from asbuilt.time import HOUR_US
 
 VERSION = 3
@@ -31,7 +31,7 @@ class Delivered(NamedTuple):
 class Rejected(NamedTuple):
     """A message of a source that could not be taken in; `text` is its beginning, readable."""
 
-    adapter: str
+    adapter: Interned
     fact: bytes
     conflict: int
     reason: str
@@ -42,9 +42,9 @@ class Rejected(NamedTuple):
 class Deviation(NamedTuple):
     """How a source does not keep to its protocol."""
 
-    adapter: str
+    adapter: Interned
     fact: bytes
-    deviation: str
+    deviation: Interned
     message: str
     time_us: int
 
@@ -54,6 +54,11 @@ ROWS = {
     Deviation: ("adapter", "fact"),
 }
 TALLIES = {Delivered: {"facts": "sum", "first_us": "min", "last_us": "max"}}
+SHOWS = {
+    Delivered: {ROW: "source event_time", "hour": "event_time", "facts": "type", "first_us": "event_time", "last_us": "event_time"},
+    Rejected: {"text": "message"},
+    Deviation: {},
+}  # fmt: skip
 
 
 def _rejected(fact: MessageRejected, time_us: int) -> Iterator[Rejected]:

@@ -79,6 +79,8 @@ class Walk:
         self.taints: dict[str, Taint] = {}
         self.parts: dict[str, Label] = {}
         self._taken: dict[tuple[str, str], object] = {}
+        self._sat: dict[str, list[Link]] = {}
+        self._ever: dict[str, bool] = {}
 
     @property
     def cut_short(self) -> bool:
@@ -174,8 +176,8 @@ class Walk:
     def _made_of(self, parts: list[str]) -> dict[str, Label]:
         """Parts that are made of the lots looked for: certainly, if all that is told of them says so."""
         told: defaultdict[str, list[Label | None]] = defaultdict(list)
-        for link in self.rows.links_of("part", parts):
-            if link.from_us <= self.at_us and (link.lot or link.container):
+        for link in self.sat(parts):
+            if link.lot or link.container:
                 told[link.part].append(self.label_of(link))
         labels = {}
         for part, every in told.items():
@@ -185,43 +187,45 @@ class Walk:
                 labels[part] = (maybe, min(label[1] for label in known))
         return labels
 
-    def _until(self, link: Link) -> int:
-        return link.until_us if link.until_us <= self.at_us else FOREVER
-
-    def _carry(self, link: Link, label: Label, since: int, until: int) -> bool:
-        """A unit carried it while the link held; whether that is new."""
-        if since >= until:
-            return False
-        first = link.from_us, link.position, link.fact, link.part, link.lot, link.container
-        return self._add(link.unit, label, since, until, first)
-
     def _up_from(self, units: Iterable[str]) -> None:
         self._up({unit: self._spans(unit) for unit in self.ever_parts(units)})
 
     def _spans(self, unit: str) -> dict[Label, Spans]:
-        carrier = self.carrier(unit)
-        assert carrier is not None, "it has just been found"
-        return dict(carrier.spans)
+        known = self.once.get(unit)
+        if known is not None:
+            label, since, until, _ = known
+            return {label: [(since, until)]}
+        return dict(self._carriers[unit].spans)
 
     def _up(self, changed: dict[str, dict[Label, Spans]]) -> None:
         """From parts to the units they sat in, and on, until nothing new is found."""
+        at_us = self.at_us
         while changed and not self.cut_short:
             above: dict[str, None] = {}
-            for link in self.rows.links_of("part", self.ever_parts(changed)):
-                if link.from_us > self.at_us:
-                    continue
-                until, rank = self._until(link), _RANK[link.evidence]
-                for (maybe, weakest), spans in list(changed[link.part].items()):
+            for unit, position, from_us, fact, _, until_us, _, part, lot, container, evidence in self.sat(changed):
+                until, rank = until_us if until_us <= at_us else FOREVER, _RANK[evidence]
+                first = from_us, position, fact, part, lot, container
+                for (maybe, weakest), spans in changed[part].items():
+                    label = maybe, weakest if weakest > rank else rank
                     for since, till in spans:
-                        new = self._carry(link, (maybe, max(weakest, rank)), max(since, link.from_us), min(till, until))
-                        if new:
-                            above[link.unit] = None
-            changed = {unit: self._spans(unit) for unit in above}
+                        begin, end = since if since > from_us else from_us, till if till < until else until
+                        if begin < end and self._add(unit, label, begin, end, first):
+                            above[unit] = None
+            changed = {unit: self._spans(unit) for unit in self.ever_parts(above)}
+
+    def sat(self, parts: Iterable[str]) -> list[Link]:
+        """Where parts sat until the moment; each is looked for once in a walk."""
+        fresh = {part: list[Link]() for part in parts if part not in self._sat}
+        for link in self.rows.links_of("part", list(fresh)):
+            if link.from_us <= self.at_us:
+                fresh[link.part].append(link)
+        self._sat.update(fresh)
+        return [link for part in parts for link in self._sat[part]]
 
     def ever_parts(self, units: Iterable[str]) -> list[str]:
         """Those of which something of the same product was ever a part: engines are asked for once, not each."""
         found: list[str] = []
-        ever: dict[str, bool] = {}
+        ever = self._ever
         for unit in units:
             product = unit[: unit.index("/")]
             is_part = ever.get(product)

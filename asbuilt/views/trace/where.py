@@ -96,7 +96,7 @@ def _lots(walk: Walk, zone: dt.tzinfo) -> Iterable[LotUse]:
 def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
     made_of = walk.parts if walk.taints else {}
     units = sorted(walk.carriers | made_of.keys())
-    statuses = walk.rows.statuses(units, at_us)
+    whereabouts = walk.rows.whereabouts(units, at_us)
     sitting, sat = _places(walk, units)
     held = {step.item for step in walk.rows.holds(units, walk.at_us)}
     products: dict[str, str] = {}
@@ -117,9 +117,9 @@ def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
         lot_name = lots.get(lot)
         if lot_name is None:
             lot_name = lots[lot] = name_of(lot)
-        known, link = statuses.get(unit), sitting.get(unit)
+        known, link = whereabouts.get(unit), sitting.get(unit)
         if known is not None:
-            state, place, consignee = known.state, known.place, known.consignee
+            state, place, consignee = known
         else:
             last = link or sat.get(unit)
             state, place, consignee = "installed" if link else "removed" if last else "", last.unit if last else "", ""
@@ -152,9 +152,12 @@ def _places(walk: Walk, units: list[str]) -> tuple[dict[str, Link], dict[str, Li
     """In what units sit at the moment, and in what they sat last."""
     sitting: dict[str, Link] = {}
     sat: dict[str, Link] = {}
-    for link in sorted(walk.rows.links_of("part", walk.ever_parts(units)), key=lambda link: (link.from_us, link)):
-        if link.from_us <= walk.at_us:
+    for link in walk.sat(walk.ever_parts(units)):
+        before = sat.get(link.part)
+        if before is None or (before.from_us, before) < (link.from_us, link):
             sat[link.part] = link
-            if walk.at_us < link.until_us:
+        if walk.at_us < link.until_us:
+            before = sitting.get(link.part)
+            if before is None or (before.from_us, before) < (link.from_us, link):
                 sitting[link.part] = link
     return sitting, sat

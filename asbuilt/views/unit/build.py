@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
+
+from msgspec import convert
 
 from asbuilt.access import Reader
 from asbuilt.domain.genealogy.rows import EXACT, Link, Seat
@@ -50,36 +52,54 @@ class Tree:
 
     def components(self, plant: Plant, unit: str, path: tuple[str, ...] = ()) -> tuple[Component, ...]:
         """What sits in a unit, by position and time, with what sits in that."""
-        names = _names(plant, product_of(unit))
+        names, zone = _names(plant, product_of(unit)), plant.zone
         found = []
+        # A hundred components and more are made for an answer: each seat is taken apart once.
         for seat in _whole(self.seats.get(unit, ())):
+            (
+                _,
+                position,
+                from_us,
+                fact,
+                _,
+                _,
+                quantity,
+                part,
+                lot,
+                container,
+                evidence,
+                product,
+                uom,
+                station,
+                operation,
+                by,
+            ) = seat
             inside: tuple[Component, ...] = ()
-            if seat.part in (*path, unit):
+            if part and (part == unit or part in path):
                 self.circles.append(seat)
-            elif self.seats.get(seat.part):
-                inside = self.components(plant, seat.part, (*path, unit))
+            elif part and self.seats.get(part):
+                inside = self.components(plant, part, (*path, unit))
             found.append(
                 Component(
-                    position=seat.position, product=seat.product,
-                    name=names.get(seat.product, seat.product), serial=name_of(seat.part) or None,
-                    lot=name_of(seat.lot) or None, container=seat.container or None, quantity=seat.quantity,
-                    uom=seat.uom, evidence=seat.evidence, since=time_at(seat.from_us, plant.zone),
-                    station=seat.station, operation=seat.operation, by=seat.by,
-                    fact=UUID(bytes=seat.fact), components=inside,
+                    position, product, names.get(product, product), part.partition("/")[2] or None,
+                    lot.partition("/")[2] or None, container or None, quantity, uom, evidence, time_at(from_us, zone),
+                    station, operation, by, convert(fact, UUID), inside,
                 )
             )  # fmt: skip
         return tuple(found)
 
 
-def _whole(seats: Iterable[Seat]) -> list[Seat]:
+def _whole(seats: Sequence[Seat]) -> list[Seat]:
     """Seats by position and time; pieces of one installation that a later removal will tell apart are one."""
-    found: dict[tuple[str, int, bytes], Seat] = {}
-    for seat in sorted(seats):
-        key = seat.position, seat.from_us, seat.fact
-        if key in found:
-            total = EXACT.add(Decimal(found[key].quantity), Decimal(seat.quantity))
+    ordered = sorted(seats)
+    if len({seat.fact for seat in seats}) == len(ordered):
+        return ordered
+    found: dict[bytes, Seat] = {}
+    for seat in ordered:
+        if seat.fact in found:
+            total = EXACT.add(Decimal(found[seat.fact].quantity), Decimal(seat.quantity))
             seat = seat._replace(quantity=format(total, "f"))
-        found[key] = seat
+        found[seat.fact] = seat
     return list(found.values())
 
 
@@ -155,7 +175,10 @@ def _elsewhere(tree: Tree, zone: dt.tzinfo) -> list[Anomaly]:
     """Serials that sit somewhere else at the same time: told on both units, moved on neither."""
     here = [link for link in tree.every if link.part]
     sitting: defaultdict[str, list[Link]] = defaultdict(list)
-    for other in tree.rows.links_of("part", sorted({link.part for link in here})):
+    # Of a serial that sits twice in the tree both are told of.
+    twice = {part for part, count in Counter(link.part for link in here).items() if count > 1}
+    own = [link.fact for link in here if link.part not in twice]
+    for other in tree.rows.links_of("part", sorted({link.part for link in here}), but=own):
         if other.from_us <= tree.at_us < other.until_us:
             sitting[other.part].append(other)
     found = []

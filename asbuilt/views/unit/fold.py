@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asbuilt.events import RunRecorded, microseconds, unit_key
+from asbuilt.rows import Interned
 
 VERSION = 4
 
@@ -18,20 +19,21 @@ VERSION = 4
 class Run(NamedTuple):
     """A test run of a unit; `curve` is the digest of its curve file, `channels` are JSON."""
 
-    unit: str
+    unit: Interned
     time_us: int
     fact: bytes
     start_us: int
-    station: str
-    program: str
-    program_revision: str
-    verdict: str
+    station: Interned
+    program: Interned
+    program_revision: Interned
+    verdict: Interned
     curve: str
     channels: str
-    by: str
+    by: Interned
 
 
 ROWS = {Run: ("unit", "time_us", "fact")}
+SHOWS = {Run: {"unit": "product serial", "start_us": "start_time", "curve": "curve_digest"}}
 
 
 def _run(fact: RunRecorded, time_us: int) -> Iterator[Run]:

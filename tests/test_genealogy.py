@@ -293,9 +293,11 @@ def test_what_many_units_were_known_to_be_is_what_each_was(facts, at, known_at):
     """Many units are read from the rows where nothing recorded since has to do with them; few are folded again."""
     with held(facts) as plant:
         answers: list[list[Any]] = []
-        for few in (1000, 0):
+        # Folded again; what was recorded since read as a whole; looked for one unit after the other.
+        for few, facts_a_subject in ((1000, 0), (0, 1000), (0, 0)):
             with pytest.MonkeyPatch.context() as patch, plant.reader() as reader:
                 patch.setattr(known, "FEW", few)
+                patch.setattr(known, "_FACTS_A_SUBJECT", facts_a_subject)
                 found: list[Any] = []
                 for _, name in ITEMS:
                     try:
@@ -309,7 +311,7 @@ def test_what_many_units_were_known_to_be_is_what_each_was(facts, at, known_at):
                     except UsageError as error:
                         found.append(str(error))
                 answers.append(found)
-        assert answers[0] == answers[1]
+        assert answers[0] == answers[1] == answers[2]
 
 
 @given(plants(), moments)

@@ -319,7 +319,9 @@ class Reader:
 
     def _known_at(self, known_at: dt.datetime | None) -> Known:
         if known_at not in self._known:
-            self._known[known_at] = Known(known_at, self.facts, self._found, self._corrected, self._position_at)
+            self._known[known_at] = Known(
+                known_at, self.facts, self._found, self._corrected, self._position_at, self._after
+            )
         return self._known[known_at]
 
     def _corrected(self, ids: Collection[UUID]) -> set[UUID]:
@@ -344,6 +346,13 @@ class Reader:
             else:
                 last = middle - 1
         return first
+
+    def _after(self, position: int, at_most: int) -> list[AnyFact] | None:
+        """Every fact recorded after a position, if there are no more than so many."""
+        count = self._record.head() - position
+        if count > at_most:
+            return None
+        return [events.recall(found.body) for found in self._record.read(position, count)]
 
     def _has_corrections(self) -> bool:
         return self.once("corrections", lambda: bool(self._rows.execute("SELECT 1 FROM correction LIMIT 1").fetchall()))

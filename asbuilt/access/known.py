@@ -24,6 +24,8 @@ _SINCE_AT_ONCE = 1_000
 _NOTHING: frozenset[type] = frozenset()
 FEW = 100
 """So few subjects are folded again at once: that is less than to look through all corrections."""
+_FACTS_A_SUBJECT = 3
+"""To read so many facts costs as much as to look for what was recorded about one subject."""
 _ALWAYS = 2**63 - 1
 
 
@@ -37,6 +39,7 @@ class Known:
         get: Callable[[UUID], tuple[Recorded, AnyFact] | None],
         corrected: Corrected,
         position_at: Callable[[int], int],
+        after: Callable[[int, int], list[AnyFact] | None],
     ):
         self.known_at = known_at
         self._until_us = events.microseconds(known_at) if known_at is not None else _ALWAYS
@@ -44,9 +47,11 @@ class Known:
         self._get = get
         self._corrected = corrected
         self._position_at = position_at
+        self._after = after
         self._until_position: int | None = None
         self._moved: set[str] | None = None
         self._since: dict[str, frozenset[type]] = {}
+        self._every_since: dict[str, set[type]] | None = None
         self._subjects: dict[str, list[AnyFact]] = {}
 
     def facts(self, subject: str) -> list[AnyFact]:
@@ -76,23 +81,40 @@ class Known:
             return [], list(subjects)
         same: list[str] = []
         others: list[str] = []
-        moved = self._corrections()
+        moved, every = self._corrections(), self._look_at_all(len(subjects))
         for subject in subjects:
-            since = self._since.get(subject)
-            if since is None and subject not in moved:
-                since = self._since[subject] = self._types_since(subject)
+            since: frozenset[type] | set[type] | None = None
+            if subject not in moved:
+                since = every.get(subject, _NOTHING) if every is not None else self._types_since(subject)
             is_same = since is not None and since.isdisjoint(kinds) and Event not in since
             (same if is_same else others).append(subject)
         return same, others
 
-    def _types_since(self, subject: str) -> frozenset[type]:
-        """Types of what was recorded about a subject since; `Event` among them if that is too much to look through."""
+    def _look_at_all(self, subjects: int) -> dict[str, set[type]] | None:
+        """By subject the types of what was recorded since, if that is no more than to look for each of so many subjects."""
+        if self._every_since is None:
+            found = self._after(self._position(), _FACTS_A_SUBJECT * subjects)
+            if found is not None:
+                self._every_since = {}
+                for fact in found:
+                    for subject in events.subjects(fact):
+                        self._every_since.setdefault(subject, set()).add(type(fact))
+        return self._every_since
+
+    def _position(self) -> int:
+        """The last position that was known."""
         if self._until_position is None:
             self._until_position = self._position_at(self._until_us)
-        found = self._about(subject, self._until_position, _SINCE_AT_ONCE)
-        if not found:
-            return _NOTHING
-        return frozenset([type(fact) for _, fact in found] + [Event] * (len(found) == _SINCE_AT_ONCE))
+        return self._until_position
+
+    def _types_since(self, subject: str) -> frozenset[type]:
+        """Types of what was recorded about a subject since; `Event` among them if that is too much to look through."""
+        known = self._since.get(subject)
+        if known is None:
+            found = self._about(subject, self._position(), _SINCE_AT_ONCE)
+            types = [type(fact) for _, fact in found] + [Event] * (len(found) == _SINCE_AT_ONCE)
+            known = self._since[subject] = frozenset(types) if found else _NOTHING
+        return known
 
     def _corrections(self) -> set[str]:
         """Every subject that any correction has to do with, whenever it was made."""

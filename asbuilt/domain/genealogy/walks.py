@@ -7,7 +7,7 @@ has to do with stands in the rows as it does today and is read there; the rest i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Protocol, TypeVar
 
@@ -293,6 +293,7 @@ class Then(Genealogy):
         self._rows: dict[str, list[Any]] = {}
         self._passages: dict[str, list[Passage]] = {}
         self._seats: dict[str, list[Seat | Stray]] = {}
+        self._links: dict[tuple[str, str], list[Link]] = {}
 
     def passages(self, unit: str) -> list[Passage]:
         if unit not in self._passages:
@@ -356,24 +357,28 @@ class Then(Genealogy):
         ]
 
     def links_of(self, column: str, names: Sequence[str], but: Collection[bytes] = ()) -> list[Link]:
+        fresh = [name for name in dict.fromkeys(names) if (column, name) not in self._links]
+        self._links.update(((column, name), []) for name in fresh)
+        for link in self._links_of(column, fresh):
+            self._links[column, getattr(link, column)].append(link)
+        found = (link for name in dict.fromkeys(names) for link in self._links[column, name])
+        return [link for link in found if link.fact not in but] if but else list(found)
+
+    def _links_of(self, column: str, names: Sequence[str]) -> Iterator[Link]:
         subject = "{}" if column != "container" else "container:{}"
         parents: dict[str, None] = {}
         for name in names:
-            for row in fold(RULES, self.known.facts(subject.format(name))):
+            for row in self._of(subject.format(name)):
                 if isinstance(row, Fitting) and getattr(row, column) == name:
                     parents[row.unit] = None
         same, others = self.known.unchanged(list(parents), FITTING)
         alike = set(same)
         wanted = set(names)
-        return [
-            *(link for link in self._now.links_of(column, names, but) if link.unit in alike),
-            *(
-                seat.link
-                for unit in others
-                for seat in self._derived(unit)
-                if isinstance(seat, Seat) and getattr(seat, column) in wanted and seat.fact not in but
-            ),
-        ]
+        yield from (link for link in self._now.links_of(column, names) if link.unit in alike)
+        for unit in others:
+            for seat in self._derived(unit):
+                if isinstance(seat, Seat) and getattr(seat, column) in wanted:
+                    yield seat.link
 
     def is_ever_part(self, product: str) -> bool:
         return self._now.is_ever_part(product)

@@ -42,6 +42,7 @@ SLOW = (
     "tests/simulate/test_laws.py::test_nothing_is_produced_in_breaks_and_outside_shifts",
     "tests/simulate/test_plant.py::test_a_calm_plant",
     "tests/simulate/test_show.py",
+    "tests/test_bench.py::test_postgresql_keeps_the_same_rows_of_all_views_and_the_same_index",
     "tests/test_cli.py",
     "tests/test_csv_file.py::test_a_gzip_bomb_stays_small",
     "tests/test_day.py",

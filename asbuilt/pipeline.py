@@ -370,7 +370,9 @@ def fold_furthest(record: Record, store: Store, progress: Callable[[int], None] 
 
 def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFact]]:
     """Recorded facts by position, decoded."""
-    return [(recorded.position, events.recall(recorded.body)) for recorded in record.read(after, limit)]
+    found = record.read(after, limit)
+    facts = events.recall_all([recorded.body for recorded in found])
+    return [(recorded.position, fact) for recorded, fact in zip(found, facts, strict=True)]
 
 
 def _found(record: Record, fact_id: UUID) -> AnyFact | None:

@@ -104,7 +104,7 @@ class Log:
                     db, "SELECT first_position, facts FROM commits WHERE first_position > ? ORDER BY 1", (done,)
                 ):
                     facts = self.read(first - 1, count)
-                    self._index(db, [events.recall(fact.body) for fact in facts], first)
+                    self._index(db, events.recall_all([fact.body for fact in facts]), first)
                     done = first + count - 1
                     if done >= until:
                         break
@@ -361,7 +361,7 @@ class Log:
             yield Damage("facts without a commit", first, last)
 
     def _verify_index(self, facts: Sequence[Recorded]) -> Iterator[Damage]:
-        for subject, at in events.places([events.recall(fact.body) for fact in facts], facts[0].position).items():
+        for subject, at in events.places(events.recall_all([fact.body for fact in facts]), facts[0].position).items():
             with self._errors(), self._reading:
                 found = _rows(
                     self._reader, "SELECT more FROM about WHERE subject = ? AND first_position = ?", (subject, at[0])

@@ -147,12 +147,16 @@ class Now(Genealogy):
     def whereabouts(self, units: Sequence[str], at_us: int | None) -> dict[str, Whereabouts]:
         if at_us is not None:
             return _whereabouts(self.statuses(units, at_us))
-        numbers = list(self._reader.numbers(units).values())
-        rows = self._reader.plain_rows_of(Status, "unit", numbers, ("unit", "state", "place", "consignee"))
-        if not rows:
-            return {}
-        (found, *told), _ = self._in_words(rows, range(4))
-        return dict(zip(found, zip(*told, strict=True), strict=True))
+        numbers = self._reader.numbers(units)
+        rows = self._reader.plain_rows_of(
+            Status, "unit", list(numbers.values()), ("unit", "state", "place", "consignee")
+        )
+        # Very many units are at few places.
+        told = {row[0]: row[1:] for row in rows}
+        places = set(told.values())
+        texts = self._reader.names({number for place in places for number in place})
+        said = {(a, b, c): (texts[a], texts[b], texts[c]) for a, b, c in places}
+        return {unit: said[told[number]] for unit, number in numbers.items() if number in told}
 
     def touched(self, kind: str, name: str) -> list[tuple[str, int]]:
         if kind == "gauge":
@@ -202,7 +206,8 @@ class Now(Genealogy):
     ) -> tuple[list[Sequence[Any]], dict[int, str]]:
         """Columns of plain rows with names for the numbers at these places; the names of these and of other numbers."""
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-        texts = self._reader.names(set(others).union(*(columns[n] for n in at if columns)))
+        names = set(others).union(*(columns[n] for n in at if columns))
+        texts = self._reader.names(names)
         for n in at if columns else ():
             columns[n] = list(map(texts.__getitem__, columns[n]))
         return columns, texts

@@ -196,7 +196,9 @@ class Log:
     ) -> tuple[list[Receipt], list[Recorded], bytes]:
         # Nearly always every id is new: try that first, look at single ids only if it fails.
         new = self._numbered(entries)
-        receipts = made(Receipt, zip(repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new)), strict=False))
+        receipts = made(
+            Receipt, zip(repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new)), strict=False)
+        )
         db.execute("SAVEPOINT attempt")
         try:
             put_rows(db, _INSERT, new)

@@ -283,6 +283,7 @@ class Now(Genealogy):
 
 
 def whereabouts_of(statuses: Mapping[str, Status]) -> dict[str, Whereabouts]:
+    """State, place and consignee of each."""
     return {unit: (status.state, status.place, status.consignee) for unit, status in statuses.items()}
 
 

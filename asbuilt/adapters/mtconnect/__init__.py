@@ -21,7 +21,9 @@ pieces, Conditions its alarms, overrides measured values; a running program is n
 
 Expressions know `device`, `type`, `subtype`, `name`, `id`, `value`, `entries` (of data sets and tables), `time`, `sequence`. Observations that
 are UNAVAILABLE reach no rule. `states = { STOPPED = "Idle" }` says another PackML state for a word of Execution. With several
-paths the machine executes while one of them does.
+paths the machine executes while one of them does, and each PartCount counts for itself. A part count that jumps or goes back
+is held until the next tells whether it was a glitch, which is recorded as a deviation; `step_max = 50` says how many pieces
+from one reading to the next can be (1,000, or ten a second, where nothing is said).
 
 **What is promised.** The agent's instance and sequence are noted with what was made of them; after a break, asbuilt reads on where it was. Where
 the agent was restarted or its buffer ran over, the gap is recorded. `every_s` (1 s) is the pause between questions, `count` (5,000) how many
@@ -56,6 +58,7 @@ from asbuilt.connect.mapping import Mapper, Memory, Rule
 from asbuilt.errors import AsBuiltError, UsageError
 
 KIND = "mtconnect"
+PATHS = ("devices",)
 ANSWER_S = 3.5
 AGAIN_S = 0.2
 MAX_LINE = 256 * 1024
@@ -76,6 +79,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     states: dict[str, str] = {}
     device: str | None = None
     devices: str | None = None
+    step_max: int | None = None
     every_s: float = 1.0
     count: int = 5_000
     bytes_max: int = 64 * 1024 * 1024
@@ -151,7 +155,7 @@ class Observed:
     """What the observations of an adapter become: by default, and by its rules."""
 
     def __init__(self, config: Config, name: str) -> None:
-        self._machine = Machine(name, config.stations, config.states)
+        self._machine = Machine(name, config.stations, config.states, config.step_max)
         self._mapper = Mapper(name, config.map, NAMES)
         self._patterns = [_pattern(rule.observed) for rule in config.map]
 
@@ -177,7 +181,7 @@ class Observed:
                 "value": seen.value, "entries": seen.entries, "time": time, "sequence": seen.sequence,
             }  # fmt: skip
             parts = (seen.device, seen.item, seen.time, seen.value)
-            yield from self._mapper.facts([ready], given, _evidence(seen, raw), time, parts, memory)
+            yield from self._mapper.facts([ready], given, _evidence(seen, raw), time, parts, memory, item=f"{seen.device}/{seen.item}")
 
 
 def _evidence(seen: Observation, raw: bytes) -> bytes:

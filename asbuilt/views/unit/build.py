@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
 
+from msgspec import convert
+
 from asbuilt.access import Reader
 from asbuilt.domain.genealogy.rows import EXACT, Link, Seat
 from asbuilt.events import microseconds

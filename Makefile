@@ -4,10 +4,13 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint format bench docs lock clean
+.PHONY: demo install test test-fast lint format bench docs lock clean
 
 demo: $(VENV)/.run ## the simulated plant, live on http://127.0.0.1:$(PORT)/
 	$(BIN)/asbuilt demo --port $(PORT)
+
+install: $(VENV)/.run ## asbuilt in $(BIN), to be called from there or put on the path
+	@echo "asbuilt is installed; \`. $(BIN)/activate\` puts it on the path of this shell"
 
 test: $(VENV)/.dev ## the whole suite; installs browser and servers it needs where it can
 	tests/install-peers

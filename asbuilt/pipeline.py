@@ -26,7 +26,7 @@ from asbuilt import events
 from asbuilt.adapters import Rejection, Result, Taken
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, MessageRejected
-from asbuilt.record import Clock, Entry, Outcome, Receipt, Record
+from asbuilt.record import Clock, Entry, Outcome, Receipt, Record, made
 from asbuilt.rows import Changed
 from asbuilt.rows.store import Store
 
@@ -370,7 +370,9 @@ def fold_furthest(record: Record, store: Store, progress: Callable[[int], None] 
 
 def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFact]]:
     """Recorded facts by position, decoded."""
-    return [(recorded.position, events.recall(recorded.body)) for recorded in record.read(after, limit)]
+    found = record.read(after, limit)
+    facts = events.recall_all([recorded.body for recorded in found])
+    return [(recorded.position, fact) for recorded, fact in zip(found, facts, strict=True)]
 
 
 def _found(record: Record, fact_id: UUID) -> AnyFact | None:
@@ -403,7 +405,7 @@ def _entries(items: Sequence[Taken], latest: dt.datetime, decoded: bool) -> list
     times = [fact.event_time for fact in facts]
     if times and not EARLIEST <= min(times) <= max(times) <= latest:
         return None
-    return list(map(Entry, facts, bodies))
+    return made(Entry, zip(facts, bodies, strict=True))
 
 
 def _results(waiting: _Waiting, receipts: Sequence[Receipt]) -> list[Result]:

@@ -191,7 +191,7 @@ class Folder:
         """Tables like ours, with the same keys and indexes."""
         await self.db.execute("CREATE TABLE name(id bigint PRIMARY KEY, text text NOT NULL UNIQUE)")
         await self.db.execute("INSERT INTO name VALUES (0, '')")
-        for table in self._tables():
+        for table in self.tables():
             columns = ", ".join(
                 f'"{c.name}" {_TYPES[c.sql_type]}{"" if c.optional else " NOT NULL"}' for c in table.columns
             )
@@ -210,15 +210,16 @@ class Folder:
 
     async def begin(self) -> None:
         """What belongs to this connection: the temporary tables."""
-        for table in self._tables():
+        for table in self.tables():
             await self.db.execute(f"CREATE TEMP TABLE new_{table.name}(LIKE {table.name})")
 
-    def _tables(self) -> list[Table]:
+    def tables(self) -> list[Table]:
+        """The tables of all views."""
         return [table for view in self._views for table in view.tables.values()]
 
     async def fold(self, lines: Sequence[bytes]) -> None:
         """One batch: decoded, folded, the rows of all views in one transaction."""
-        facts = [events.recall(line) for line in lines]
+        facts = events.recall_all(lines)
         timed = [(fact, events.microseconds(fact.event_time)) for fact in facts]
         rows = self._folded(timed)
         async with self.db.transaction():
@@ -297,7 +298,7 @@ class Folder:
             + "))"
         )
         subject, key = itemgetter(*at), itemgetter(*of.key_at)
-        found = [of.row(*row) for row in await self._read(of, which, wanted)]
+        found = [of.row(*row) for row in await self.rows(of, which, wanted)]
         found.sort(key=lambda row: (subject(row), key(row)))
         made: defaultdict[Any, dict[Any, Any]] = defaultdict(dict)
         keys = {table.row: itemgetter(*table.key_at) for table in derivation.into}
@@ -305,7 +306,7 @@ class Folder:
             for row in derivation.rule(list(rows)):
                 made[type(row)][keys[type(row)](row)] = row
         for table in derivation.into:
-            old = {tuple(row) for row in await self._read(table, which, wanted)}
+            old = {tuple(row) for row in await self.rows(table, which, wanted)}
             new = {tuple(row) for row in made[table.row].values()}
             gone, come = sorted(old - new), sorted(new - old)
             if gone:
@@ -315,7 +316,8 @@ class Folder:
             if come:
                 await self._put(table, come)
 
-    async def _read(self, table: Table, which: str, wanted: Sequence[Any]) -> list[list[Any]]:
+    async def rows(self, table: Table, which: str = "true", wanted: Sequence[Any] = ()) -> list[list[Any]]:
+        """Rows with names for their numbers, in no order."""
         found = [
             list(row.values()) for row in await self.db.fetch(f"SELECT * FROM {table.name} WHERE {which}", *wanted)
         ]

@@ -27,7 +27,7 @@ ALONE = (
     "tests/browser/", "tests/connect/test_cli.py", "tests/connect/test_connection_faults.py", "tests/connect/test_mqtt.py",
     "tests/connect/test_mtconnect.py", "tests/connect/test_opcua.py", "tests/connect/test_site.py",
     "tests/connect/test_sparkplug_peers.py", "tests/proof/test_seal_crash.py", "tests/proof/test_token.py", "tests/test_crash.py",
-    "tests/test_demo.py", "tests/test_listening.py", "tests/web/test_live.py",
+    "tests/test_demo.py", "tests/test_documents.py::test_what", "tests/test_documents.py::test_facts", "tests/test_listening.py", "tests/web/test_live.py",
 )  # fmt: skip
 """What drives browsers, foreign programs and processes, or waits for real seconds: one at a time, or they disturb each other."""
 
@@ -42,6 +42,7 @@ SLOW = (
     "tests/simulate/test_laws.py::test_nothing_is_produced_in_breaks_and_outside_shifts",
     "tests/simulate/test_plant.py::test_a_calm_plant",
     "tests/simulate/test_show.py",
+    "tests/test_bench.py::test_postgresql_keeps_the_same_rows_of_all_views_and_the_same_index",
     "tests/test_cli.py",
     "tests/test_csv_file.py::test_a_gzip_bomb_stays_small",
     "tests/test_day.py",

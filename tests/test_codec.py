@@ -126,7 +126,11 @@ def test_many_at_once_are_as_each_by_itself(facts):
         assert again is None  # looked at one by one
     else:
         assert again == facts
-    assert [events.recall(body) for body in bodies] == [events.decode(body) for body in bodies]
+    assert (
+        events.recall_all(bodies)
+        == [events.recall(body) for body in bodies]
+        == [events.decode(body) for body in bodies]
+    )
 
 
 @examples(60)

@@ -5,15 +5,15 @@
     path = "/facts"
     fresh_s = 5
 
-The sender shows the adapter's token (`asbuilt token plant.toml gateway`) and gets its answer when
+The sender shows the adapter's token (`asbuilt token gateway --data DIR`) and gets its answer when
 the facts are durable, with one result per fact, in order:
 
     curl -H "Authorization: Bearer $TOKEN" --data-binary @facts.ndjson http://127.0.0.1:8000/facts
 
     {"accepted": 2, "duplicate": 0, "conflict": 0, "rejected": 1, "results": [
-        {"line": 1, "status": "accepted", "id": "019a…"},
-        {"line": 2, "status": "accepted", "id": "019a…"},
-        {"line": 3, "status": "rejected", "reason": "Invalid value 'Runing' - at `$.state`"}]}
+        {"line": 1, "status": "accepted", "id": "019e…"},
+        {"line": 2, "status": "accepted", "id": "019e…"},
+        {"line": 3, "status": "rejected", "reason": "Invalid enum value 'Runing' - at `$.state`"}]}
 
 Sending the same facts again is harmless. An empty body only says that the source is alive.
 `open = true` lets senders in without a token; use it on a network of your own only.

@@ -79,13 +79,16 @@ def begin(
 
 
 @_seal.command("now")
-def now(data: Data = DEFAULT_DATA) -> None:
+def now(
+    long: Annotated[bool, typer.Option("--long", help="The clock is right, however many blocks are due.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
     """Close the blocks that are due, without `asbuilt run`.
 
     Example: `asbuilt seal now --data plant`
     """
     with opened_on(data, "seal now") as opened:
-        made = _catch_up(opened)
+        made = _catch_up(opened, long)
         out.print(f"{made.closed:,} blocks are closed; {made.waiting:,} facts wait for the next one.")
         made.stop()
 

@@ -37,6 +37,7 @@ from asbuilt.events.codec import (
     encode_all,
     in_words,
     recall,
+    recall_all,
     rejection,
     type_name,
     unchecked_bytes,
@@ -67,7 +68,7 @@ from asbuilt.events.envelope import (
     Text,
 )
 from asbuilt.events.facts import TYPES, AnyFact, CorrectionMade, Fact, MessageRejected, PlantDefined, Unknown
-from asbuilt.events.ids import derived_id, microseconds, new_id
+from asbuilt.events.ids import all_microseconds, derived_id, microseconds, new_id
 from asbuilt.events.keys import SUBJECTS_VERSION, lot_key, places, subjects, unit_key
 from asbuilt.events.lots import LotMerged, LotOpened, LotPart, LotReceived, LotSplit
 from asbuilt.events.measurements import Channel, Measured, RunRecorded
@@ -173,6 +174,7 @@ __all__ = [
     "UnitShipped",
     "UnitStarted",
     "Unknown",
+    "all_microseconds",
     "convert",
     "decode",
     "decode_all",
@@ -185,6 +187,7 @@ __all__ = [
     "new_id",
     "places",
     "recall",
+    "recall_all",
     "rejection",
     "subjects",
     "type_name",

@@ -128,6 +128,14 @@ def recall(body: bytes) -> AnyFact:
         return Unknown(kept.id, kept.type, time, kept.source, kept.by, msgspec.json.decode(body))
 
 
+def recall_all(bodies: Sequence[bytes]) -> list[AnyFact]:
+    """`recall` of each."""
+    try:
+        return [_decoder.decode(body) for body in bodies]
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return [recall(body) for body in bodies]
+
+
 def _nests_deeper(value: object, levels: int) -> bool:
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return bool(inside) and (levels == 0 or any(_nests_deeper(item, levels - 1) for item in inside))

@@ -27,7 +27,7 @@ from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, make_whole, put_rows
-from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout
+from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout, made
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1
@@ -104,7 +104,7 @@ class Log:
                     db, "SELECT first_position, facts FROM commits WHERE first_position > ? ORDER BY 1", (done,)
                 ):
                     facts = self.read(first - 1, count)
-                    self._index(db, [events.recall(fact.body) for fact in facts], first)
+                    self._index(db, events.recall_all([fact.body for fact in facts]), first)
                     done = first + count - 1
                     if done >= until:
                         break
@@ -196,7 +196,9 @@ class Log:
     ) -> tuple[list[Receipt], list[Recorded], bytes]:
         # Nearly always every id is new: try that first, look at single ids only if it fails.
         new = self._numbered(entries)
-        receipts = list(map(Receipt, repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new))))
+        receipts = made(
+            Receipt, zip(repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new)), strict=False)
+        )
         db.execute("SAVEPOINT attempt")
         try:
             put_rows(db, _INSERT, new)
@@ -217,30 +219,33 @@ class Log:
         time_us = max(self._last_time_us, events.microseconds(self._now()))
         seeds = self._random(SEED_BYTES * len(entries))
         first = self._head + 1
-        columns = (
+        columns = zip(
             range(first, first + len(entries)),
             repeat(time_us),
             [fact.id.bytes for fact, _ in entries],
             [seeds[at : at + SEED_BYTES] for at in range(0, len(seeds), SEED_BYTES)],
             [body for _, body in entries],
+            strict=False,
         )
-        return list(map(Recorded, *columns))
+        return made(Recorded, columns)
 
     def _told_apart(self, db: apsw.Connection, entries: Sequence[Entry]) -> tuple[list[Receipt], list[Entry]]:
         fresh: list[Entry] = []
-        seen: dict[bytes, bytes] = {}
         receipts: list[Receipt] = []
-        for entry in entries:
-            fact_id = entry.fact.id.bytes
-            known = seen.get(fact_id)
-            if known is None:
-                known = next((row[0] for row in _rows(db, "SELECT body FROM fact WHERE id = ?", (fact_id,))), None)
-            if known is None:
+        ids = [fact.id.bytes for fact, _ in entries]
+        known: dict[bytes, bytes] = {}
+        for at in range(0, len(ids), _LOOKED_UP_AT_ONCE):
+            some = ids[at : at + _LOOKED_UP_AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            known.update(_rows(db, f"SELECT id, body FROM fact WHERE id IN ({marks})", tuple(some)))
+        for fact_id, entry in zip(ids, entries, strict=True):
+            body = known.get(fact_id)
+            if body is None:
                 fresh.append(entry)
                 receipts.append(Receipt(Outcome.ACCEPTED, self._head + len(fresh)))
-                seen[fact_id] = entry.body
+                known[fact_id] = entry.body
             else:
-                receipts.append(Receipt(Outcome.DUPLICATE if known == entry.body else Outcome.CONFLICT, 0))
+                receipts.append(Receipt(Outcome.DUPLICATE if body == entry.body else Outcome.CONFLICT, 0))
         return receipts, fresh
 
     @staticmethod
@@ -315,7 +320,7 @@ class Log:
 
     def _select(self, sql: str, bindings: tuple[Any, ...]) -> list[Recorded]:
         with self._errors(), self._reading:
-            return [Recorded(*row) for row in _rows(self._reader, sql, bindings)]
+            return made(Recorded, _rows(self._reader, sql, bindings))
 
     # ----------------------------------------------------------------- checking
 
@@ -359,7 +364,7 @@ class Log:
             yield Damage("facts without a commit", first, last)
 
     def _verify_index(self, facts: Sequence[Recorded]) -> Iterator[Damage]:
-        for subject, at in events.places([events.recall(fact.body) for fact in facts], facts[0].position).items():
+        for subject, at in events.places(events.recall_all([fact.body for fact in facts]), facts[0].position).items():
             with self._errors(), self._reading:
                 found = _rows(
                     self._reader, "SELECT more FROM about WHERE subject = ? AND first_position = ?", (subject, at[0])
@@ -398,6 +403,7 @@ class Log:
 
 
 _INSERT = "INSERT INTO fact(position, record_time_us, id, seed, body) VALUES"
+_LOOKED_UP_AT_ONCE = 500
 _PORTION = 20_000
 """About so many facts are indexed in one transaction (whole commits): well under a second of work."""
 

@@ -161,6 +161,15 @@ def test_keys_are_changed(ask, sealed):
     assert done.code == 2 and "root key is not on this machine" in done.err
 
 
+def test_a_clock_that_runs_far_ahead_is_believed_only_when_told_so(ask, sealed, monkeypatch):
+    """The remedy names an option; there has to be one."""
+    monkeypatch.setattr("asbuilt.seal.sealer.MAX_DUE", -1)
+    refused = ask("seal", "now", "--data", sealed)
+    assert refused.code != 0 and "`asbuilt seal now --long`" in refused.err, refused
+    done = ask("seal", "now", "--long", "--data", sealed)
+    assert done.code == 0 and "blocks are closed" in done.out, done
+
+
 def test_a_lane_is_registered_and_listed(ask, sealed, tmp_path):
     year = dt.datetime.now(dt.UTC).year + 1
     lane = f"completed/P7/{year}"

@@ -190,6 +190,7 @@ class CaseRow(Struct, frozen=True):
     item: str
     order: str
     station: str
+    characteristic: str
     reason: str
     severity: str
     message: str
@@ -204,8 +205,8 @@ class CaseRow(Struct, frozen=True):
 class Expected(Struct, frozen=True):
     """A line of the routing, parts list or list of characteristics, held against the unit.
 
-    `kind` is operation, part or characteristic; `state` is complete, open, missing, doubled, unexpected or
-    out of limits.
+    `kind` is operation, part or characteristic; `state` is complete, open, missing, doubled, unexpected, unit differs (what was
+    installed is told in a unit that does not convert), out of limits, or conceded (out of limits, and decided to stay).
     """
 
     kind: str

@@ -34,6 +34,9 @@ ASSEMBLIES, INSIDE, SERIALS, LOTS = 5, 8, 20, 40
 PER_LOT = 150
 """A lot inside an assembly went into so many: with their engines 300 nodes."""
 AT_ONCE = 2_000
+"""So many engines are copied into PostgreSQL at once."""
+FOLDED_AT_ONCE = 10
+"""Engines in a batch: what is taken in together gets neighbouring numbers for its names."""
 MUSTS = {"tree p99": "≤ 1", "300 p99": "≤ 2.5", "all": "≤ 700"}
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY_US = 86_400_000_000
@@ -109,20 +112,20 @@ def _passport(count: int) -> float:
 
 
 def _filled(path: Path, engines: int) -> Store:
-    """The rows that folding the facts would give, written in order of their keys."""
+    """The rows that folding the facts would give, in batches as facts are taken in, a thousand at a time."""
     known = views.discover()
     store = Store(
         path, {name: known[name] for name in ("genealogy", "measurements", "passages", "trace", "unit", "cases")}
     )
     db = store._db
-    for start in range(0, engines, AT_ONCE):
+    for start in range(0, engines, FOLDED_AT_ONCE):
         db.execute("BEGIN IMMEDIATE")
         fittings: list[Fitting] = []
-        for number in range(start, min(start + AT_ONCE, engines)):
+        for number in range(start, min(start + FOLDED_AT_ONCE, engines)):
             fittings += _fittings(number)
         fittings.sort()
         store._writer._put(store.table(Fitting), fittings)
-        passages = [_passage(number) for number in range(start, min(start + AT_ONCE, engines))]
+        passages = [_passage(number) for number in range(start, min(start + FOLDED_AT_ONCE, engines))]
         store._writer._put(store.table(Passage), passages)
         store._writer._put(store.table(Status), [_status(passage) for passage in passages])
         db.execute("COMMIT")

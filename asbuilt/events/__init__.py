@@ -68,7 +68,7 @@ from asbuilt.events.envelope import (
     Text,
 )
 from asbuilt.events.facts import TYPES, AnyFact, CorrectionMade, Fact, MessageRejected, PlantDefined, Unknown
-from asbuilt.events.ids import derived_id, microseconds, new_id
+from asbuilt.events.ids import all_microseconds, derived_id, microseconds, new_id
 from asbuilt.events.keys import SUBJECTS_VERSION, lot_key, places, subjects, unit_key
 from asbuilt.events.lots import LotMerged, LotOpened, LotPart, LotReceived, LotSplit
 from asbuilt.events.measurements import Channel, Measured, RunRecorded
@@ -174,6 +174,7 @@ __all__ = [
     "UnitShipped",
     "UnitStarted",
     "Unknown",
+    "all_microseconds",
     "convert",
     "decode",
     "decode_all",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 
@@ -12,6 +12,15 @@ def microseconds(instant: dt.datetime) -> int:
     """Microseconds since 1970-01-01T00:00:00Z; the number all views count time in."""
     since = instant - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def all_microseconds(instants: Iterable[dt.datetime]) -> list[int]:
+    """`microseconds` of each: of many at once without a call for each."""
+    epoch = _EPOCH
+    return [
+        ((since := instant - epoch).days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        for instant in instants
+    ]
 
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -16,12 +16,12 @@ from asbuilt.events.lots import LotMerged, LotSplit
 
 def unit_key(product: str | None, serial: str) -> str:
     """The subject key of a unit."""
-    return f"unit:{_escaped(product)}/{serial}"
+    return f"unit:{_ESCAPED[product]}/{serial}"
 
 
 def lot_key(product: str | None, lot: str) -> str:
     """The subject key of a lot."""
-    return f"lot:{_escaped(product)}/{lot}"
+    return f"lot:{_ESCAPED[product]}/{lot}"
 
 
 def _escaped(product: str | None) -> str:

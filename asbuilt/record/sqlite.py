@@ -27,7 +27,7 @@ from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, make_whole, put_rows
-from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout
+from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout, made
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1
@@ -196,7 +196,9 @@ class Log:
     ) -> tuple[list[Receipt], list[Recorded], bytes]:
         # Nearly always every id is new: try that first, look at single ids only if it fails.
         new = self._numbered(entries)
-        receipts = list(map(Receipt, repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new))))
+        receipts = made(
+            Receipt, zip(repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new)), strict=False)
+        )
         db.execute("SAVEPOINT attempt")
         try:
             put_rows(db, _INSERT, new)
@@ -217,14 +219,15 @@ class Log:
         time_us = max(self._last_time_us, events.microseconds(self._now()))
         seeds = self._random(SEED_BYTES * len(entries))
         first = self._head + 1
-        columns = (
+        columns = zip(
             range(first, first + len(entries)),
             repeat(time_us),
             [fact.id.bytes for fact, _ in entries],
             [seeds[at : at + SEED_BYTES] for at in range(0, len(seeds), SEED_BYTES)],
             [body for _, body in entries],
+            strict=False,
         )
-        return list(map(Recorded, *columns))
+        return made(Recorded, columns)
 
     def _told_apart(self, db: apsw.Connection, entries: Sequence[Entry]) -> tuple[list[Receipt], list[Entry]]:
         fresh: list[Entry] = []
@@ -317,7 +320,7 @@ class Log:
 
     def _select(self, sql: str, bindings: tuple[Any, ...]) -> list[Recorded]:
         with self._errors(), self._reading:
-            return [Recorded(*row) for row in _rows(self._reader, sql, bindings)]
+            return made(Recorded, _rows(self._reader, sql, bindings))
 
     # ----------------------------------------------------------------- checking
 

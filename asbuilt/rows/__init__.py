@@ -166,6 +166,18 @@ _NO_ROWS = types.ModuleType("no_rows")
 _NO_ROWS.VERSION, _NO_ROWS.RULES = 1, {}  # type: ignore[attr-defined]
 
 
+def by_type(facts: Iterable[Timed]) -> dict[type, list[Timed]]:
+    """Facts by their type, in their order; all that this version does not know are of one type, `Unknown`."""
+    found: dict[type, list[Timed]] = {}
+    for one in facts:
+        kind = type(one[0])
+        if kind in found:
+            found[kind].append(one)
+        else:
+            found[kind] = [one]
+    return found
+
+
 def _names(by: str | tuple[str, ...]) -> tuple[str, ...]:
     return (by,) if isinstance(by, str) else tuple(by)
 

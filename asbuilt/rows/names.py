@@ -124,10 +124,11 @@ def numbered(
         return rows
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     texts = set().union(*(columns[n] for n in at))
+    has_none = None in texts
     texts.discard(None)
     numbers: dict[Any, Any] = names.keep(db, texts)
     for n in at:
-        columns[n] = [None if text is None else numbers[text] for text in columns[n]]
+        columns[n] = list(map(numbers.get if has_none else numbers.__getitem__, columns[n]))
     return list(zip(*columns, strict=True))
 
 
@@ -140,8 +141,9 @@ def named(
         return rows
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     numbers = set().union(*(columns[n] for n in at))
+    has_none = None in numbers
     numbers.discard(None)
     texts: dict[Any, Any] = names.texts(db, numbers)
     for n in at:
-        columns[n] = [None if number is None else texts[number] for number in columns[n]]
+        columns[n] = list(map(texts.get if has_none else texts.__getitem__, columns[n]))
     return list(zip(*columns, strict=True))

@@ -29,7 +29,7 @@ from asbuilt import events
 from asbuilt.errors import ViewsError
 from asbuilt.events import AnyFact, CorrectionMade
 from asbuilt.folder.sqlite_file import make_whole
-from asbuilt.rows import Changed, Row, Rule, Table, View, corrections, names
+from asbuilt.rows import Changed, Row, Rule, Table, Timed, View, by_type, corrections, names
 from asbuilt.rows.corrections import Corrections
 from asbuilt.rows.writing import Batch, Writer, create, form
 
@@ -123,7 +123,9 @@ class Store:
             view = self.views[name]
             for table in view.tables.values():
                 self._db.execute(create(table))
-            self._db.execute("INSERT INTO folded VALUES (?, ?, ?, 0, x'')", (name, view.version, form(view)))
+            self._db.execute(
+                "INSERT INTO folded VALUES (?, ?, ?, 0, x'')", (name, view.version, self._forms[view.name])
+            )
 
     def _is_of_another_core(self) -> bool:
         """Whether what all views share was kept by another version in another form; an empty file is of none."""
@@ -236,17 +238,16 @@ class Store:
         to_settle = self._corrections.register(facts)
         by_id = {fact.id: fact for _, fact in facts} if to_settle or self._corrections.targets else {}
         corrected, rules, puts = self._corrections.targets, self._rules_of(views), batch.puts
-        timed = [(fact, events.microseconds(fact.event_time)) for _, fact in facts]
-        for fact, time_us in timed:
-            if corrected and fact.id.bytes in corrected:
-                to_settle.add(fact.id)
-                continue
-            for view, rule in rules.get(type(fact), ()):
-                try:
-                    for row in rule(fact, time_us):
-                        puts[type(row)].append(row)
-                except Exception as error:
-                    self._failed(view, fact, error)
+        times = events.all_microseconds([fact.event_time for _, fact in facts])
+        timed = [(fact, time_us) for (_, fact), time_us in zip(facts, times, strict=True)]
+        as_said = timed
+        if corrected:
+            to_settle.update(fact.id for fact, _ in timed if fact.id.bytes in corrected)
+            as_said = [one for one in timed if one[0].id not in to_settle]
+        for kind, some in by_type(as_said).items():
+            for view, rule in rules.get(kind, ()):
+                for row_class, rows in self._rows_by_class(view, rule, some).items():
+                    puts[row_class] += rows
         for fact_id in sorted(to_settle):
             original = by_id.get(fact_id) or lookup(fact_id)
             if original is not None and not isinstance(original, CorrectionMade):
@@ -256,6 +257,28 @@ class Store:
                 for row in view.tally(timed):
                     batch.tallies[type(row)].append(row)
         return self._writer.write(views, batch)
+
+    def _rows_by_class(self, view: View, rule: Rule, facts: Sequence[Timed]) -> dict[type[Row], list[Row]]:
+        """The rows of facts of one type."""
+        try:
+            made = [row for fact, time_us in facts for row in rule(fact, time_us)]
+        except Exception:
+            # One of them cannot be borne: which, and what the others give, is found one after the other.
+            made = [row for fact, time_us in facts for row in self._rows_of_one(view, rule, fact, time_us)]
+        classes = set(map(type, made))
+        if len(classes) == 1:
+            return {classes.pop(): made}
+        found: dict[type[Row], list[Row]] = {row_class: [] for row_class in classes}
+        for row in made:
+            found[type(row)].append(row)
+        return found
+
+    def _rows_of_one(self, view: View, rule: Rule, fact: AnyFact, time_us: int) -> list[Row]:
+        try:
+            return list(rule(fact, time_us))
+        except Exception as error:
+            self._failed(view, fact, error)
+            return []
 
     def _rules_of(self, views: Sequence[View]) -> _Rules:
         names = tuple(view.name for view in views)
@@ -297,13 +320,9 @@ class Store:
                 batch.puts[type(row)].append(row)
 
     def _rows_of(self, fact: AnyFact, rules: _Rules) -> list[Row]:
-        found: list[Row] = []
-        for view, rule in rules.get(type(fact), ()):
-            try:
-                found.extend(rule(fact, events.microseconds(fact.event_time)))
-            except Exception as error:
-                self._failed(view, fact, error)
-        return found
+        time_us = events.microseconds(fact.event_time)
+        every = (self._rows_of_one(view, rule, fact, time_us) for view, rule in rules.get(type(fact), ()))
+        return [row for rows in every for row in rows]
 
     def effective(self, fact: AnyFact, lookup: Lookup) -> AnyFact | None:
         """How a fact reads today: itself, its replacement, or None if it did not happen."""

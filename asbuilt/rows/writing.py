@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -44,6 +44,7 @@ class Writer:
         """Write what a batch brought for these views; returns what changed."""
         changed: defaultdict[str, set[Any]] = defaultdict(set)
         for view in views:
+            touched = [(derivation, self._touched(derivation, batch)) for derivation in view.derivations]
             for row_class, table in view.tables.items():
                 deletes, puts = batch.deletes.get(row_class, ()), batch.puts.get(row_class, ())
                 if deletes:
@@ -52,13 +53,13 @@ class Writer:
                     self._put(table, puts)
                 first = table.key_at[0]
                 if deletes or puts:
-                    changed[table.name].update(row[first] for row in (*deletes, *puts))
+                    changed[table.name].update(map(itemgetter(first), deletes), map(itemgetter(first), puts))
                 tallies = batch.tallies.get(row_class)
                 if tallies:
                     self._merge(table, tallies)
                     changed[table.name].update(row[first] for row in tallies)
-            for derivation in view.derivations:
-                self._derive(derivation, batch, changed)
+            for derivation, subjects in touched:
+                self._derive(derivation, batch, subjects, changed)
         return dict(changed)
 
     def _kept(self, table: Table, rows: Sequence[Row]) -> Sequence[Any]:
@@ -67,7 +68,12 @@ class Writer:
         return sorted(numbered(self._names, self._db, rows, table.interned), key=itemgetter(*table.key_at))
 
     def _put(self, table: Table, rows: Sequence[Row]) -> None:
-        put_rows(self._db, f"INSERT OR REPLACE INTO {table.name} VALUES", self._kept(table, rows))
+        kept = self._kept(table, rows)
+        try:
+            # Nearly always all are new, and SQLite looks for what it might have to replace in every index.
+            put_rows(self._db, f"INSERT INTO {table.name} VALUES", kept)
+        except apsw.ConstraintError:
+            put_rows(self._db, f"INSERT OR REPLACE INTO {table.name} VALUES", kept)
 
     def _delete(self, table: Table, rows: Sequence[Row]) -> None:
         where = " AND ".join(f"{name} IS ?" for name in table.key)
@@ -89,24 +95,71 @@ class Writer:
     def _named(self, table: Table, rows: Sequence[Any]) -> Sequence[Any]:
         return named(self._names, self._db, rows, table.interned)
 
-    def _derive(self, derivation: Derivation, batch: Batch, changed: defaultdict[str, set[Any]]) -> None:
+    def _touched(self, derivation: Derivation, batch: Batch) -> _Subjects:
+        """The subjects whose rows this batch touches, before it does: those that have rows by now, and those that have none."""
+        of = derivation.of
+        subject = _subject(derivation)
+        touched = sorted({*map(subject, batch.deletes.get(of.row, ())), *map(subject, batch.puts.get(of.row, ()))})
+        several = touched if len(derivation.by) > 1 else [(one,) for one in touched]
+        by_names = [n for n, name in enumerate(derivation.by) if of.is_interned(name)]
+        kept = {
+            tuple(row): one
+            for row, one in zip(numbered(self._names, self._db, several, by_names), touched, strict=True)
+        }
+        here = " AND ".join(f"t.{name} = column{n}" for n, name in enumerate(derivation.by, 1))
+        known: list[Row] = []
+        for some in _portions(list(kept), SUBJECTS_AT_ONCE):
+            known += self._db.execute(
+                f"SELECT * FROM (VALUES {_marks(some)}) WHERE EXISTS (SELECT 1 FROM {of.name} AS t WHERE {here})",
+                list(chain.from_iterable(some)),
+            ).fetchall()
+        old = {row: kept[row] for row in known}
+        return _Subjects(old, set(touched).difference(old.values()))
+
+    def _derive(
+        self, derivation: Derivation, batch: Batch, subjects: _Subjects, changed: defaultdict[str, set[Any]]
+    ) -> None:
         """Derive anew whatever follows from the rows of the subjects this batch touched."""
-        of, by = derivation.of, ", ".join(derivation.by)
-        at = [of.row._fields.index(name) for name in derivation.by]  # type: ignore[attr-defined]
-        subject = itemgetter(*at)
-        touched = {subject(row) for row in (*batch.deletes.get(of.row, ()), *batch.puts.get(of.row, ()))}
         old: dict[type[Row], set[Row]] = {table.row: set() for table in derivation.into}
         # By key, as the table has it: of two rows of one key the rule's later one stays, always.
         new: dict[type[Row], dict[Row, Row]] = {table.row: {} for table in derivation.into}
-        keys = {table.row: table.key_at for table in derivation.into}
-        by_names = [n for n, name in enumerate(derivation.by) if of.is_interned(name)]
+        keys = {table.row: itemgetter(*table.key_at) for table in derivation.into}
+        for rows in chain(self._all_come(derivation, batch, subjects), self._read(derivation, subjects, old)):
+            for row in derivation.rule(rows):
+                new[type(row)][keys[type(row)](row)] = row
+        for table in derivation.into:
+            wanted, kept = set(new[table.row].values()), old[table.row]
+            gone, come = list(kept - wanted), list(wanted - kept)
+            if gone:
+                self._delete(table, gone)
+            if come:
+                self._put(table, come)
+            if gone or come:
+                changed[table.name].update(map(itemgetter(table.key_at[0]), (*gone, *come)))
+
+    def _all_come(self, derivation: Derivation, batch: Batch, subjects: _Subjects) -> Iterator[list[Any]]:
+        """The rows of each subject that had none: all of them came with this batch, and nothing followed from them before."""
+        subject, key = _subject(derivation), itemgetter(*derivation.of.key_at)
+        found: dict[Any, dict[Any, Row]] = {}
+        for row in batch.puts.get(derivation.of.row, ()):
+            of = subject(row)
+            if of in subjects.new:
+                found.setdefault(of, {})[key(row)] = row
+        for rows in found.values():
+            yield [rows[at] for at in sorted(rows)] if len(rows) > 1 else list(rows.values())
+
+    def _read(
+        self, derivation: Derivation, subjects: _Subjects, old: Mapping[type[Row], set[Row]]
+    ) -> Iterator[list[Any]]:
+        """The rows of each subject that had some; what followed from them before goes into `old`."""
+        of, by = derivation.of, ", ".join(derivation.by)
+        at = [of.row._fields.index(name) for name in derivation.by]  # type: ignore[attr-defined]
         # Numbers of names bring no order: where one is in the key beside the subject, the rule's order is made here.
         sorted_by_names = any(of.is_interned(name) for name in of.key if name not in derivation.by)
-        for subjects in _portions(sorted(touched), SUBJECTS_AT_ONCE):
-            marks = ", ".join([f"({', '.join('?' * len(at))})"] * len(subjects))
-            wanted_by = f"{by} IN ({marks})" if len(at) == 1 else f"({by}) IN (VALUES {marks})"
-            several = subjects if len(at) > 1 else [(one,) for one in subjects]
-            bound = [value for row in numbered(self._names, self._db, several, by_names) for value in row]
+        for some in _portions(list(subjects.old), SUBJECTS_AT_ONCE):
+            wanted_by, bound = f"({by}) IN (VALUES {_marks(some)})", list(chain.from_iterable(some))
+            if len(at) == 1:
+                wanted_by = f"{by} IN ({', '.join('?' * len(some))})"
             found = self._named(
                 of,
                 self._db.execute(
@@ -115,19 +168,28 @@ class Writer:
             )
             if sorted_by_names:
                 found = sorted(found, key=itemgetter(*at, *of.key_at))
-            for _, rows in groupby(map(of.row._make, found), key=subject):  # type: ignore[attr-defined]
-                for row in derivation.rule(list(rows)):
-                    new[type(row)][tuple(row[n] for n in keys[type(row)])] = row
+            for _, rows in groupby(map(of.row._make, found), key=itemgetter(*at)):  # type: ignore[attr-defined]
+                yield list(rows)
             for table in derivation.into:
                 kept = self._db.execute(f"SELECT * FROM {table.name} WHERE {wanted_by}", bound).fetchall()
                 old[table.row].update(self._named(table, kept))
-        for table in derivation.into:
-            wanted = set(new[table.row].values())
-            gone, come = sorted(old[table.row] - wanted), sorted(wanted - old[table.row])
-            self._delete(table, gone)
-            self._put(table, come)
-            if gone or come:
-                changed[table.name].update(row[table.key_at[0]] for row in (*gone, *come))
+
+
+class _Subjects(NamedTuple):
+    """Subjects of a derivation: `old` have rows, by the values as they are kept; `new` have none yet."""
+
+    old: dict[Row, Any]
+    new: set[Any]
+
+
+def _subject(derivation: Derivation) -> Callable[[Row], Any]:
+    """The columns that name the subject: one value, or several."""
+    fields = derivation.of.row._fields  # type: ignore[attr-defined]
+    return itemgetter(*(fields.index(name) for name in derivation.by))
+
+
+def _marks(rows: Sequence[Row]) -> str:
+    return ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
 
 
 def create(table: Table) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from asbuilt import events
+from asbuilt.access import Reader
 from asbuilt.app import AsBuilt
 from asbuilt.web import acting
 from tests.web.eight import LINE, PLANT, START, STATIONS
@@ -293,3 +294,40 @@ def test_every_act_knows_its_station(hand):
         answer: Any = hand.app.client.post(f"/act/station/{what}", json={}, headers=token)
         assert answer.status_code == 409
         assert answer.json()["error"].endswith("is missing")
+
+
+def rows_read(hand: Hand, monkeypatch: pytest.MonkeyPatch, serial: str) -> int:
+    """How many rows are read for the scans of an engine at its first stations."""
+    read = 0
+
+    def counted(right: Any) -> Any:
+        def rows(*values: Any, **more: Any) -> Any:
+            nonlocal read
+            found = right(*values, **more)
+            read += len(found)
+            return found
+
+        return rows
+
+    with monkeypatch.context() as patch:
+        for name in ("rows", "rows_of", "columns", "plain_rows_of"):
+            patch.setattr(Reader, name, counted(getattr(Reader, name)))
+        hand.build(serial, until=30)
+    return read
+
+
+def test_a_scan_reads_nothing_of_holds_on_other_things(hand, monkeypatch):
+    """Fifty thousand standing holds made a scan a second slower."""
+    hand.build("E1", until=30)
+    before = rows_read(hand, monkeypatch, "E2")
+    holds = [
+        events.HoldPlaced(
+            id=events.derived_id(None, f"hold {n}"), event_time=START, source="office", hold=f"H{n % 3}", reason="recall",
+            product=product, serial=f"X{n}",
+        )
+        for n, product in enumerate(("E", "P20") * 500)
+    ]  # fmt: skip
+    hand.app.take_in(holds)
+    hand.app.pipeline.settle()
+    assert len(hand.app.query("unit.holds")) == 1_000
+    assert rows_read(hand, monkeypatch, "E3") < before + 100

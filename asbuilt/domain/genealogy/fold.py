@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from asbuilt.domain.genealogy.rows import (
@@ -39,7 +40,7 @@ from asbuilt.events import (
     lot_key,
     unit_key,
 )
-from asbuilt.rows import ROW
+from asbuilt.rows import ROW, by_type
 
 VERSION = 2
 
@@ -259,17 +260,23 @@ _NAMED_IN = {
 
 def tally(facts: Iterable[tuple[Any, int]]) -> Iterator[Named]:
     """The products that facts name serials and lots of."""
+    readings = list(facts)
+    readings += [
+        (fact.replacement, time_us)
+        for fact, time_us in readings
+        if type(fact) is CorrectionMade and fact.replacement is not None
+    ]
     found: dict[tuple[str, str], int] = {}
-    for fact, time_us in facts:
-        for reading in (fact, fact.replacement) if type(fact) is CorrectionMade else (fact,):
-            if reading is not None:
-                for kind, product, name in _NAMED_IN.get(type(reading), ()):
-                    known = getattr(reading, product)
-                    if known is not None and getattr(reading, name) is not None:
-                        key = kind, known
-                        before = found.get(key)
-                        if before is None or time_us < before:
-                            found[key] = time_us
+    for reading, some in by_type(readings).items():
+        for kind, product, name in _NAMED_IN.get(reading, ()):
+            both = attrgetter(product, name)
+            least: dict[str, int] = {}
+            for fact, time_us in some:
+                known, named = both(fact)
+                if known is not None and named is not None and time_us < least.get(known, FOREVER):
+                    least[known] = time_us
+            for known, time_us in least.items():
+                found[kind, known] = min(time_us, found.get((kind, known), time_us))
     for (kind, product), first_us in found.items():
         yield Named(kind, product, first_us)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asbuilt.domain.meaning import pieces_of
-from asbuilt.domain.pieces.rows import First, Made, Pieces, Run
+from asbuilt.domain.pieces.rows import First, Made, Pieces, Run, Worked
 from asbuilt.events import Counted, OperationCompleted, OperationReported, OperationStarted, microseconds, unit_key
 from asbuilt.rows import ROW
 from asbuilt.time import HOUR_US
 
-VERSION = 1
+VERSION = 2
 
 ROWS = {
     Made: ("station", "hour", "time_us", "fact"),
     Pieces: ("station", "hour", "told", "kind", "order_no", "product"),
+    Worked: ("station", "hour"),
     Run: ("item", "station", "time_us", "fact"),
     First: ("item", "station"),
 }
@@ -104,8 +105,23 @@ RULES = {
 }
 
 
-def pieces(made: list[Made]) -> Iterator[Pieces]:
-    """The pieces of one hour, from everything told in it."""
+def pieces(made: list[Made]) -> Iterator[Pieces | Worked]:
+    """The pieces of one hour, from everything told in it, and what was worked on last.
+
+    A station whose facts name no order has no such hour: what it works on is found without walking through its pieces.
+    """
+    worked = max(
+        (one for one in made if one.order_no or one.product), key=lambda one: (one.time_us, one.fact), default=None
+    )
+    if worked is not None:
+        yield Worked(
+            station=worked.station,
+            hour=worked.hour,
+            time_us=worked.time_us,
+            fact=worked.fact,
+            order_no=worked.order_no,
+            product=worked.product,
+        )
     several: dict[tuple[str, str, str, str], list[Made]] = {}
     for one in made:
         if one.told != "started":
@@ -137,6 +153,6 @@ def first_runs(runs: list[Run]) -> Iterator[First]:
 
 
 DERIVED = [
-    {"rows": (Pieces,), "of": Made, "by": ("station", "hour"), "rule": pieces},
+    {"rows": (Pieces, Worked), "of": Made, "by": ("station", "hour"), "rule": pieces},
     {"rows": (First,), "of": Run, "by": "item", "rule": first_runs},
 ]

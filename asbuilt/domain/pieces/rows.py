@@ -51,6 +51,17 @@ class Pieces(NamedTuple):
     rework: int
 
 
+class Worked(NamedTuple):
+    """The order and product that were told last at a station in an hour; no row where none was."""
+
+    station: str
+    hour: int
+    time_us: int
+    fact: bytes
+    order_no: str
+    product: str
+
+
 class Run(NamedTuple):
     """A serialised unit was completed at a station; `clean` if it was good without rework or scrap."""
 

@@ -8,6 +8,7 @@ All times are microseconds since 1970 UTC; `fact` is the id of the fact behind a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from asbuilt.events import (
     SourceLost,
     microseconds,
 )
-from asbuilt.rows import ROW, Interned
+from asbuilt.rows import ROW, Interned, by_type
 from asbuilt.time import HOUR_US, MINUTE_US
 
 VERSION = 1
@@ -135,38 +136,32 @@ Span = list[int]
 
 def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Hour | Minute]:
     """The first and last words of a batch, by source and minute, by subject and hour."""
-    minutes: dict[tuple[str, int], Span] = {}
-    places: dict[tuple[str, int], Span] = {}
-    for fact, time_us in _moments(facts):
-        kind = type(fact)
+    minutes: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    places: defaultdict[tuple[str | None, int], list[int]] = defaultdict(list)
+    for kind, some in by_type(_moments(facts)).items():
         observes = kind in OBSERVATIONS
-        if fact.source != OWN_SOURCE and (observes or kind not in WATCHING):
-            key = (fact.source, time_us // MINUTE_US)
-            span = minutes.get(key)
-            if span is None:
-                minutes[key] = [time_us, time_us]
-            elif time_us > span[1]:
-                span[1] = time_us
-            elif time_us < span[0]:
-                span[0] = time_us
+        if observes or kind not in WATCHING:
+            for fact, time_us in some:
+                minutes[fact.source, time_us // MINUTE_US].append(time_us)
         # Something was heard. A loss or a gap that is noticed makes nothing heard.
         if observes or kind is SourceConnected:
-            key = (getattr(fact, "station", None) or "", time_us // HOUR_US)
-            span = places.get(key)
-            if span is None:
-                places[key] = [time_us, time_us]
-            elif time_us > span[1]:
-                span[1] = time_us
-            elif time_us < span[0]:
-                span[0] = time_us
+            if hasattr(kind, "station"):
+                for fact, time_us in some:
+                    places[fact.station, time_us // HOUR_US].append(time_us)  # type: ignore[union-attr]
+            else:
+                for _, time_us in some:
+                    places["", time_us // HOUR_US].append(time_us)
     hours: dict[tuple[str, int], Span] = {}
-    for (station, hour), span in places.items():
+    for (station, hour), times in places.items():
+        span = [min(times), max(times)]
         _widen(hours, ("", hour), span)
         if station:
             _widen(hours, (f"station:{station}", hour), span)
-    for (source, minute), span in minutes.items():
-        _widen(hours, (f"source:{source}", minute * MINUTE_US // HOUR_US), span)
-        yield Minute(source, minute, span[0], span[1])
+    for (source, minute), times in minutes.items():
+        if source != OWN_SOURCE:
+            span = [min(times), max(times)]
+            _widen(hours, (f"source:{source}", minute * MINUTE_US // HOUR_US), span)
+            yield Minute(source, minute, span[0], span[1])
     for (subject, hour), span in hours.items():
         yield Hour(subject, hour, span[0], span[1])
 

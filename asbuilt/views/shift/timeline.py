@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from asbuilt.access import Reader
-from asbuilt.access.conditions import Test, Value, above, at_most, below, between, other_than
+from asbuilt.access.conditions import Test, Value, above, below, between
 from asbuilt.domain.orders.questions import closed_us
+from asbuilt.domain.pieces.questions import worked_before
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import Interval, union
@@ -216,22 +217,9 @@ class Station:
     def tasks(self, *, closing: bool = True) -> list[Task]:
         """Orders and products the station worked on: each until the next one, or (`closing`) until its order was closed."""
         asked: dict[str, Value | Test] = {"station": self.path}
-        task: list[dict[str, Value | Test]] = [
-            {"order_no": other_than("")},
-            {"order_no": "", "product": other_than("")},
-        ]
         until_us = min(self.end_us, self.now_us)
-        before = [
-            (row.time_us, row.fact, row.order_no, row.product)
-            for one in task
-            for row in self.reader.rows(
-                Made,
-                {**asked, **one, "hour": at_most(self.start_us // HOUR_US), "time_us": below(self.start_us)},
-                order="-hour -time_us -fact",
-                limit=1,
-            )
-        ]
-        told_of = [(time_us, order, product) for time_us, _, order, product in sorted(before)[-1:]]
+        before = worked_before(self.reader, self.path, self.start_us)
+        told_of = [] if before is None else [(before.time_us, before.order_no, before.product)]
         inside = self.reader.columns(
             Made,
             ("time_us", "order_no", "product"),

@@ -6,12 +6,13 @@ are kept one by one, without their time of arrival, so that the rows depend on t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from asbuilt.domain.meaning import OWN_SOURCE
-from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, type_name
-from asbuilt.rows import ROW, Interned
+from asbuilt.events import AnyFact, DeviationNoticed, MessageRejected, Unknown, type_name
+from asbuilt.rows import ROW, Interned, by_type
 from asbuilt.time import HOUR_US
 
 VERSION = 3
@@ -81,22 +82,20 @@ def _deviates(fact: DeviationNoticed, time_us: int) -> Iterator[Deviation]:
 
 def tally(facts: Iterable[tuple[AnyFact, int]]) -> Iterator[Delivered]:
     """What a batch of facts delivered, by source, type and hour."""
-    counts: dict[tuple[str, str, int], list[int]] = {}
-    for fact, time_us in facts:
-        if fact.source == OWN_SOURCE:
-            continue
-        key = (fact.source, type_name(fact), time_us // HOUR_US)
-        count = counts.get(key)
-        if count is None:
-            counts[key] = [1, time_us, time_us]
+    times: defaultdict[tuple[str, str, int], list[int]] = defaultdict(list)
+    for kind, some in by_type(facts).items():
+        if kind is Unknown:
+            for fact, time_us in some:
+                times[fact.source, type_name(fact), time_us // HOUR_US].append(time_us)
         else:
-            count[0] += 1
-            if time_us < count[1]:
-                count[1] = time_us
-            elif time_us > count[2]:
-                count[2] = time_us
-    for (source, name, hour), (number, first_us, last_us) in counts.items():
-        yield Delivered(source=source, type=name, hour=hour, facts=number, first_us=first_us, last_us=last_us)
+            name = type_name(some[0][0])
+            for fact, time_us in some:
+                times[fact.source, name, time_us // HOUR_US].append(time_us)
+    for (source, name, hour), found in times.items():
+        if source != OWN_SOURCE:
+            yield Delivered(
+                source=source, type=name, hour=hour, facts=len(found), first_us=min(found), last_us=max(found)
+            )
 
 
 RULES = {MessageRejected: _rejected, DeviationNoticed: _deviates}

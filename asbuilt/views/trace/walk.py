@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from asbuilt.domain.genealogy.rows import FOREVER, Link
 from asbuilt.domain.meaning import named_in
@@ -29,10 +30,8 @@ Spans = list[tuple[int, int]]
 """Intervals from … until, apart from each other and in order."""
 
 
-Once = tuple["Label", int, int, "First | None"]
+Once = tuple["Label", int, int, Link | None]
 """What is known of a unit that one link brought it to: label, since, until, link. Most units are of this kind."""
-First = tuple[int, str, bytes, str, str, str]
-"""How a thing first came into a unit: from_us, position, fact, part, lot, container."""
 
 
 class Carrier:
@@ -40,7 +39,7 @@ class Carrier:
 
     __slots__ = ("first", "spans")
 
-    def __init__(self, label: Label, since: int, until: int, first: First | None) -> None:
+    def __init__(self, label: Label, since: int, until: int, first: Link | None) -> None:
         self.spans: dict[Label, Spans] = {label: [(since, until)]}
         self.first = first
 
@@ -54,6 +53,11 @@ class Carrier:
             return False
         self.spans[label] = merged([*spans, (since, until)])
         return True
+
+
+def _came(link: Link) -> tuple[Any, ...]:
+    """By which of two links a thing first came into a unit."""
+    return link.from_us, link.position, link.fact, link.part, link.lot, link.container
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> Spans:
@@ -81,6 +85,8 @@ class Walk:
         self._taken: dict[tuple[str, str], object] = {}
         self._sat: dict[str, list[Link]] = {}
         self._ever: dict[str, bool] = {}
+        self.ever_parts: dict[str, None] = {}
+        """Those of the units met of which something of the same product was ever a part."""
 
     @property
     def cut_short(self) -> bool:
@@ -88,9 +94,9 @@ class Walk:
         return self.lots.cut_short or len(self.once) + len(self._carriers) >= MAX_UNITS
 
     @property
-    def carriers(self) -> set[str]:
-        """Every unit that carried what is looked for."""
-        return {*self.once, *self._carriers}
+    def carriers(self) -> list[str]:
+        """Every unit that carried what is looked for, in any order."""
+        return [*self.once, *self._carriers]
 
     def carrier(self, unit: str) -> Carrier | None:
         """What is known of a unit that carried it."""
@@ -99,19 +105,20 @@ class Walk:
             self._carriers[unit] = Carrier(*known)
         return self._carriers.get(unit)
 
-    def _add(self, unit: str, label: Label, since: int, until: int, first: First | None) -> bool:
+    def _add(self, unit: str, label: Label, since: int, until: int, first: Link | None) -> bool:
         """A unit carried it for a time; whether that is new."""
         carrier = self.carrier(unit)
         if carrier is None:
             self.once[unit] = label, since, until, first
             return True
-        if first is not None:
-            carrier.first = min(first, carrier.first or first)
+        if first is not None and (carrier.first is None or _came(first) < _came(carrier.first)):
+            carrier.first = first
         return carrier.add(label, since, until)
 
     def from_parts(self, labels: dict[str, Label]) -> None:
         """Begin with parts that are, or are made of, what is looked for, and walk up."""
         self.parts.update(labels)
+        self.ever_parts.update(dict.fromkeys(labels))
         starts = {part: {label: [(START, FOREVER)]} for part, label in labels.items()}
         self._up(starts)
 
@@ -129,28 +136,33 @@ class Walk:
         names = sorted(self.taints)
         lots = [name for name in names if not name.startswith("container:")]
         boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
-        links = self.rows.links_of("lot", lots)
-        links += [link for link in self.rows.links_of("container", boxes) if link[8] not in self.taints]
+        links = self.lots.links_of("lot", lots)
+        links += [link for link in self.lots.links_of("container", boxes) if link[8] not in self.taints]
         made_of: dict[str, None] = {}
-        once, carriers, at_us, taint_of = self.once, self._carriers, self.at_us, self._taint_of
+        once, carriers, at_us = self.once, self._carriers, self.at_us
+        # Most of what comes next to each other was taken from one lot, out of one container.
+        taint, label, before = None, (False, 0), ("", "", "")
         # A hundred thousand links are walked here: each is taken apart once and looked up once.
-        for unit, position, from_us, fact, _, until_us, _, part, lot, container, evidence in links:
+        for link in links:
+            unit, _, from_us, _, _, until_us, _, part, lot, container, evidence = link
             if from_us > at_us:
                 continue
             if part:
                 made_of[part] = None
                 continue
-            taint = taint_of(lot, container)
+            if before[0] is not lot or before[1] is not container or before[2] is not evidence:
+                before = lot, container, evidence
+                taint = self._taint_of(lot, container)
+                label = not (taint and taint.sure), _RANK[evidence]
             if taint is None or not (taint[0] or taint[1] <= from_us):
                 continue
-            label, until = (not taint[0], _RANK[evidence]), until_us if until_us <= at_us else FOREVER
+            until = until_us if until_us <= at_us else FOREVER
             if from_us >= until:
                 continue
-            first = from_us, position, fact, part, lot, container
             if unit in once or unit in carriers:
-                self._add(unit, label, from_us, until, first)
+                self._add(unit, label, from_us, until, link)
             else:
-                once[unit] = label, from_us, until, first
+                once[unit] = label, from_us, until, link
         self._up_from(self.carriers)
         labels = self._made_of(list(made_of))
         if labels:
@@ -188,7 +200,7 @@ class Walk:
         return labels
 
     def _up_from(self, units: Iterable[str]) -> None:
-        self._up({unit: self._spans(unit) for unit in self.ever_parts(units)})
+        self._up({unit: self._spans(unit) for unit in self._parts_among(units)})
 
     def _spans(self, unit: str) -> dict[Label, Spans]:
         known = self.once.get(unit)
@@ -202,16 +214,16 @@ class Walk:
         at_us = self.at_us
         while changed and not self.cut_short:
             above: dict[str, None] = {}
-            for unit, position, from_us, fact, _, until_us, _, part, lot, container, evidence in self.sat(changed):
+            for link in self.sat(changed):
+                unit, _, from_us, _, _, until_us, _, part, _, _, evidence = link
                 until, rank = until_us if until_us <= at_us else FOREVER, _RANK[evidence]
-                first = from_us, position, fact, part, lot, container
                 for (maybe, weakest), spans in changed[part].items():
                     label = maybe, weakest if weakest > rank else rank
                     for since, till in spans:
                         begin, end = since if since > from_us else from_us, till if till < until else until
-                        if begin < end and self._add(unit, label, begin, end, first):
+                        if begin < end and self._add(unit, label, begin, end, link):
                             above[unit] = None
-            changed = {unit: self._spans(unit) for unit in self.ever_parts(above)}
+            changed = {unit: self._spans(unit) for unit in self._parts_among(above)}
 
     def sat(self, parts: Iterable[str]) -> list[Link]:
         """Where parts sat until the moment; each is looked for once in a walk."""
@@ -222,15 +234,16 @@ class Walk:
         self._sat.update(fresh)
         return [link for part in parts for link in self._sat[part]]
 
-    def ever_parts(self, units: Iterable[str]) -> list[str]:
+    def _parts_among(self, units: Iterable[str]) -> list[str]:
         """Those of which something of the same product was ever a part: engines are asked for once, not each."""
         found: list[str] = []
         ever = self._ever
         for unit in units:
-            product = unit[: unit.index("/")]
+            product = unit.partition("/")[0]
             is_part = ever.get(product)
             if is_part is None:
                 is_part = ever[product] = self.rows.is_ever_part(named_in(unit)[0])
             if is_part:
                 found.append(unit)
+        self.ever_parts.update(dict.fromkeys(found))
         return found

@@ -95,9 +95,10 @@ def _lots(walk: Walk, zone: dt.tzinfo) -> Iterable[LotUse]:
 
 def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
     made_of = walk.parts if walk.taints else {}
-    units = sorted(walk.carriers | made_of.keys())
+    # Nearly in order already, as rows were read.
+    units = sorted(dict.fromkeys([*walk.carriers, *made_of]))
     whereabouts = walk.rows.whereabouts(units, at_us)
-    sitting, sat = _places(walk, units)
+    sitting, sat = _places(walk)
     held = {step.item for step in walk.rows.holds(units, walk.at_us)}
     products: dict[str, str] = {}
     lots: dict[str, str] = {"": ""}
@@ -107,13 +108,14 @@ def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
         product = products.get(head)
         if product is None:
             product = products[head] = product_of(unit)
-        if unit in once and unit not in made_of:
-            (maybe, rank), since, until, first = once[unit]
+        carried = once.get(unit)
+        if carried is not None and unit not in made_of:
+            (maybe, rank), since, until, first = carried
         else:
             carrier = walk.carrier(unit)
             maybe, rank, since, until = _best(carrier, made_of.get(unit))
             first = carrier.first if carrier is not None else None
-        _, position, _, part, lot, container = first or _NO_LINK
+        _, position, _, _, _, _, _, part, lot, container, _ = first or _NO_LINK
         lot_name = lots.get(lot)
         if lot_name is None:
             lot_name = lots[lot] = name_of(lot)
@@ -132,7 +134,7 @@ def _uses(walk: Walk, zone: dt.tzinfo, at_us: int | None) -> Iterable[Use]:
         )  # fmt: skip
 
 
-_NO_LINK = (0, "", b"", "", "", "")
+_NO_LINK = Link("", "", 0, b"", 0, 0, "", "", "", "", "")
 
 
 def _best(carrier: Carrier | None, made_of: Label | None) -> tuple[bool, int, int, int]:
@@ -148,11 +150,11 @@ def _best(carrier: Carrier | None, made_of: Label | None) -> tuple[bool, int, in
     return *min(carrier.spans), min(since for since, _ in every), max(until for _, until in every)
 
 
-def _places(walk: Walk, units: list[str]) -> tuple[dict[str, Link], dict[str, Link]]:
-    """In what units sit at the moment, and in what they sat last."""
+def _places(walk: Walk) -> tuple[dict[str, Link], dict[str, Link]]:
+    """In what the units met sit at the moment, and in what they sat last."""
     sitting: dict[str, Link] = {}
     sat: dict[str, Link] = {}
-    for link in walk.sat(walk.ever_parts(units)):
+    for link in walk.sat(walk.ever_parts):
         before = sat.get(link.part)
         if before is None or (before.from_us, before) < (link.from_us, link):
             sat[link.part] = link

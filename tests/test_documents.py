@@ -18,7 +18,9 @@ from asbuilt.plant import load
 from tests.conftest import ROOT
 from tests.documents import LONG, PATIENCE_S, Block, Newcomer, addresses, blocks, commands, documents, fits, newcomer
 
-NO_INDEX = re.compile(r"could not find a version|no matching distribution|dns error|tcp connect|connection refused|name resolution", re.I)
+NO_INDEX = re.compile(
+    r"could not find a version|no matching distribution|dns error|tcp connect|connection refused|name resolution", re.I
+)
 DOCUMENTS = documents()
 WITH_COMMANDS = [path for path in DOCUMENTS if any(block.language == "console" for block in blocks(path))]
 LANGUAGES = {"console", "toml", "python", "text", ""}

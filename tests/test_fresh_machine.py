@@ -98,7 +98,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(source) as archive:
         archive.extractall(folder, filter="data")
     (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
-    assert {"requirements.lock", "LICENSE", "Makefile", "tests", "docs", "examples"} <= {path.name for path in unpacked.iterdir()}
+    assert {"requirements.lock", "LICENSE", "Makefile", "tests", "docs", "examples"} <= {
+        path.name for path in unpacked.iterdir()
+    }
     subprocess.run([*build, "-t", "wheel", "-d", str(folder)], check=True, capture_output=True, cwd=unpacked)
     (wheel,) = folder.glob("*.whl")
     return wheel

@@ -81,6 +81,15 @@ class Log:
         rows = _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")
         return int(rows[0][0]) if rows else 0
 
+    def indexed(self) -> int | None:
+        """Up to which position facts are found by their subjects, while an index of this version is not made; None once it is."""
+        with self._errors(), self._reading:
+            kept = dict(_rows(self._reader, "SELECT name, value FROM settings"))
+        if kept.get("index") == events.SUBJECTS_VERSION:
+            return None
+        ours = "index" not in kept and kept.get("index_making") == events.SUBJECTS_VERSION
+        return int(kept.get("index_done", 0)) if ours else 0
+
     def _index_anew(self, db: apsw.Connection, progress: Callable[[int, int], None]) -> None:
         """The index follows from the facts; one made by a version with other subjects would miss some.
 
@@ -125,7 +134,7 @@ class Log:
                     "the subject index was made by another version, or is being made anew;"
                     " nothing can be found by its subject until it is made",
                     where=str(self._path),
-                    remedy="Start `asbuilt serve` on this folder with this version: it makes the index when it opens"
+                    remedy="Start `asbuilt run` on this folder with this version: it makes the index when it opens"
                     " the record. Facts by position and by id are found meanwhile.",
                 )
             yield

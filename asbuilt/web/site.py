@@ -382,6 +382,7 @@ class Site:
                 "recorded": self.app.record.head() > 0,
                 "behind": self.app.pipeline.behind,
                 "views": str(self.app.pipeline.views_error or "ok"),
+                "folding": self.app.store.behind(self.app.store.position()),
                 "seal": str(self.app.seal_problem or "ok") if self.app.sealer or self.app.seal_problem else "off",
                 "unsealed": self.app.sealer.waiting if self.app.sealer else None,
             }

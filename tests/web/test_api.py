@@ -86,7 +86,9 @@ def test_the_health_of_the_process():
     with shop(morning()) as app:
         health = app.client.get("/healthz").json()
         assert (health["recorded"], health["behind"], health["views"]) == (True, 0, "ok")
-        assert health["version"]
+        assert health["version"] and health["folding"] == {}
+        app.store.make_anew({"states"})
+        assert app.client.get("/healthz").json()["folding"] == {"states": app.record.head()}
 
 
 def test_names_from_the_plant_file_are_json_whatever_they_hold():

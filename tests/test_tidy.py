@@ -262,6 +262,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                     "asbuilt.record",
                     "asbuilt.rows.store",
                     "asbuilt.rows",
+                    "asbuilt.rows.shows",
                 ],
                 ["apsw", "msgspec"],
                 "access is the one door to rows, facts and the plant.",

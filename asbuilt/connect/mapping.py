@@ -248,8 +248,7 @@ def recollect(memory: Memory, recent: Iterable[events.AnyFact], rules: Sequence[
     counting = [ready for ready in rules if ready.rule.counts is not None]
     noted: defaultdict[str, list[str]] = defaultdict(list)
     for key in memory.values:
-        *of_station, item = key.split("|", 3)
-        noted["|".join(of_station)].append(key)
+        noted["|".join(key.split("|", 3)[:-1])].append(key)
     for fact in recent:
         if not isinstance(fact, events.Counted) or fact.reading is None:
             continue

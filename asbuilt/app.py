@@ -389,7 +389,9 @@ class _Plants:
                 self._last_digest = fact.digest
                 # One written by a version that allowed more cannot be read: the one before stays in force.
                 with suppress(PlantError):
-                    defined.append((fact.event_time, fact.id, parse(fact.text, self.files.get(fact.digest, "recorded plant file"))))
+                    defined.append(
+                        (fact.event_time, fact.id, parse(fact.text, self.files.get(fact.digest, "recorded plant file")))
+                    )
             self._defined = sorted(defined, key=lambda entry: entry[:2])
             self._seen = seen
 

@@ -253,9 +253,7 @@ def recollect(memory: Memory, recent: Iterable[events.AnyFact], rules: Sequence[
         if not isinstance(fact, events.Counted) or fact.reading is None:
             continue
         told = [field for field in COUNTS if getattr(fact, field)]
-        of_stations = [
-            _counter(ready, fact.station) for ready in counting if not told or ready.rule.counts in told
-        ]
+        of_stations = [_counter(ready, fact.station) for ready in counting if not told or ready.rule.counts in told]
         # With its data item, where one was noted; with several, what is newest cannot be told apart.
         known = [key for of_station in of_stations for key in noted[of_station]]
         if len(known) == 1 or (not known and len(of_stations) == 1):

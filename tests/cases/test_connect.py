@@ -142,7 +142,9 @@ def test_a_machines_station_need_not_repeat_its_source():
         module, config = configure(plant, "mt")
         translate = module.translator(config, "mt")
         facts = [f for m in module.read(FILES / "r8-mtc-traps" / "day.shdr.txt", config) for f in translate(m)]
-        with AsBuilt(memory=True, strict=True, plant=plant, now=lambda: dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)) as app:
+        with AsBuilt(
+            memory=True, strict=True, plant=plant, now=lambda: dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
+        ) as app:
             app.take_in(facts, "mt")
             (tile,) = app.query("line.states", line="1")
         told.append((tile.observed, tile.since))

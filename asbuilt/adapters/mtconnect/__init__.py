@@ -181,7 +181,9 @@ class Observed:
                 "value": seen.value, "entries": seen.entries, "time": time, "sequence": seen.sequence,
             }  # fmt: skip
             parts = (seen.device, seen.item, seen.time, seen.value)
-            yield from self._mapper.facts([ready], given, _evidence(seen, raw), time, parts, memory, item=f"{seen.device}/{seen.item}")
+            yield from self._mapper.facts(
+                [ready], given, _evidence(seen, raw), time, parts, memory, item=f"{seen.device}/{seen.item}"
+            )
 
 
 def _evidence(seen: Observation, raw: bytes) -> bytes:

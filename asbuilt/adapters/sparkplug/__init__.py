@@ -231,7 +231,13 @@ class Rules:
                 members = [given | {"item": item} for item in items] if isinstance(items, list) else []
             for number, member in enumerate(members):
                 yield from self._mapper.facts(
-                    [ready], member, metric.data, given["time"], (*parts, str(number)), memory, late=metric.historical,
+                    [ready],
+                    member,
+                    metric.data,
+                    given["time"],
+                    (*parts, str(number)),
+                    memory,
+                    late=metric.historical,
                     item=item,
                 )
 

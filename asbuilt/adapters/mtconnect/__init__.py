@@ -39,7 +39,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import http.client
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +50,7 @@ import msgspec
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
 from asbuilt.adapters.mtconnect import documents
+from asbuilt.adapters.mtconnect.agent import Agent
 from asbuilt.adapters.mtconnect.default_mapping import Machine
 from asbuilt.adapters.mtconnect.documents import UNAVAILABLE, Item, Observation, Streams
 from asbuilt.connect import mapping
@@ -59,7 +59,6 @@ from asbuilt.errors import AsBuiltError, UsageError
 
 KIND = "mtconnect"
 PATHS = ("devices",)
-ANSWER_S = 3.5
 AGAIN_S = 0.2
 MAX_LINE = 256 * 1024
 NAMES = frozenset(("device", "type", "subtype", "name", "id", "value", "entries", "time", "sequence"))
@@ -273,58 +272,9 @@ def _items(config: Config) -> dict[str, Item]:
 # --------------------------------------------------------------------------- listening
 
 
-class _Agent:
-    """Questions to an agent, one after the other over one connection."""
-
-    def __init__(self, config: Config) -> None:
-        if config.address is None:
-            raise UsageError("the adapter has no address", remedy='Add address = "http://agent:5000".')
-        parts = urlsplit(config.address)
-        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._where = parts.netloc, config.address
-        self._path = parts.path.rstrip("/") + (f"/{config.device}" if config.device else "")
-        self._bytes_max = config.bytes_max
-        self._connection: http.client.HTTPConnection | None = None
-        self._ended = False
-
-    def ask(self, what: str) -> bytes:
-        """The answer. Raises `AsBuiltError` where there is none."""
-        try:
-            if self._connection is None:
-                self._connection = self._kind(self._host, timeout=ANSWER_S)
-            self._connection.request("GET", f"{self._path}/{what}", headers={"Accept": "text/xml"})
-            answer = self._connection.getresponse()
-            data = answer.read(self._bytes_max + 1)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self._hang_up()
-            words = "no answer" if isinstance(error, TimeoutError) else f"{error or type(error).__name__}"
-            raise AsBuiltError(
-                f"the agent does not answer: {words}", where=self._where, remedy="Check address and agent."
-            ) from None
-        if self._ended:
-            # Nobody waits for the answer any more.
-            self._hang_up()
-        if len(data) > self._bytes_max:
-            self._hang_up()
-            raise AsBuiltError(
-                "the agent's answer is too long", where=self._where, remedy="Lower `count`, or raise bytes_max."
-            )
-        return data
-
-    def close(self) -> None:
-        """Hang up; a question under way in another thread hangs up when it is answered."""
-        self._ended = True
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
 async def probe(config: Config, sink: Sink) -> str:
     """Ask the agent which devices it has."""
-    agent = _Agent(config)
+    agent = Agent(config)
     try:
         items = documents.devices(await asyncio.to_thread(agent.ask, "probe"))
     except ValueError as error:
@@ -337,7 +287,7 @@ async def probe(config: Config, sink: Sink) -> str:
 
 async def listen(config: Config, sink: Sink) -> None:
     """Ask the agent for what is new, again and again, until cancelled or it does not answer."""
-    agent = _Agent(config)
+    agent = Agent(config)
     try:
         await _Reading(config, sink, agent).run()
     finally:
@@ -356,7 +306,7 @@ class _Note(msgspec.Struct):
 class _Reading:
     """Reads an agent's stream on from where it was left."""
 
-    def __init__(self, config: Config, sink: Sink, agent: _Agent) -> None:
+    def __init__(self, config: Config, sink: Sink, agent: Agent) -> None:
         self._config, self._sink, self._agent = config, sink, agent
         self._made = Observed(config, sink.name)
         self._note = msgspec.json.decode(sink.remembered() or b"{}", type=_Note)

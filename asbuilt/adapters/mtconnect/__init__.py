@@ -274,7 +274,7 @@ def _items(config: Config) -> dict[str, Item]:
 
 async def probe(config: Config, sink: Sink) -> str:
     """Ask the agent which devices it has."""
-    agent = Agent(config)
+    agent = Agent(config.address, config.device, config.bytes_max)
     try:
         items = documents.devices(await asyncio.to_thread(agent.ask, "probe"))
     except ValueError as error:
@@ -287,7 +287,7 @@ async def probe(config: Config, sink: Sink) -> str:
 
 async def listen(config: Config, sink: Sink) -> None:
     """Ask the agent for what is new, again and again, until cancelled or it does not answer."""
-    agent = Agent(config)
+    agent = Agent(config.address, config.device, config.bytes_max)
     try:
         await _Reading(config, sink, agent).run()
     finally:

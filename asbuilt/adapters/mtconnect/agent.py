@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from asbuilt.errors import AsBuiltError, UsageError
-
-if TYPE_CHECKING:
-    from asbuilt.adapters.mtconnect import Config
 
 ANSWER_S = 3.5
 
@@ -17,14 +13,14 @@ ANSWER_S = 3.5
 class Agent:
     """Questions to an agent, one after the other over one connection."""
 
-    def __init__(self, config: Config) -> None:
-        if config.address is None:
+    def __init__(self, address: str | None, device: str | None, bytes_max: int) -> None:
+        if address is None:
             raise UsageError("the adapter has no address", remedy='Add address = "http://agent:5000".')
-        parts = urlsplit(config.address)
+        parts = urlsplit(address)
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._where = parts.netloc, config.address
-        self._path = parts.path.rstrip("/") + (f"/{config.device}" if config.device else "")
-        self._bytes_max = config.bytes_max
+        self._host, self._where = parts.netloc, address
+        self._path = parts.path.rstrip("/") + (f"/{device}" if device else "")
+        self._bytes_max = bytes_max
         self._connection: http.client.HTTPConnection | None = None
         self._ended = False
 

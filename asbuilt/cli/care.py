@@ -38,13 +38,14 @@ def check(plant: PlantFile) -> None:
 
     Example: `asbuilt check examples/boxer/plant.toml`
     """
-    from asbuilt.app import configure
+    from asbuilt.app import configure, verify
     from asbuilt.exchange.plant_drawing import draw
     from asbuilt.plant import load
 
     loaded = load(plant)
     for name in loaded.adapters:
-        configure(loaded, name)
+        module, config = configure(loaded, name)
+        verify(loaded, name, module, config)
     for part in draw(loaded):
         out.print(part)
 

@@ -60,34 +60,11 @@ def run(scale: float) -> Iterator[Result]:
         "all": f"where-used, {engines:,} engines with serials and places, {words}",
     }
     for key, name in named.items():
-        yield result(name, "ms", ours[key], theirs.get(key), "PostgreSQL 15, recursive CTE", MUSTS.get(key, ""))
-    yield from _known(engines)
+        yield result(name, "ms", ours[key], theirs.get(key), "PostgreSQL 15, recursive CTE")
+        yield result(
+            f"{name}, processor time", "ms", ours[f"{key} cpu"], ours[key], "the same on the clock", MUSTS.get(key, "")
+        )
     yield result("passport page of a shipped engine, median", "ms", _passport(int(60_000 * scale)), None, "")
-
-
-def _known(engines: int) -> Iterator[Result]:
-    """Where a lot was known to be at a moment, from the facts of the record; beside it, where it is by the rows."""
-    with folder() as path, AsBuilt(path, plant=PLANT) as app:
-        for start in range(0, engines, AT_ONCE):
-            app.take_in([_installed(number) for number in range(start, min(start + AT_ONCE, engines))])
-        app.pipeline.settle(600)
-        seconds = []
-        for known_at in (app.now(), None):
-            began = time.process_time()
-            assert app.query("trace.where_used", item="lot:Q00/BULK", known_at=known_at).serials == engines
-            seconds.append(time.process_time() - began)
-    yield result(
-        f"where-used as known at a moment, {engines:,} engines, processor time", "s", seconds[0], seconds[1],
-        "the same by the rows as they are", "≤ 5",
-    )  # fmt: skip
-
-
-def _installed(number: int) -> events.ComponentInstalled:
-    time = dt.datetime(2025, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=number)
-    return events.ComponentInstalled(
-        id=events.derived_id(time, "bench", str(number)), event_time=time, source="bench", product="E",
-        serial=f"{number:08d}", position="Q00", component_product="Q00", component_lot="BULK", quantity="1", uom="pcs",
-    )  # fmt: skip
 
 
 def _passport(count: int) -> float:

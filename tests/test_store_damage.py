@@ -16,7 +16,7 @@ from uuid import UUID
 
 import pytest
 
-from asbuilt import pipeline
+from asbuilt import folding
 from asbuilt.app import AsBuilt
 from asbuilt.errors import AsBuiltError, RecordBusy, RecordError, RecordFull, ViewsError
 from asbuilt.events import Measured, StateChanged
@@ -275,7 +275,7 @@ def big(number: int) -> Measured:
 
 
 def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(small_disk, monkeypatch):
-    monkeypatch.setattr(pipeline, "FOLD_AGAIN_S", 0.05)
+    monkeypatch.setattr(folding, "FOLD_AGAIN_S", 0.05)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
     acknowledged, number = [], 1
@@ -295,8 +295,8 @@ def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(sma
         results = app.take_in(batch)
         assert {result.status for result in results} == {"accepted"}
         acknowledged += batch
-        with app.pipeline._fold_wanted:
-            assert app.pipeline._fold_wanted.wait_for(lambda: app.pipeline.behind == 0, 20)
+        with app.pipeline.folding._told:
+            assert app.pipeline.folding._told.wait_for(lambda: app.pipeline.behind == 0, 20)
         assert list(app.record.verify()) == []
         with AsBuilt(memory=True, now=lambda: NOW) as clean:
             clean.take_in(acknowledged)

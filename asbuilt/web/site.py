@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import inspect
 import logging
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 THEMES = ("dark", "light")
+BEHIND_SAID_S = 2.0
+"""Pages say that they are behind the record when they have been for so long."""
 SCREEN = "screen"
 """Who asks for a page."""
 _log = logging.getLogger("asbuilt")
@@ -149,8 +152,17 @@ class Site:
         now = self.app.now().astimezone(self.app.plant.zone)
         return {
             "now": round(now.timestamp(), 3), "rate": self.rate, "heard": heard, "version": self.version(),
-            "offset": _offset_s(now), "day": words.day(now),
+            "offset": _offset_s(now), "day": words.day(now), "behind": self.behind(),
         }  # fmt: skip
+
+    def behind(self) -> str:
+        """What pages say when they do not show all that is recorded; nothing while they follow within a moment."""
+        error, behind = self.app.pipeline.views_error, self.app.pipeline.folding.behind
+        if error is not None:
+            return f"The pages do not follow the record now: {error.message}. Nothing recorded is lost."
+        if behind.seconds < BEHIND_SAID_S:
+            return ""
+        return f"The pages are behind by {behind.facts:,} recorded facts, {behind.seconds:.0f} s. Nothing recorded is lost."
 
     def version(self) -> str:
         """What a page was made of; one made of something else loads itself anew."""
@@ -270,7 +282,7 @@ class Site:
             "menu": self.menu, "here": "", "plant": self.app.plant.name, "now": now, "offset": _offset_s(now),
             "at": None, "live": "", "path": path, "back": f"{path}?{query}" if query else path, "wall": False,
             "theme": theme if theme in THEMES else "", "static": f"/static/{self._static_version}",
-            "version": self.version(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
+            "version": self.version(), "behind": self.behind(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
         }  # fmt: skip
         return self._renderer.frame(**{**standard, **values})
 
@@ -377,10 +389,14 @@ class Site:
 
         @get("/healthz")
         async def healthz() -> dict[str, Any]:
+            folding = self.app.pipeline.folding
+            behind = folding.behind
             return {
                 "version": __version__,
                 "recorded": self.app.record.head() > 0,
-                "behind": self.app.pipeline.behind,
+                "behind": behind.facts,
+                "behind_s": round(behind.seconds, 1),
+                "folding": {"process": folding.pid or os.getpid(), "restarts": folding.restarts},
                 "views": str(self.app.pipeline.views_error or "ok"),
                 "seal": str(self.app.seal_problem or "ok") if self.app.sealer or self.app.seal_problem else "off",
                 "unsealed": self.app.sealer.waiting if self.app.sealer else None,

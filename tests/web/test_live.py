@@ -405,12 +405,12 @@ def test_while_the_views_do_not_follow_there_are_no_beats():
             async with stream(server) as events:
                 beats = Beats(events)
                 await beats.more(than=0)
-                server.app.pipeline._views_error = RuntimeError("stuck")
+                server.app.pipeline.folding._error = RuntimeError("stuck")
                 await asyncio.sleep(1.5 * BEAT_S)  # the beat that was on its way
                 before = beats.count
                 await asyncio.sleep(4 * BEAT_S)
                 silent = beats.count
-                server.app.pipeline._views_error = None
+                server.app.pipeline.folding._error = None
                 await beats.more(than=silent + 1)
                 beats.task.cancel()
                 return before, silent

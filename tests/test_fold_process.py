@@ -20,7 +20,7 @@ from asbuilt.app import AsBuilt
 from asbuilt.errors import AsBuiltError, RecordBusy, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, Measured, StateChanged
 from asbuilt.folding import process
-from asbuilt.web.site import Site
+from asbuilt.web.health import behind
 from tests.crash_child import NOW, known_facts
 
 TIMEOUT_S = 30
@@ -145,11 +145,11 @@ def test_pages_say_how_far_they_are_behind(tmp_path):
         try:
             app.take_in(known_facts(0), "gw")
             until(lambda: folding.behind.seconds > 2.1, "time stands still")
-            assert f"behind by {len(known_facts(0))} recorded facts" in Site(app).behind()
+            assert f"behind by {len(known_facts(0))} recorded facts" in behind(app)
         finally:
             os.kill(folding.pid, signal.SIGCONT)
         app.pipeline.settle(TIMEOUT_S)
-        assert Site(app).behind() == ""
+        assert behind(app) == ""
 
 
 def test_a_recorder_never_waits_for_one_that_does_not_fold(tmp_path):
@@ -171,7 +171,7 @@ CHILD = """
 import datetime as dt, sys
 from pathlib import Path
 from asbuilt.app import AsBuilt
-from asbuilt.web.site import Site
+from asbuilt.web.health import behind
 from tests.crash_child import NOW, known_facts
 with AsBuilt(Path(sys.argv[1]), now=lambda: NOW, processes=True) as app:
     sys.stdout.write(f"{app.pipeline.folding.pid}\\n"); sys.stdout.flush()

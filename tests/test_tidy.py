@@ -221,7 +221,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return ["asbuilt.errors"], [], "What is written to begin with are templates."
         case ["testing", *_]:
             return (
-                [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
+                [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.folding", "asbuilt.record",
                  "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.shows", "asbuilt.rows.store", "asbuilt.testing.*"],
                 ["hypothesis", "msgspec", "pytest"],
                 "A contract suite knows the contract and the reference, no implementation; and nothing of tests/.",
@@ -274,6 +274,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
                     "asbuilt.record",
                     "asbuilt.rows.store",
                     "asbuilt.rows",
+                    "asbuilt.rows.shows",
                 ],
                 ["apsw", "msgspec"],
                 "access is the one door to rows, facts and the plant.",

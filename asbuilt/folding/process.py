@@ -97,14 +97,17 @@ class FoldProcess(Folding):
             self._take_note(told)
 
     def start(self) -> None:
+        """Watch it from now on."""
         self._watcher.start()
 
     def recorded(self, head: int, facts: Sequence[tuple[int, AnyFact]] = ()) -> None:
+        """Say how far the record reaches; the facts it reads itself."""
         with self._told:
             self._reached(head=head)
         self._say_head()
 
     def stop(self) -> None:
+        """Let it fold what is recorded and end; one that does not within a minute is killed and folds at the next start."""
         with self._told:
             self._stopping = True
             self._told.notify_all()
@@ -226,7 +229,7 @@ def main(folder: DataFolder, door: Connection, *, beside: bool, strict: bool) ->
     with (folder.path / "views.lock").open("a") as lock:
         # One that was left behind by a command that was killed lets go in a moment: it hears that nobody is there.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        record = Log(folder.record, lambda: dt.datetime.now(dt.UTC), read_only=True)
+        record = Log(folder.record, _no_clock, read_only=True)
         store = Store(folder.views, views.discover(), strict=strict)
         refuse_rows_of_another_record(record, store)
 
@@ -252,6 +255,10 @@ def main(folder: DataFolder, door: Connection, *, beside: bool, strict: bool) ->
         folding.stop()
         store.close()
         record.close()
+
+
+def _no_clock() -> dt.datetime:
+    raise AssertionError("who folds records nothing: it needs no clock")
 
 
 _telling = threading.Lock()

@@ -10,7 +10,7 @@ from decimal import Decimal
 from asbuilt.access import Reader
 from asbuilt.domain.genealogy.rows import EXACT, Seat
 from asbuilt.domain.measurements.questions import ItemValue
-from asbuilt.domain.passages.fold import Passage
+from asbuilt.domain.passages.rows import Passage
 from asbuilt.events import microseconds
 from asbuilt.plant import Part, Product
 from asbuilt.views.unit.answers import Completeness, Expected

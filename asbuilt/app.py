@@ -23,8 +23,9 @@ from uuid import UUID
 from asbuilt import adapters as adapters_
 from asbuilt import events, pipeline, views
 from asbuilt.access import EVERYBODY, Clearance, Reader, Sources, UnitSeal, reading
+from asbuilt.access.withheld import REMEDY
 from asbuilt.adapters import Result, Taken
-from asbuilt.errors import AsBuiltError, PlantError, UsageError
+from asbuilt.errors import AsBuiltError, PlantError, UsageError, WithheldError
 from asbuilt.events import AnyFact, PlantDefined
 from asbuilt.exchange import curves
 from asbuilt.folder import DataFolder
@@ -247,6 +248,11 @@ class AsBuilt:
     def seen_as(self, who: str) -> Clearance:
         """What somebody may see, at whatever door they ask. Everybody may see everything until people are known."""
         return EVERYBODY
+
+    def sees_all(self, who: str, what: str) -> None:
+        """Raise `WithheldError` unless nothing is hidden from somebody: for what gives facts out whole."""
+        if self.seen_as(who).hides:
+            raise WithheldError(f"{what}, and not all of them may be seen by you", remedy=REMEDY)
 
     @contextmanager
     def reader(self, who: str = "local", seen_as: Clearance | None = None) -> Iterator[Reader]:

@@ -26,7 +26,7 @@ from asbuilt import events
 from asbuilt.adapters import Rejection, Result, Taken
 from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, MessageRejected
-from asbuilt.record import Clock, Entry, Outcome, Receipt, Record
+from asbuilt.record import Clock, Entry, Outcome, Receipt, Record, made
 from asbuilt.rows import Changed
 from asbuilt.rows.store import Store
 
@@ -405,7 +405,7 @@ def _entries(items: Sequence[Taken], latest: dt.datetime, decoded: bool) -> list
     times = [fact.event_time for fact in facts]
     if times and not EARLIEST <= min(times) <= max(times) <= latest:
         return None
-    return list(map(Entry, facts, bodies))
+    return made(Entry, zip(facts, bodies, strict=True))
 
 
 def _results(waiting: _Waiting, receipts: Sequence[Receipt]) -> list[Result]:

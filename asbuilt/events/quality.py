@@ -10,7 +10,7 @@ from asbuilt.events.envelope import Decimal, Digest, Event, Name, Path, Text
 
 
 class NonconformanceRaised(Event, tag="nonconformance_raised.v1", frozen=True, kw_only=True):
-    """Something is not as it should be: on a unit, a lot, an order or a station."""
+    """Something is not as it should be: on a unit, a lot, an order or a station; of a characteristic where it is one's."""
 
     nonconformance: Name
     reason: Name
@@ -20,6 +20,7 @@ class NonconformanceRaised(Event, tag="nonconformance_raised.v1", frozen=True, k
     lot: Name | None = None
     order: Name | None = None
     station: Path | None = None
+    characteristic: Name | None = None
     quantity: Decimal | None = None
     message: Text | None = None
 

@@ -27,7 +27,7 @@ from asbuilt import events
 from asbuilt.errors import RecordBusy, RecordError, RecordFull
 from asbuilt.events import AnyFact
 from asbuilt.folder.sqlite_file import header_fault, is_blank, log_beside, make_whole, put_rows
-from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout
+from asbuilt.record import SEED_BYTES, Clock, Damage, Entry, Outcome, Random, Receipt, Recorded, layout, made
 
 APPLICATION_ID = 0x61736274  # "asbt"
 FORMAT = 1
@@ -72,14 +72,19 @@ class Log:
             self._reader = _connect(path, read_only=True)
             self._refuse_unknown_format()
             self._head, self._last_time_us, self._checksum = self._read_end()
-            if self._writer is None and not read_only:
-                self._writer = _connect(path, read_only=False)
+            self._writer = None if read_only else _connect(path, read_only=False)
             if self._writer is not None and self._index_version() != events.SUBJECTS_VERSION:
                 self._index_anew(self._writer, progress)
 
     def _index_version(self) -> int:
-        rows = _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")
-        return int(rows[0][0]) if rows else 0
+        return int(sum(value for (value,) in _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")))
+
+    def indexed(self) -> int | None:
+        """Up to which position facts have an index of this version, while it is being made; None once it is."""
+        with self._errors(), self._reading:
+            kept = dict(_rows(self._reader, "SELECT name, value FROM settings"))
+        ours = kept.get("index_making") == events.SUBJECTS_VERSION and "index" not in kept
+        return None if kept.get("index") == events.SUBJECTS_VERSION else int(kept["index_done"]) if ours else 0
 
     def _index_anew(self, db: apsw.Connection, progress: Callable[[int, int], None]) -> None:
         """The index follows from the facts; one made by a version with other subjects would miss some.
@@ -125,8 +130,7 @@ class Log:
                     "the subject index was made by another version, or is being made anew;"
                     " nothing can be found by its subject until it is made",
                     where=str(self._path),
-                    remedy="Start `asbuilt serve` on this folder with this version: it makes the index when it opens"
-                    " the record. Facts by position and by id are found meanwhile.",
+                    remedy="Start `asbuilt run` here: it makes the index. Facts are found by position and id meanwhile.",
                 )
             yield
 
@@ -196,7 +200,9 @@ class Log:
     ) -> tuple[list[Receipt], list[Recorded], bytes]:
         # Nearly always every id is new: try that first, look at single ids only if it fails.
         new = self._numbered(entries)
-        receipts = list(map(Receipt, repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new))))
+        receipts = made(
+            Receipt, zip(repeat(Outcome.ACCEPTED), range(self._head + 1, self._head + 1 + len(new)), strict=False)
+        )
         db.execute("SAVEPOINT attempt")
         try:
             put_rows(db, _INSERT, new)
@@ -217,14 +223,15 @@ class Log:
         time_us = max(self._last_time_us, events.microseconds(self._now()))
         seeds = self._random(SEED_BYTES * len(entries))
         first = self._head + 1
-        columns = (
+        columns = zip(
             range(first, first + len(entries)),
             repeat(time_us),
             [fact.id.bytes for fact, _ in entries],
             [seeds[at : at + SEED_BYTES] for at in range(0, len(seeds), SEED_BYTES)],
             [body for _, body in entries],
+            strict=False,
         )
-        return list(map(Recorded, *columns))
+        return made(Recorded, columns)
 
     def _told_apart(self, db: apsw.Connection, entries: Sequence[Entry]) -> tuple[list[Receipt], list[Entry]]:
         fresh: list[Entry] = []
@@ -317,7 +324,7 @@ class Log:
 
     def _select(self, sql: str, bindings: tuple[Any, ...]) -> list[Recorded]:
         with self._errors(), self._reading:
-            return [Recorded(*row) for row in _rows(self._reader, sql, bindings)]
+            return made(Recorded, _rows(self._reader, sql, bindings))
 
     # ----------------------------------------------------------------- checking
 

@@ -94,3 +94,115 @@ def test_34_none_is_lost_and_none_ends_before_it_begins(said):
     assert sorted(s for s, _ in found if s is not None) == [at for what, at in said if what == "s"]
     assert sorted(e for _, e in found if e is not None) == [at for what, at in said if what == "e"]
     assert all(s <= e for s, e in found if s is not None and e is not None)
+
+
+# --------------------------------------------------------------------------- 02, 14, 32: lots and units of measure
+
+
+def test_02_taken_apart_and_used_again():
+    with told("02-disassemble-reuse.1") as app:
+        lot = app.query("trace.lot", lot="L-C")
+        assert (lot.installed, lot.reused, lot.left, lot.overdrawn) == ("4", "2", "0", False)
+        case = app.query("trace.lot", lot="CCL")
+        assert (case.installed, case.left, case.overdrawn) == ("1", "0", False)
+
+
+def test_14_units_of_measure_convert():
+    with told("14-uom.1") as app:
+        for serial, state, found in (
+            ("U1", "complete", "0.004"),
+            ("U2", "complete", "0.004"),
+            ("U3", "missing", "0.000004"),
+        ):
+            whole = app.query("unit.completeness", serial=serial, product="ENG")
+            (joint,) = [line for line in whole.lines if line.id == "SLN"]
+            assert (joint.state, joint.found, joint.uom) == (state, found, "kg"), serial
+        lot = app.query("trace.lot", lot="KG", product="SLN")
+        assert (lot.uom, lot.installed, lot.left, lot.differs) == ("kg", "0.008004", "0.991996", ())
+
+
+def test_14_a_unit_of_another_kind_is_named_never_added():
+    with told("14-uom.1") as app:
+        at = dt.datetime.fromisoformat("2026-11-02T07:00:00+01:00")
+        app.take_in(
+            [
+                events.ComponentInstalled(
+                    id=events.new_id(at, lambda n: b"\1" * n), event_time=at, source="gw", product="ENG", serial="U9",
+                    position="Joint", component_product="SLN", component_lot="KG", quantity="1", uom="pcs",
+                )
+            ]
+        )  # fmt: skip
+        whole = app.query("unit.completeness", serial="U9", product="ENG")
+        assert "Sealant: 1 pcs installed, 0.004 kg wanted: the unit differs" in whole.open
+        lot = app.query("trace.lot", lot="KG", product="SLN")
+        assert (lot.left, lot.overdrawn, lot.differs) == (None, False, ("pcs",))
+
+
+def test_32_what_a_decision_scrapped_is_out_of_the_lot():
+    with told("32-scrapped-by-disposition") as app:
+        lot = app.query("trace.lot", lot="L58", product="BRG")
+        assert (lot.scrapped, lot.left) == ("3", "7")
+
+
+# --------------------------------------------------------------------------- 18, 22: measured again, conceded
+
+MINUTES = dt.timedelta(minutes=1)
+START = dt.datetime.fromisoformat("2026-11-02T06:00:00+01:00")
+
+
+def bore(number: int, value: str, operation: str, position: str = "") -> events.Measured:
+    at = START + number * MINUTES
+    return events.Measured(
+        id=events.new_id(at, lambda n: bytes([number]) * n), event_time=at, source="gw", product="ENG", serial="Z",
+        characteristic="bore", value=value, uom="mm", operation=operation, position=position or None, lower="36.000", upper="36.012",
+    )  # fmt: skip
+
+
+def nonconformance(number: int, decision: str, characteristic: str | None = None) -> list[events.Event]:
+    at, name = START + number * MINUTES, f"NC-{number}"
+    about = {"product": "ENG", "serial": "Z"}
+    return [
+        events.NonconformanceRaised(id=events.new_id(at, lambda n: bytes([number]) * n), event_time=at, source="gw", nonconformance=name, reason="leak", characteristic=characteristic, **about),
+        events.DispositionDecided(id=events.new_id(at, lambda n: bytes([number + 100]) * n), event_time=at, source="gw", nonconformance=name, decision=decision, **about),
+    ]  # fmt: skip
+
+
+def state_of_bore(app: AsBuilt, serial: str) -> str:
+    whole = app.query("unit.completeness", serial=serial, product="ENG")
+    (line,) = [line for line in whole.lines if line.kind == "characteristic"]
+    is_open = any(sentence.startswith("Bore") for sentence in whole.open)
+    assert is_open == (line.state not in ("complete", "conceded"))
+    return line.state
+
+
+def test_18_a_good_value_at_a_rework_operation_mends_a_bad_one():
+    with told("18-remeasure.1") as app:
+        assert state_of_bore(app, "Y1") == "complete"
+
+
+def test_22_a_concession_clears_what_was_out_of_limits():
+    with told("22-concession.1") as app:
+        assert state_of_bore(app, "BB") == "conceded"
+        assert app.query("unit.completeness", serial="BB", product="ENG").complete
+
+
+@pytest.mark.parametrize(
+    ("facts", "right"),
+    [
+        ([bore(1, "36.020", "10"), bore(2, "36.005", "R10")], "complete"),
+        ([bore(1, "36.005", "10"), bore(2, "36.020", "R10")], "out of limits"),
+        ([bore(1, "36.020", "10"), bore(2, "36.020", "R10"), bore(3, "36.005", "10")], "complete"),
+        ([bore(1, "36.020", "10", "left"), bore(2, "36.005", "R10", "right")], "out of limits"),
+        ([bore(1, "36.020", "10"), bore(2, "36.005", "10")], "complete"),
+        ([bore(2, "36.005", "R10"), bore(3, "36.020", "10")], "out of limits"),
+        ([bore(1, "36.020", "10"), *nonconformance(2, "use_as_is", "bore")], "conceded"),
+        ([bore(1, "36.020", "10"), *nonconformance(2, "use_as_is", "other")], "out of limits"),
+        ([bore(1, "36.020", "10"), *nonconformance(2, "rework", "bore")], "out of limits"),
+        ([*nonconformance(1, "use_as_is", "bore"), bore(2, "36.020", "10")], "out of limits"),
+        ([], "missing"),
+    ],
+)  # fmt: skip
+def test_18_22_other_histories(facts, right):
+    with told() as app:
+        app.take_in([events.UnitStarted(id=events.new_id(START, lambda n: b"\0" * n), event_time=START, source="gw", product="ENG", serial="Z"), *facts])  # fmt: skip
+        assert state_of_bore(app, "Z") == right

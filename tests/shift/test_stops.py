@@ -265,6 +265,19 @@ def test_ways_of_telling_that_disagree_are_shown():
     )
 
 
+def test_ways_of_telling_are_compared_while_one_of_them_is_believed():
+    """Units told for a week, then a counter alone: ten against ten, then twenty of which nobody else tells."""
+    facts = Facts()
+    facts.state("06:00", "Execute")
+    for day, good in ((0, 10), (9, 20)):
+        facts.count(6 * 60 + 30 + day * 24 * 60, good=good)
+    facts.tell(events.OperationCompleted, "06:40", station=f"{LINE}/1", operation="x", order="A", product="P", good=10)
+    with taken_in(plant(60), facts) as app:
+        found = app.query("shift.kpi", scope=LINE, **{"from": facts.at("06:00"), "to": facts.at(10 * 24 * 60)})
+    assert (found.told, found.pq) == ({"completed": 10, "counted": 30}, 30)
+    assert not [one for one in found.anomalies if "agree" in one]
+
+
 def test_an_unknown_reason_is_kept_and_named():
     facts = Facts()
     facts.state("06:00", "Held")

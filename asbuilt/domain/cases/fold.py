@@ -20,7 +20,7 @@ from asbuilt.events import (
 from asbuilt.rows import ROW, Interned
 from asbuilt.time import FOREVER_US
 
-VERSION = 2
+VERSION = 3
 EXACT = Context(prec=200)
 """Quantities are added and subtracted without rounding."""
 
@@ -35,6 +35,7 @@ class Case(NamedTuple):
     item: Interned
     order_no: Interned
     station: Interned
+    characteristic: Interned
     reason: Interned
     severity: Interned
     decision: Interned
@@ -120,6 +121,7 @@ def _raised(fact: NonconformanceRaised, time_us: int) -> Iterator[Case]:
         item=item_of(fact),
         order_no=fact.order or "",
         station=fact.station or "",
+        characteristic=fact.characteristic or "",
         reason=fact.reason,
         severity=fact.severity,
         decision="",
@@ -138,6 +140,7 @@ def _decided(fact: DispositionDecided, time_us: int) -> Iterator[Case]:
         item=item_of(fact),
         order_no=fact.order or "",
         station="",
+        characteristic="",
         reason="",
         severity="",
         decision=fact.decision,

@@ -12,7 +12,7 @@ from asbuilt.access.conditions import Ranges, Test, Value, Where, at_most, below
 from asbuilt.domain.meaning import TELLERS, TELLS_FOR_H, tellers_over
 from asbuilt.domain.orders.questions import closed_us, product_of
 from asbuilt.domain.pieces.cycles import Cycles
-from asbuilt.domain.pieces.rows import Made, Pieces
+from asbuilt.domain.pieces.rows import Made, Pieces, Worked
 from asbuilt.domain.presence import questions as presence
 from asbuilt.plant import Plant
 from asbuilt.time import HOUR_US
@@ -111,11 +111,14 @@ def told(reader: Reader, station: str | Test, start_us: int, end_us: int, **more
 
 
 class Part(NamedTuple):
-    """Pieces of the n-th range, as one way of telling has them for a kind of work, an order and a product."""
+    """Pieces of the n-th range, as one way of telling (`told`) has them for a kind of work, an order and a product.
+
+    `teller` is the way that is believed there; a range in which it changes has parts of each.
+    """
 
     number: int
     told: str
-    believed: bool
+    teller: str
     kind: str
     order_no: str
     product: str
@@ -123,6 +126,11 @@ class Part(NamedTuple):
     rejected: int
     for_review: int
     rework: int
+
+    @property
+    def believed(self) -> bool:
+        """Whether these pieces count."""
+        return self.told == self.teller
 
 
 def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> list[Part]:
@@ -142,7 +150,7 @@ def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> l
         ("sums of pieces", station, hours),
         lambda: reader.totals_in(Pieces, hours, "hour", where, by=_BY, of=_TOTALS),
     )
-    found = [Part(of_range[n][0], name, name == of_range[n][1], *more) for n, name, *more in sums]
+    found = [Part(of_range[n][0], name, of_range[n][1], *more) for n, name, *more in sums]
     starts = [start for start, _, _, _ in edges]
     beside = tuple(sorted({start // HOUR_US for start in starts}))
     for row in reader.once(
@@ -152,7 +160,7 @@ def pieces(reader: Reader, station: str, ranges: Sequence[tuple[int, int]]) -> l
         if row.told != "started" and n >= 0 and row.time_us < edges[n][1]:
             _, _, number, name = edges[n]
             counts = (row.good, row.rejected, row.for_review, row.rework)
-            found.append(Part(number, row.told, row.told == name, row.kind, row.order_no, row.product, *counts))
+            found.append(Part(number, row.told, name, row.kind, row.order_no, row.product, *counts))
     return found
 
 
@@ -230,14 +238,19 @@ def foreseeable(reader: Reader, plant: Plant, stations: Sequence[str], at_us: in
     )
 
 
+def worked_before(reader: Reader, station: str, before_us: int) -> Made | Worked | None:
+    """What was told last of an order or product at a station before an instant, without walking back through its pieces."""
+    hour = before_us // HOUR_US
+    here = reader.rows(Made, {"station": station, "hour": hour, "time_us": below(before_us)}, order="-time_us -fact")
+    told_here = next((row for row in here if row.order_no or row.product), None)
+    return told_here or reader.first(Worked, {"station": station, "hour": below(hour)}, order="-hour")
+
+
 def in_work(reader: Reader, station: str, at_us: int) -> tuple[str, str]:
     """The order and product a station was told to work on at an instant, empty where none: until its order was closed."""
-    task: tuple[dict[str, Value | Test], ...] = ({"order_no": other_than("")}, {"product": other_than("")})
-    until: dict[str, Value | Test] = {"station": station, "hour": at_most(at_us // HOUR_US), "time_us": at_most(at_us)}
-    rows = [row for one in task for row in reader.rows(Made, {**until, **one}, order="-hour -time_us -fact", limit=1)]
-    if not rows:
+    last = worked_before(reader, station, at_us + 1)
+    if last is None:
         return "", ""
-    last = max(rows, key=lambda row: (row.time_us, row.fact))
     ended = closed_us(reader, last.order_no, last.time_us) if last.order_no else None
     return ("", "") if ended is not None and ended <= at_us else (last.order_no, last.product)
 

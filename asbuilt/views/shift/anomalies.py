@@ -17,7 +17,7 @@ from asbuilt.domain.states.rows import Explained, Hour
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, time_at
-from asbuilt.views.shift.figures import disagreement
+from asbuilt.views.shift.figures import disagreements
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Station
 
@@ -26,9 +26,7 @@ MAX_OF_A_KIND = 20
 
 def anomalies_of(station: Station, plant: Plant, sums: Sums) -> Iterator[str]:
     """Every anomaly of a station in the window, in words."""
-    differs = disagreement(sums)
-    if differs:
-        yield differs
+    yield from disagreements(sums)
     yield from _counter(station)
     yield from _reasons(station, plant)
     yield from _explanations(station, plant)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
 
 from asbuilt.access import Reader
 from asbuilt.domain.presence import questions as presence
@@ -192,7 +191,7 @@ def _countings(reader: Reader, scope: str, start: dt.datetime, end: dt.datetime)
     for row in reversed(queries.pieces(reader, scope, start, end, limit=10_000)):
         if len(found) > SHOWN:
             break
-        fact_id = UUID(row.fact)
+        fact_id = row.fact
         first = reader.fact(fact_id)
         was = by = why = ""
         corrections = reader.facts(f"fact:{row.fact}", limit=20)

@@ -7,6 +7,7 @@ as a mean of figures. What contradicts itself is not averaged away: the figure i
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -298,10 +299,16 @@ def _work_of(sums: Sums) -> tuple[int, int]:
     return sums.us["production"] + sums.us["setup"] + sums.us["delay"], sums.us["production"]
 
 
-def disagreement(sums: Sums) -> str:
-    """Ways of telling that do not tell the same number of pieces at one station; empty if they agree."""
-    told = [(name, sums.told[name]) for name in TELLERS if name in sums.told]
-    if len({pieces for _, pieces in told}) < 2:
-        return ""
+def disagreements(sums: Sums) -> Iterator[str]:
+    """Ways of telling that do not tell the same number of pieces at one station, while the first of them is believed.
+
+    Who is believed changes within a window: what one way told while another spoke is never held against what it told of
+    another time.
+    """
     words = {"completed": "completions", "counted": "counters", "reported": "reports"}
-    return f"pieces do not agree: {', '.join(f'{words[name]} {pieces}' for name, pieces in told)}; the figures use the first"
+    for teller in TELLERS:
+        every = sums.telling.get(teller, {})
+        told = [(name, every[name]) for name in TELLERS if name in every]
+        if len({pieces for _, pieces in told}) > 1:
+            said = ", ".join(f"{words[name]} {pieces}" for name, pieces in told)
+            yield f"pieces do not agree: {said}; the figures use the first"

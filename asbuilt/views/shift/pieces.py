@@ -67,7 +67,7 @@ def _add_pieces(sums: Sums, rows: Sequence[tuple[int, Part]], cycles: Cycles) ->
     for plant, row in rows:
         # What goes to rework comes again: only what is settled can be compared.
         settled = row.good + row.rejected + row.for_review
-        sums.told[row.told] = sums.told.get(row.told, 0) + settled
+        sums.tell(row.teller, row.told, settled)
         if not row.believed:
             continue
         sums.good += row.good

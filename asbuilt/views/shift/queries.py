@@ -41,7 +41,7 @@ class PieceRow(Struct, frozen=True):
     rework: int
     reading: int | None
     by: str
-    fact: str
+    fact: UUID
 
 
 def kpi(
@@ -107,7 +107,7 @@ def pieces(
     return [
         PieceRow(
             row.station, time_at(row.time_us, found.zone), row.told, row.order_no, row.product, row.good, row.rejected,
-            row.for_review, row.rework, row.reading if row.reading >= 0 else None, row.by, str(UUID(bytes=row.fact)),
+            row.for_review, row.rework, row.reading if row.reading >= 0 else None, row.by, UUID(bytes=row.fact),
         )
         for row in rows[:limit]
     ]  # fmt: skip

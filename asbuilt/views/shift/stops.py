@@ -28,7 +28,7 @@ FROM_OUTSIDE = {"Starved": "Waiting for material", "Blocked": "Waiting for room 
 
 
 class TileRow(Struct, frozen=True):
-    """A piece of a station's time, what it counts as, and the facts that say so (ids; empty: none)."""
+    """A piece of a station's time, what it counts as, and the facts that say so."""
 
     station: str
     start: dt.datetime
@@ -40,8 +40,8 @@ class TileRow(Struct, frozen=True):
     message: str
     order: str
     shift: str
-    fact: str
-    explanation: str
+    fact: UUID | None
+    explanation: UUID | None
     explained_by: str
 
 
@@ -72,8 +72,8 @@ class Stop(Struct, frozen=True):
     short: bool
     waiting: bool
     running: bool
-    fact: str
-    explanation: str
+    fact: UUID | None
+    explanation: UUID | None
     explained_by: str
 
 
@@ -121,13 +121,13 @@ def _row(station: str, tile: Tile, zone: dt.tzinfo) -> TileRow:
         seconds=(tile.end_us - tile.start_us) / SECOND_US, kind=tile.kind, state=tile.state, reason=tile.reason,
         message=tile.message, order=tile.task.order if tile.task else "",
         shift=f"{window.day.isoformat()} {window.id}" if window else "",
-        fact=_id(tile.fact), explanation=_id(tile.explained.fact) if tile.explained else "",
+        fact=_id(tile.fact), explanation=_id(tile.explained.fact) if tile.explained else None,
         explained_by=tile.explained.by if tile.explained else "",
     )  # fmt: skip
 
 
-def _id(fact: bytes) -> str:
-    return str(UUID(bytes=fact)) if fact else ""
+def _id(fact: bytes) -> UUID | None:
+    return UUID(bytes=fact) if fact else None
 
 
 # --------------------------------------------------------------------------- stops
@@ -247,7 +247,7 @@ def _stop(look: Look, member: Member, run: list[Tile], whole: Sequence[int]) -> 
         waiting=not short and not first.reason and state in OWN_CAUSES,
         running=last.end_us == look.now_us,
         fact=_id(next((tile.fact for tile in run if tile.fact), b"")),
-        explanation=_id(told.fact) if told else "",
+        explanation=_id(told.fact) if told else None,
         explained_by=told.by if told else "",
     )
 

@@ -13,6 +13,8 @@ Key = tuple[str, ...]
 class Sums(Struct):
     """Times in microseconds by kind, pieces by who told them, and what follows from single facts.
 
+    `telling`: while one way of telling is believed, the settled pieces that each way told, so that ways are compared where
+    they tell of the same time.
     `planned_us` is planned run time: per product, planned run time per item times pieces, `bad_us` that of
     the pieces that were not good;
     `unplanned` pieces have none. `slack_us` is what may be in work where the window begins.
@@ -32,7 +34,7 @@ class Sums(Struct):
     planned_us: int = 0
     bad_us: int = 0
     unplanned: int = 0
-    told: dict[str, int] = {}
+    telling: dict[str, dict[str, int]] = {}
     inspected: int = 0
     clean: int = 0
     mended: int = 0
@@ -64,10 +66,25 @@ class Sums(Struct):
         self.slack_us += other.slack_us
         self.contradiction = self.contradiction or other.contradiction
         self.cycle_us = max(self.cycle_us, other.cycle_us)
-        for told, pieces in other.told.items():
-            self.told[told] = self.told.get(told, 0) + pieces
+        for teller, every in other.telling.items():
+            for told, pieces in every.items():
+                self.tell(teller, told, pieces)
         for kind_, us in other.reported_us.items():
             self.reported_us[kind_] = self.reported_us.get(kind_, 0) + us
+
+    def tell(self, teller: str, told: str, pieces: int) -> None:
+        """Add settled pieces that one way told while another, or the same, was believed."""
+        own = self.telling.setdefault(teller, {})
+        own[told] = own.get(told, 0) + pieces
+
+    @property
+    def told(self) -> dict[str, int]:
+        """Settled pieces by who told them, believed or not."""
+        found: dict[str, int] = {}
+        for every in self.telling.values():
+            for told, pieces in every.items():
+                found[told] = found.get(told, 0) + pieces
+        return found
 
     @property
     def pieces(self) -> int:

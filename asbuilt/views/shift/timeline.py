@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, above, below, between
 from asbuilt.domain.orders.questions import closed_us
-from asbuilt.domain.pieces.rows import Made, Worked
+from asbuilt.domain.pieces.questions import worked_before
+from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import Interval, union
 from asbuilt.domain.states import told
@@ -217,7 +218,7 @@ class Station:
         """Orders and products the station worked on: each until the next one, or (`closing`) until its order was closed."""
         asked: dict[str, Value | Test] = {"station": self.path}
         until_us = min(self.end_us, self.now_us)
-        before = self._worked_before()
+        before = worked_before(self.reader, self.path, self.start_us)
         told_of = [] if before is None else [(before.time_us, before.order_no, before.product)]
         inside = self.reader.columns(
             Made,
@@ -239,16 +240,6 @@ class Station:
             found.append(Task(time_us, FOREVER, order, product))
         ended = map(self._until_closed, found) if closing else found
         return [task for task in ended if task.start_us < task.end_us]
-
-    def _worked_before(self) -> Made | Worked | None:
-        """What was told last of an order or product before the window: in its first hour, else in an hour before it."""
-        hour = self.start_us // HOUR_US
-        here = self.reader.rows(
-            Made, {"station": self.path, "hour": hour, "time_us": below(self.start_us)}, order="-time_us -fact"
-        )
-        return next((row for row in here if row.order_no or row.product), None) or self.reader.first(
-            Worked, {"station": self.path, "hour": below(hour)}, order="-hour"
-        )
 
     def _until_closed(self, task: Task) -> Task:
         if not task.order:

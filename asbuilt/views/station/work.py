@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.domain.genealogy.rows import EXACT
+from asbuilt.domain.quantities import plain, total
 from asbuilt.errors import UsageError
 from asbuilt.plant import Characteristic, Line, Operation, Part, Plant, Product, Station
 from asbuilt.views.unit import queries as units
@@ -104,10 +105,8 @@ class Work:
             each = wanted / len(names) if wanted % len(names) == 0 else wanted
             for name in names if each != wanted or len(names) == 1 else names[:1]:
                 here = tuple(c for c in components if c.position == name and c.product == part.product)
-                there = Decimal(0)
-                for component in here:
-                    there = EXACT.add(there, Decimal(component.quantity))
-                found.append(Slot(part, name, each, there, here))
+                told, _ = total(((component.quantity, component.uom) for component in here), part.uom)
+                found.append(Slot(part, name, each, Decimal(plain(told)), here))
         return found
 
     @property

@@ -88,8 +88,10 @@ class Origin(Struct, frozen=True):
 class LotRow(Struct, frozen=True):
     """A lot and what became of it: `quantity` that came in (received, split off, put in), out and into units.
 
-    `left` = in - out - installed; below zero more was taken than there was (`overdrawn`). None where nothing is
-    known to have come in.
+    `left` = in - out - installed + reused - scrapped, in `uom`; below zero more was taken than there was (`overdrawn`). A serial
+    counts once however often it was built in; `reused` are pieces that must have been taken out and built in again, as the lot
+    held too few for anything else; `scrapped` was decided to be scrapped or sent back. None where nothing is known to have come
+    in, or where something was told in units that do not convert (`differs`).
     """
 
     product: str
@@ -98,8 +100,11 @@ class LotRow(Struct, frozen=True):
     quantity: str
     out: str
     installed: str
+    reused: str
+    scrapped: str
     left: str | None
     overdrawn: bool
+    differs: tuple[str, ...]
     suppliers: tuple[str, ...]
     supplier_lots: tuple[str, ...]
     heats: tuple[str, ...]

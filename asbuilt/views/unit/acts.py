@@ -47,7 +47,8 @@ def raise_(reader: Reader, act: Act) -> list[Event]:
     return [
         act.fact(
             NonconformanceRaised, nonconformance=name, reason=act.text("reason"), severity=severity,
-            message=act.text("message", "") or None, order=unit.order or None, **_about(unit),
+            message=act.text("message", "") or None, order=unit.order or None,
+            characteristic=act.text("characteristic", "") or None, **_about(unit),
         )
     ]  # fmt: skip
 

@@ -30,7 +30,7 @@ class Standing(Struct, frozen=True):
     by: str
 
 
-class Component(Struct, frozen=True):
+class Component(Struct, frozen=True, gc=False):
     """What sits at a position: a serial, a quantity of a lot, or what a container held.
 
     `evidence` is scanned, container or time_window; `components` is what the serial is made of itself.
@@ -190,6 +190,7 @@ class CaseRow(Struct, frozen=True):
     item: str
     order: str
     station: str
+    characteristic: str
     reason: str
     severity: str
     message: str
@@ -204,8 +205,8 @@ class CaseRow(Struct, frozen=True):
 class Expected(Struct, frozen=True):
     """A line of the routing, parts list or list of characteristics, held against the unit.
 
-    `kind` is operation, part or characteristic; `state` is complete, open, missing, doubled, unexpected or
-    out of limits.
+    `kind` is operation, part or characteristic; `state` is complete, open, missing, doubled, unexpected, unit differs (what was
+    installed is told in a unit that does not convert), out of limits, or conceded (out of limits, and decided to stay).
     """
 
     kind: str

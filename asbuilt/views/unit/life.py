@@ -205,6 +205,7 @@ def _case(zone: dt.tzinfo, name: str, told: Told) -> CaseRow:
         item=raised.item if raised else next((case.item for case in decided if case.item), ""),
         order=raised.order_no if raised else "",
         station=raised.station if raised else "",
+        characteristic=raised.characteristic if raised else "",
         reason=raised.reason if raised else "",
         severity=raised.severity if raised else "",
         message=raised.message if raised else "",

@@ -15,8 +15,9 @@ from asbuilt.access.known import Known
 from asbuilt.domain.cases import questions as cases
 from asbuilt.domain.cases.fold import RULES as CASE_RULES
 from asbuilt.domain.cases.fold import Case, Hold, HoldStep
-from asbuilt.domain.genealogy import walks
-from asbuilt.domain.genealogy.walks import Genealogy, fold
+from asbuilt.domain.genealogy import as_known, walks
+from asbuilt.domain.genealogy.as_known import fold
+from asbuilt.domain.genealogy.walks import Genealogy
 from asbuilt.events import HoldPlaced, HoldReleased
 from asbuilt.views.unit.fold import RULES, Run
 
@@ -57,7 +58,7 @@ class Now(walks.Now, Rows):
         return cases.holds_on(self._reader, items, at_us)
 
 
-class Then(walks.Then, Rows):
+class Then(as_known.Then, Rows):
     """Rows folded from the facts that were known at a moment."""
 
     def __init__(self, reader: Reader, known: Known) -> None:

@@ -154,6 +154,8 @@ class AsBuilt:
 
     def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""
+        if plant is not None:
+            self._plants.files[plant.digest] = plant.where
         if plant is not None and self._plants.last_digest() != plant.digest:
             now = self.now()
             fact = PlantDefined(
@@ -357,8 +359,11 @@ def configure(plant: Plant, name: str) -> tuple[Any, Any]:
         module = adapters_.of_kind(settings.kind)
     except UsageError as error:
         raise plant.error_at(("adapter", name, "kind"), error.message, error.remedy) from None
+    beside = Path(plant.where).parent
+    named = {key: str(beside / value) for key, value in settings.settings.items()
+             if key in getattr(module, "PATHS", ()) and isinstance(value, str)}  # fmt: skip
     try:
-        config = msgspec.convert(settings.settings, module.Config, strict=False)
+        config = msgspec.convert({**settings.settings, **named}, module.Config, strict=False)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         unknown = message.partition("unknown field `")[2].rstrip("`")
@@ -383,6 +388,8 @@ class _Plants:
         self._defined: list[tuple[dt.datetime, UUID, Plant]] = []
         self._seen = (0, 0)
         self._last_digest = ""
+        self.files: dict[str, str] = {}
+        """Digest → the file this process read it from: what a plant file names lies beside it."""
 
     def _read(self) -> None:
         """Take note of plant files recorded, or corrected, since the last look."""
@@ -399,7 +406,9 @@ class _Plants:
                 self._last_digest = fact.digest
                 # One written by a version that allowed more cannot be read: the one before stays in force.
                 with suppress(PlantError):
-                    defined.append((fact.event_time, fact.id, parse(fact.text, "recorded plant file")))
+                    defined.append(
+                        (fact.event_time, fact.id, parse(fact.text, self.files.get(fact.digest, "recorded plant file")))
+                    )
             self._defined = sorted(defined, key=lambda entry: entry[:2])
             self._seen = seen
 

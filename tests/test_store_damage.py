@@ -178,7 +178,7 @@ def process_on(folder: Path) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=300)
 
 
 def test_a_second_process_is_refused_by_name(folder):
@@ -194,7 +194,7 @@ def test_a_second_process_is_refused_by_name(folder):
 
 def test_a_second_process_is_told_from_its_side_too(folder):
     with open_app(folder, purpose="import"):
-        told, _ = child(folder).communicate(timeout=60)
+        told, _ = child(folder).communicate(timeout=300)
     assert told.startswith("RecordBusy")
     assert f"process {os.getpid()} (import)" in told
 
@@ -209,7 +209,7 @@ def test_questions_may_be_asked_beside_it(folder, digest):
 def test_a_reader_process_beside_a_writer(folder):
     with open_app(folder) as app:
         app.take_in([fact(101)])
-        told, _ = child(folder, "read").communicate("\n", timeout=60)
+        told, _ = child(folder, "read").communicate("\n", timeout=300)
     assert told == "open 101\n"
 
 
@@ -296,7 +296,7 @@ def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(sma
         assert {result.status for result in results} == {"accepted"}
         acknowledged += batch
         with app.pipeline.folding._told:
-            assert app.pipeline.folding._told.wait_for(lambda: app.pipeline.behind == 0, 20)
+            assert app.pipeline.folding._told.wait_for(lambda: app.pipeline.behind == 0, 300)
         assert list(app.record.verify()) == []
         with AsBuilt(memory=True, now=lambda: NOW) as clean:
             clean.take_in(acknowledged)

@@ -188,7 +188,7 @@ def test_the_pipeline_lets_views_catch_up_beside_the_others(monkeypatch):
     assert line.take_in("g", [more]).result(20)[0].status == "accepted"
     line.settle(20)
     with line.folding._told:
-        assert line.folding._told.wait_for(lambda: not line.folding._catching_up, 20)
+        assert line.folding._told.wait_for(lambda: not line.folding._catching_up, 300)
     line.stop()
     assert store.behind(51) == {}
     assert store.digest() == digest(VIEWS, [*facts, more])

@@ -137,7 +137,9 @@ def load(name: str, package: str) -> View:
                 raise TypeError(f"view {name}: {table.name} has no column {lacking[0]!r} to derive by")
             unlike = [by for by in derivation.by if table.is_interned(by) != derivation.of.is_interned(by)]
             if unlike:
-                raise TypeError(f"view {name}: {table.name} and {derivation.of.name} keep {unlike[0]!r} in two forms")
+                raise TypeError(
+                    f"view {name}: {unlike[0]!r} of {table.name} is to be `Interned` as in {derivation.of.name}, or in neither"
+                )
         width = len(derivation.by)
         found = [derivation.of.key[:width], *(tuple(i.split(", ")[:width]) for i in derivation.of.indexes)]
         if derivation.by not in found:

@@ -207,6 +207,33 @@ def test_a_name_that_is_merged_by_value_cannot_be_a_number():
         rows_contract._table("demo", Visit, ("station",), (), {"reason": "max"})
 
 
+UNLIKE = """
+from typing import NamedTuple
+from asbuilt.rows import Interned
+
+class Seen(NamedTuple):
+    station: Interned
+    fact: bytes
+
+class Last(NamedTuple):
+    station: str
+
+VERSION, RULES = 1, {}
+ROWS = {Seen: ("station", "fact"), Last: ("station",)}
+DERIVED = [{"rows": (Last,), "of": Seen, "by": "station", "rule": lambda rows: []}]
+"""
+
+
+def test_a_subject_is_a_number_in_what_follows_from_it_too_or_in_neither(tmp_path, monkeypatch):
+    """Looked for by its number, what was derived before would never be found, and never be taken back."""
+    (tmp_path / "unlike").mkdir()
+    (tmp_path / "unlike" / "__init__.py").touch()
+    (tmp_path / "unlike" / "fold.py").write_text(UNLIKE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TypeError, match="'station' of demo_last is to be `Interned`"):
+        rows_contract.load("demo", "unlike")
+
+
 def test_names_asked_for_again_stay_in_memory_when_many_others_pass(reader, monkeypatch):
     """Two generations: a walk over very many names does not make everything else be read again."""
     monkeypatch.setattr(names_module, "MOST_IN_MEMORY", 4)
@@ -246,5 +273,5 @@ def test_what_rows_are_derived_by_is_kept_in_one_form(monkeypatch):
 
     monkeypatch.setattr(fold, "ROWS", {**fold.ROWS, Plain: ("station", "hour")})
     monkeypatch.setattr(fold, "DERIVED", [{**derived, "rows": (*derived["rows"], Plain)}, *others])
-    with pytest.raises(TypeError, match="pieces_plain and pieces_made keep 'station' in two forms"):
+    with pytest.raises(TypeError, match="'station' of pieces_plain is to be `Interned` as in pieces_made"):
         rows_contract.load("pieces", "asbuilt.domain.pieces")

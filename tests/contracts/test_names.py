@@ -260,18 +260,3 @@ def test_more_names_at_once_than_may_be_kept_are_all_given(reader, monkeypatch):
     assert {number: names.texts(db, every)[number] for number in every} == every
     numbers = names.numbers(db, every.values())
     assert {text: numbers[text] for text in every.values()} == {text: number for number, text in every.items()}
-
-
-def test_what_rows_are_derived_by_is_kept_in_one_form(monkeypatch):
-    """Else rows that follow from others are never found again, and stay when those are corrected."""
-    fold = VIEWS["pieces"].fold
-    (derived, *others) = fold.DERIVED
-
-    class Plain(NamedTuple):
-        station: str
-        hour: int
-
-    monkeypatch.setattr(fold, "ROWS", {**fold.ROWS, Plain: ("station", "hour")})
-    monkeypatch.setattr(fold, "DERIVED", [{**derived, "rows": (*derived["rows"], Plain)}, *others])
-    with pytest.raises(TypeError, match="'station' of pieces_plain is to be `Interned` as in pieces_made"):
-        rows_contract.load("pieces", "asbuilt.domain.pieces")

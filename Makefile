@@ -1,10 +1,13 @@
 # Everything a fresh machine needs is done by the targets themselves.
 PYTHON ?= python3
 PORT ?= 8000
+SAMPLE ?= 12
+SEED ?= 1
+MODULES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install test test-fast lint format bench docs lock clean
+.PHONY: demo install test test-together test-alone test-fast coverage mutate lint format bench docs sbom lock clean
 
 demo: $(VENV)/.run ## the simulated plant, live on http://127.0.0.1:$(PORT)/
 	$(BIN)/asbuilt demo --port $(PORT)
@@ -12,10 +15,22 @@ demo: $(VENV)/.run ## the simulated plant, live on http://127.0.0.1:$(PORT)/
 install: $(VENV)/.run ## asbuilt in $(BIN), to be called from there or put on the path
 	@echo "asbuilt is installed; \`. $(BIN)/activate\` puts it on the path of this shell"
 
-test: $(VENV)/.dev ## the whole suite; installs browser and servers it needs where it can
+test: test-together test-alone ## the whole suite; installs browser and servers it needs where it can
+
+test-together: $(VENV)/.dev
 	tests/install-peers
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not alone and not crash and not browser"
+
+test-alone: $(VENV)/.dev
+	tests/install-peers
 	$(BIN)/python -m pytest -m "alone or crash or browser"
+
+coverage: $(VENV)/.dev ## the tests that run together, and what share of asbuilt's lines and branches they reach
+	tests/install-peers
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n auto --dist worksteal -m "not alone and not crash and not browser"
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m tools.covered
 
 test-fast: $(VENV)/.dev ## what takes no seconds, properties with fewer examples: under a minute on two cores
 	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone and not crash and not browser"
@@ -35,6 +50,10 @@ bench: $(VENV)/.dev ## side-by-side measurements, written to bench/results.json
 
 docs: $(VENV)/.dev ## reference pages of adapters and types of facts, from their own text
 	$(BIN)/python -m asbuilt.exchange.reference docs
+
+sbom: $(VENV)/.dev ## what comes along with an installation: docs/licenses.md, and dist/asbuilt.cdx.json (CycloneDX)
+	$(BIN)/python -m tools.shipped licenses
+	$(BIN)/python -m tools.shipped sbom dist/asbuilt.cdx.json
 
 lock: $(VENV)/.dev ## resolve pyproject.toml anew into the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url pyproject.toml --group build -o requirements.lock

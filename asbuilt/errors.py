@@ -58,6 +58,10 @@ class ViewsError(AsBuiltError):
     exit_code = 3
 
 
+class WithheldError(AsBuiltError):
+    """What was asked for rests on something that whoever asks may not see. It says no more than the rules do."""
+
+
 class ProofError(AsBuiltError):
     """Something does not prove what it should; `reason` is the flaw's name in `docs/record-format.md`."""
 

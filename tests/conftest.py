@@ -60,6 +60,8 @@ SLOW = (
     "tests/test_report.py",
     "tests/test_scaffold.py",
     "tests/test_store_damage.py",
+    "tests/web/test_withheld.py::test_plants_that_differ_in_what_is_hidden_answer_alike",
+    "tests/contracts/test_view.py::TestEveryView::test_columns_show_what_they_say",
 )  # fmt: skip
 """What takes seconds, file by file or test by test: not in `make test-fast`."""
 

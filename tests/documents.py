@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,7 +124,8 @@ class Newcomer:
             "HOME": str(home), "PATH": os.pathsep.join(map(str, places)), "LC_ALL": "C.UTF-8", "USER": "newcomer",
             # Any free port, and no download twice: what a machine alone would have for itself.
             "PORT": "0", "PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(Path("~/.cache/pip").expanduser())),
-            **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith("PIP_")},
+            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser())),
+            **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith(("PIP_", "UV_", "SSL_", "REQUESTS_"))},
         }  # fmt: skip
 
     def _script(self, text: str) -> list[str]:
@@ -195,7 +197,10 @@ def newcomer(folder: Path, *, checkout: bool = False) -> Iterator[Newcomer]:
     home.mkdir()
     if checkout:
         copy_of_checkout(work)
-        shell = Newcomer(work, home)
+        (folder / "bin").mkdir()
+        for tool in ("uv", "pipx"):  # as a machine has them that has them
+            (folder / "bin" / tool).symlink_to(Path(sysconfig.get_path("scripts")) / tool)
+        shell = Newcomer(work, home, folder / "bin")
     else:
         work.mkdir()
         shutil.copytree(ROOT / "examples", work / "examples")

@@ -147,6 +147,17 @@ EXPECTED = {"demo", "run", "import", "simulate", "query", "facts", "correct", "d
             "parts", "token"}  # fmt: skip
 
 
+def test_every_command_that_a_message_names_is_there():
+    first = {words[0] for words in COMMANDS}
+    named = {
+        (str(path.relative_to(ROOT)), word)
+        for path in (ROOT / "asbuilt").rglob("*.*")
+        if path.suffix in (".py", ".html")
+        for word in re.findall(r"`asbuilt ([a-z]+)", path.read_text("utf-8"))
+    }
+    assert {(path, word) for path, word in named if word not in first} == set()
+
+
 def test_the_commands_are_there():
     assert {" ".join(words) for words in COMMANDS} >= EXPECTED
 

@@ -18,7 +18,9 @@ from asbuilt.plant import load
 from tests.conftest import ROOT
 from tests.documents import LONG, PATIENCE_S, Block, Newcomer, addresses, blocks, commands, documents, fits, newcomer
 
-NO_INDEX = re.compile(r"could not find a version|no matching distribution|connection|name resolution", re.IGNORECASE)
+NO_INDEX = re.compile(
+    r"could not find a version|no matching distribution|dns error|tcp connect|connection refused|name resolution", re.I
+)
 DOCUMENTS = documents()
 WITH_COMMANDS = [path for path in DOCUMENTS if any(block.language == "console" for block in blocks(path))]
 LANGUAGES = {"console", "toml", "python", "text", ""}
@@ -94,7 +96,7 @@ def test_every_block_is_of_a_kind_that_is_tried():
 @pytest.mark.alone
 @pytest.mark.parametrize("file", WITH_COMMANDS, ids=name)
 def test_what_a_document_tells_to_type_works_and_prints_what_it_shows(file, tmp_path):
-    with newcomer(tmp_path, checkout=file.name == "README.md" and file.parent == ROOT) as shell:
+    with newcomer(tmp_path, checkout=name(file) in ("README.md", "docs/operate.md")) as shell:
         follow(file, shell)
 
 
@@ -124,6 +126,8 @@ def follow(file: Path, shell: Newcomer) -> None:
                 assert "</html>" in answer.text, path
             continue
         done = shell.does(command.text)
+        if done.returncode and NO_INDEX.search(done.stderr):
+            pytest.skip("no package index can be reached")
         assert done.returncode == 0, f"{where}\n{done.stdout}{done.stderr}"
         assert fits(command.prints, done.stdout + done.stderr), f"{where}\nprints\n{done.stdout}{done.stderr}"
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,34 +73,66 @@ with asbuilt.AsBuilt(memory=True, plant=plant) as app:
 """
 
 
+VERSIONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
+"""What the package says it runs on."""
+
+
+def interpreter(version: str) -> Path:
+    """A Python of this version that is on this machine; where there is none the test skips by its name."""
+    kept = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    named = [Path(found) for found in [shutil.which(f"python{version}")] if found]
+    for candidate in [Path(sys.executable), *named, *kept.glob(f"versions/{version}.*/bin/python")]:
+        ask = [candidate, "-c", "import sys, venv; print('%d.%d' % sys.version_info[:2])"]
+        if subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip() == version:
+            return candidate
+    pytest.skip(f"Python {version} is not installed")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel, built from the source distribution alone."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build"]
+    subprocess.run([*build, "-t", "sdist", "-d", str(folder)], check=True, capture_output=True, cwd=ROOT)
+    (source,) = folder.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(folder, filter="data")
+    (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
+    assert {"requirements.lock", "LICENSE", "Makefile", "tests", "docs", "examples"} <= {
+        path.name for path in unpacked.iterdir()
+    }
+    subprocess.run([*build, "-t", "wheel", "-d", str(folder)], check=True, capture_output=True, cwd=unpacked)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
 @pytest.mark.slow
-def test_a_wheel_works_outside_of_the_checkout(tmp_path):
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_wheel_works_outside_of_the_checkout(built, version, tmp_path):
     """What the package needs besides modules is in it: pages, templates, the demo's plant and its drawing."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, check=True, capture_output=True, cwd=ROOT)
-    (wheel,) = tmp_path.glob("*.whl")
     python = tmp_path / "new" / "bin" / "python"
-    uv("venv", "-q", "--python", sys.executable, tmp_path / "new")
-    uv(
-        "pip",
-        "install",
-        "-q",
-        "--python",
-        python,
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        ROOT / "requirements.lock",
-        may_lack_index=True,
-    )
-    uv("pip", "install", "-q", "--python", python, "--no-deps", wheel)
+    uv("venv", "-q", "--python", interpreter(version), tmp_path / "new")
+    locked = ("--no-deps", "--require-hashes", "-r", ROOT / "requirements.lock")
+    uv("pip", "install", "-q", "--python", python, *locked, may_lack_index=True)
+    uv("pip", "install", "-q", "--python", python, "--no-deps", built)
+    uv("pip", "check", "--python", python)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = python.with_name("asbuilt")
     for words in (
-        [python, "-c", OUTSIDE], [python.with_name("asbuilt"), "new", "adapter", "counter"], [python.with_name("asbuilt"), "new", "view", "pieces_of"],
+        [python, "-W", "error", "-c", OUTSIDE], [command, "new", "adapter", "counter"], [command, "new", "view", "pieces_of"],
+        [command, "simulate", ROOT / "examples/boxer/plant.toml", "--days", "0.05", "--end", "2026-06-03T12:00", "--data", "works"],
+        [command, "doctor", "--data", "works"],
     ):  # fmt: skip
         done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "counter" / "tests" / "vectors" / "first" / "facts.jsonl").exists()
+
+
+def test_the_package_says_which_pythons_it_runs_on():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert told["requires-python"] == f">={VERSIONS[0]}"
+    assert [f"3.{minor}" for minor in range(int(VERSIONS[0][2:]), int(VERSIONS[-1][2:]) + 1)] == VERSIONS
+    assert f"Python {', '.join(VERSIONS[:-1])} or {VERSIONS[-1]}." in (ROOT / "docs/operate.md").read_text()
 
 
 # --------------------------------------------------------------------------- each peer missing

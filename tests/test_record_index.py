@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from asbuilt import events
 from asbuilt.errors import RecordError
+from asbuilt.folder import doctor
 from asbuilt.record import layout, sqlite
 from asbuilt.testing.record_contract import entry, fixed
 from asbuilt.testing.strategies import examples
-from tests.conftest import ROOT
+from tests.conftest import NOW, ROOT
 
 COMMITS, IN_EACH = 30, 4
 
@@ -72,12 +73,30 @@ def test_a_reader_says_that_the_index_is_of_another_version(outdated):
     for ask in (reader.about, reader.latest, reader.count):
         with pytest.raises(RecordError, match="subject index") as told:
             ask("source:gateway")
-        assert "asbuilt serve" in told.value.remedy
+        assert "asbuilt run" in told.value.remedy
     with pytest.raises(RecordError, match="subject index"):
         reader.subjects("station")
     sqlite.Log(outdated, fixed).close()
     assert reader.count("source:gateway") == COMMITS * IN_EACH  # the same reader, once the index is made
     reader.close()
+
+
+def test_the_doctor_says_how_far_it_is(outdated, monkeypatch):
+    def said() -> list[str]:
+        return [finding.what for finding in doctor.examine(outdated.parent, lambda: NOW) if "index" in finding.what]
+
+    assert said() == ["record: the subject index is of another version, 0 of 120 facts are indexed anew"]
+    monkeypatch.setattr(sqlite, "_PORTION", 10)
+
+    def stop(done: int, head: int) -> None:
+        if done >= 24:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sqlite.Log(outdated, fixed, progress=stop)
+    assert said() == ["record: the subject index is of another version, 24 of 120 facts are indexed anew"]
+    sqlite.Log(outdated, fixed).close()
+    assert said() == []
 
 
 def test_the_owner_makes_it_in_portions_with_progress(outdated, monkeypatch):

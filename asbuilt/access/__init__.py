@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 import apsw
 
-from asbuilt import events
 from asbuilt.access.conditions import (
     Ranges,
     Total,
@@ -30,25 +28,16 @@ from asbuilt.access.conditions import (
     order_sql,
     where_sql,
 )
-from asbuilt.access.known import Known
+from asbuilt.access.facts import ANY_FACT, Facts
 from asbuilt.access.sources import EVERYBODY, Clearance, OnePlant, Plants, Sources, UnitSeal
-from asbuilt.errors import UsageError, ViewsError
-from asbuilt.events import AnyFact
+from asbuilt.access.withheld import WITHHELD, ranked, refused
+from asbuilt.errors import AsBuiltError, UsageError, ViewsError
 from asbuilt.plant import Plant
-from asbuilt.record import Recorded
 from asbuilt.rows import Table
 
-_IDS_AT_ONCE = 5_000
 R = TypeVar("R", bound=tuple[Any, ...])
-R2 = TypeVar("R2")
 ALL: Where = {}
 """No condition."""
-ANY_FACT = "*"
-"""Among the tables asked: facts of the record, which any change may concern."""
-
-
-def _limited(limit: int | None) -> str:
-    return "" if limit is None else f" LIMIT {max(0, int(limit))}"
 
 
 class Progress(NamedTuple):
@@ -59,7 +48,7 @@ class Progress(NamedTuple):
     facts: int
 
 
-class Reader:
+class Reader(Facts):
     """What one person may see of the plant at one moment.
 
     `who` asks and sees what `seen_as` allows; `now` is the moment of asking; `heard` says when each source was last
@@ -70,31 +59,20 @@ class Reader:
     """
 
     def __init__(self, sources: Sources, rows: apsw.Connection, who: str, seen_as: Clearance) -> None:
+        super().__init__(sources, rows, seen_as)
         self.who = who
         self.seen_as = seen_as
-        self.asked: set[str] = set()
         self.now = sources.now()
         self.heard = dict(sources.heard)
         self.seal = sources.seal
-        self.curve = sources.curve
+        self.curve = self._hiding.curve(sources.curve) if self._hiding else sources.curve
         self.seal_problem = sources.seal_problem()
-        self._rows = rows
-        self._store = sources.store
-        self._record = sources.record
         self._plants = sources.plants
-        self._known: dict[dt.datetime | None, Known] = {}
-        self._once: dict[Any, Any] = {}
 
-    def once(self, key: Any, make: Callable[[], R2]) -> R2:
-        """What a question works out is worked out once for all who ask in the same reader; `key` names it."""
-        if key not in self._once:
-            self._once[key] = make()
-        found: R2 = self._once[key]
-        return found
-
-    def know(self, key: Any, found: Any) -> None:
-        """What was worked out for several at once, for those who ask `once` for one of them."""
-        self._once.setdefault(key, found)
+    @property
+    def is_withholding(self) -> bool:
+        """Whether it has given `WITHHELD` for anything so far."""
+        return self._hiding is not None and self._hiding.answered
 
     def folding(self, row: type[tuple[Any, ...]]) -> Progress | None:
         """How far the view of a row class is that is being folded anew; None if its rows are up to the others'."""
@@ -116,8 +94,39 @@ class Reader:
                 remedy="Ask again in a while; everything else answers meanwhile.",
             )
         found = self._store.table(row)
+        if self._hiding:
+            self._hiding.columns(found)
         self.asked.add(found.name)
         return found
+
+    def _seen(self, table: Table, *columns: str) -> str:
+        """The last of some columns that something is asked by, which must be seen: to ask by what is hidden would tell it."""
+        for column in columns:
+            checked(table, column)
+        if self._hiding:
+            self._hiding.refuse(table, columns)
+        return columns[-1] if columns else ""
+
+    def _where(self, table: Table, where: Wheres, alias: str = "") -> tuple[str, list[Any]]:
+        """A condition as SQL and its bindings; every one that is asked is made here."""
+        if self._hiding:
+            for one in [where] if isinstance(where, Mapping) else where:
+                self._hiding.refuse(table, one)
+        return where_sql(table, where, self._kept(table), alias)
+
+    def _ordered(self, table: Table, order: str, limit: int | None) -> str:
+        if self._hiding:
+            # Sorted and cut once names stand for their numbers.
+            self._hiding.refuse(table, [word.lstrip("-") for word in order.split()])
+            return ""
+        return order_sql(table, order) + ("" if limit is None else f" LIMIT {max(0, int(limit))}")
+
+    def _figures(
+        self, table: Table, by: Sequence[str], of: Sequence[Total], alias: str = "", key: str = ""
+    ) -> tuple[str, str, tuple[int, ...]]:
+        if self._hiding:
+            self._hiding.refuse(table, [*by, *(column for one in of for column in one.columns)])
+        return figures_sql(table, tuple(by), tuple(of), alias, key)
 
     def instant(self, at: dt.datetime | None) -> dt.datetime:
         """The moment a query is about: `at`, or now. Raises `UsageError` for one that has not come: of it nothing is known."""
@@ -139,20 +148,34 @@ class Reader:
     def rows(self, row: type[R], where: Wheres = ALL, *, order: str = "", limit: int | None = None) -> list[R]:
         """Rows of a class for which the condition holds (`access.conditions`), in order, at most so many."""
         table = self._table(row)
-        sql, values = where_sql(table, where, self._kept(table))
+        sql, values = self._where(table, where)
         found = self._rows.execute(
-            f"SELECT * FROM {table.name} WHERE {sql}{order_sql(table, order)}{_limited(limit)}", values
+            f"SELECT * FROM {table.name} WHERE {sql}{self._ordered(table, order, limit)}", values
         )
-        return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
+        return self._whole(table, row, found.fetchall(), order, limit)
+
+    def _whole(
+        self, table: Table, row: type[R], found: Sequence[Any], order: str = "", limit: int | None = None
+    ) -> list[R]:
+        """Rows that were read, as rows of their class, in words and without what is hidden."""
+        said = self._said(found, table.interned)
+        if self._hiding:
+            said = self._hiding.rows(table, row._fields, said, order, limit)  # type: ignore[attr-defined]
+        return list(map(partial(tuple.__new__, row), said))
 
     def columns(
         self, row: type[R], columns: Sequence[str], where: Wheres = ALL, *, order: str = ""
     ) -> list[tuple[Any, ...]]:
         """Some columns of such rows, in order."""
         table = self._table(row)
-        sql, values = where_sql(table, where, self._kept(table))
+        if self._hiding:
+            every = self.rows(row, where, order=order)
+            return [tuple(one[row._fields.index(name)] for name in columns) for one in every]  # type: ignore[attr-defined]
+        sql, values = self._where(table, where)
         asked, _, interned = figures_sql(table, tuple(columns), ())
-        found = self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{order_sql(table, order)}", values)
+        found = self._rows.execute(
+            f"SELECT {asked} FROM {table.name} WHERE {sql}{self._ordered(table, order, None)}", values
+        )
         return list(self._said(found.fetchall(), interned))
 
     def first(self, row: type[R], where: Wheres = ALL, *, order: str = "") -> R | None:
@@ -163,19 +186,19 @@ class Reader:
     def exists(self, row: type[R], where: Wheres = ALL) -> bool:
         """Whether there is such a row."""
         table = self._table(row)
-        sql, values = where_sql(table, where, self._kept(table))
+        sql, values = self._where(table, where)
         return bool(self._rows.execute(f"SELECT 1 FROM {table.name} WHERE {sql} LIMIT 1", values).fetchall())
 
     def given(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[Any]:
         """Those of some values that such a row has in a column, in the order asked; each is looked for by the index."""
         table = self._table(row)
-        sql, bound = where_sql(table, where, self._kept(table), "t.")
+        sql, bound = self._where(table, where, "t.")
         kept = self._kept(table)
         known = {value: kept(column, (value,)) for value in values}
         numbers = [number for several in known.values() for number in several]
         found = self._rows.execute(
             f"SELECT j.value FROM json_each(?) AS j WHERE EXISTS (SELECT 1 FROM {table.name} AS t"
-            f" WHERE t.{checked(table, column)} = j.value AND {sql})",
+            f" WHERE t.{self._seen(table, column)} = j.value AND {sql})",
             [json.dumps(numbers), *bound],
         ).fetchall()
         here = {number for (number,) in found}
@@ -184,13 +207,13 @@ class Reader:
     def rows_of(self, row: type[R], column: str, values: Sequence[Value], where: Where = ALL) -> list[R]:
         """Rows whose column has one of many values, found one value after the other by the column's index."""
         table = self._table(row)
-        sql, bound = where_sql(table, where, self._kept(table), "t.")
+        sql, bound = self._where(table, where, "t.")
         found = self._rows.execute(
-            f"SELECT t.* FROM json_each(?) AS j CROSS JOIN {table.name} AS t ON t.{checked(table, column)} = j.value"
+            f"SELECT t.* FROM json_each(?) AS j CROSS JOIN {table.name} AS t ON t.{self._seen(table, column)} = j.value"
             f" WHERE {sql}",
             [json.dumps(self._kept(table)(column, values)), *bound],
         )
-        return list(map(partial(tuple.__new__, row), self._said(found.fetchall(), table.interned)))
+        return self._whole(table, row, found.fetchall())
 
     def plain_rows_of(
         self, row: type[tuple[Any, ...]], column: str, values: Sequence[Any], columns: Sequence[str], where: Where = ALL
@@ -200,11 +223,11 @@ class Reader:
         For walks from rows to rows, which put numbers into words once at their end: `numbers` and `names`.
         """
         table = self._table(row)
-        sql, bound = where_sql(table, where, self._kept(table), "t.")
-        asked, _, _ = figures_sql(table, tuple(columns), (), "t.")
+        sql, bound = self._where(table, where, "t.")
+        asked, _, _ = self._figures(table, columns, (), "t.")
         return self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS j CROSS JOIN {table.name} AS t"
-            f" ON t.{checked(table, column)} = j.value WHERE {sql}",
+            f" ON t.{self._seen(table, column)} = j.value WHERE {sql}",
             [json.dumps(list(values)), *bound],
         ).fetchall()
 
@@ -220,22 +243,24 @@ class Reader:
     def values(self, row: type[R], column: str, where: Wheres = ALL, limit: int | None = None) -> list[Any]:
         """The different values of a column among such rows, in order."""
         table = self._table(row)
-        sql, values = where_sql(table, where, self._kept(table))
-        name = checked(table, column)
-        found = self._rows.execute(f"SELECT DISTINCT {name} FROM {table.name} WHERE {sql}{_limited(limit)}", values)
+        sql, values = self._where(table, where)
+        name = self._seen(table, column)
+        found = self._rows.execute(
+            f"SELECT DISTINCT {name} FROM {table.name} WHERE {sql}{self._ordered(table, '', limit)}", values
+        )
         interned = [0] if table.is_interned(name) else []
-        return sorted(value for (value,) in self._said(found.fetchall(), interned))
+        return sorted(value for (value,) in self._said(found.fetchall(), interned))[:limit]
 
     def totals(
         self, row: type[R], where: Wheres = ALL, *, by: Sequence[str] = (), of: Sequence[Total] = (count(),)
     ) -> list[tuple[Any, ...]]:
         """Figures over groups of rows: the columns grouped by, then the figures; without `by` one row."""
         table = self._table(row)
-        sql, values = where_sql(table, where, self._kept(table))
-        asked, names, interned = figures_sql(table, tuple(by), tuple(of))
+        sql, values = self._where(table, where)
+        asked, names, interned = self._figures(table, by, of)
         grouped = f" GROUP BY {names}" if names else ""
         found = self._rows.execute(f"SELECT {asked} FROM {table.name} WHERE {sql}{grouped}", values).fetchall()
-        return list(self._said(found, interned))
+        return self._in_turn(self._said(found, interned), len(by))
 
     def totals_in(
         self,
@@ -256,21 +281,29 @@ class Reader:
         if not ranges:
             return []
         table = self._table(row)
-        sql, values = where_sql(table, where, self._kept(table), "t.")
-        begin = f"t.{checked(table, column)}"
+        sql, values = self._where(table, where, "t.")
+        begin = f"t.{self._seen(table, column)}"
         if end:
             text = json.dumps(ranges)
-            inside = f"{begin} < r.value->>1 AND t.{checked(table, end)} > r.value->>0"
+            inside = f"{begin} < r.value->>1 AND t.{self._seen(table, end)} > r.value->>0"
         else:
             text, first, before = (ranges if isinstance(ranges, Ranges) else Ranges(ranges)).asked
             inside = f"{begin} >= {first} AND {begin} < {before}"
-        asked, names, interned = figures_sql(table, tuple(by), tuple(of), "t.", "r.key")
+        asked, names, interned = self._figures(table, by, of, "t.", "r.key")
         found = self._rows.execute(
             f"SELECT {asked} FROM json_each(?) AS r CROSS JOIN {table.name} AS t ON {inside} AND {sql}"
             f" GROUP BY {names}",
             [text, *values],
         ).fetchall()
-        return list(self._said(found, interned))
+        return self._in_turn(self._said(found, interned), 1 + len(by))
+
+    def _in_turn(self, groups: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
+        """Figures of groups; where something is hidden, in order of the groups and not of numbers that hidden names have too."""
+        return (
+            sorted(groups, key=lambda group: [ranked(value) for value in group[:width]])
+            if self._hiding
+            else list(groups)
+        )
 
     def _kept(self, table: Table) -> Translate:
         """How the store keeps the values of a table's columns."""
@@ -290,108 +323,27 @@ class Reader:
         """Rows that were read, with names for the numbers at these places."""
         return self._store.named(self._rows, found, interned)
 
-    # ----------------------------------------------------------------- the facts behind
-
-    def fact(self, fact_id: UUID | bytes) -> AnyFact | None:
-        """A recorded fact as it was first said."""
-        found = self._record.get(fact_id if isinstance(fact_id, UUID) else UUID(bytes=fact_id))
-        return events.recall(found.body) if found else None
-
-    def effective(self, fact_id: UUID | bytes) -> AnyFact | None:
-        """How a recorded fact reads today, after corrections; None if there is none or it did not occur."""
-        found = self.fact(fact_id)
-        return self._store.effective(found, self.fact) if found is not None else None
-
-    def facts(self, subject: str, after: int = 0, limit: int = 10_000) -> list[tuple[Recorded, AnyFact]]:
-        """Facts under a subject key, in order of recording, as they were first said."""
-        self.asked.add(ANY_FACT)
-        return [(found, events.recall(found.body)) for found in self._record.about(subject, after, limit)]
-
-    def known(self, known_at: dt.datetime) -> Known:
-        """The facts as they were known at a moment."""
-        self.asked.add(ANY_FACT)
-        return self._known_at(known_at)
-
-    def current(self, subject: str) -> list[AnyFact]:
-        """Every fact about a subject as it reads today, corrections honoured, in order of id."""
-        self.asked.add(ANY_FACT)
-        return self._known_at(None).facts(subject)
-
-    def _known_at(self, known_at: dt.datetime | None) -> Known:
-        if known_at not in self._known:
-            self._known[known_at] = Known(
-                known_at, self.facts, self._found, self._corrected, self._position_at, self._after
-            )
-        return self._known[known_at]
-
-    def _corrected(self, ids: Collection[UUID]) -> set[UUID]:
-        """Those of some facts that were ever corrected, as this reader's state of the rows has it."""
-        if not ids or not self._has_corrections():
-            return set()
-        found: set[UUID] = set()
-        every = [fact_id.bytes for fact_id in ids]
-        for at in range(0, len(every), _IDS_AT_ONCE):
-            some = every[at : at + _IDS_AT_ONCE]
-            sql = f"SELECT DISTINCT target FROM correction WHERE target IN ({', '.join('?' * len(some))})"
-            found.update(UUID(bytes=target) for (target,) in self._rows.execute(sql, some))
-        return found
-
-    def _position_at(self, until_us: int) -> int:
-        """Up to which position facts had been recorded at a moment."""
-        first, last = 0, self._record.head()
-        while first < last:
-            middle = (first + last + 1) // 2
-            if self._record.read(middle - 1, 1)[0].record_time_us <= until_us:
-                first = middle
-            else:
-                last = middle - 1
-        return first
-
-    def _after(self, position: int, at_most: int) -> list[AnyFact] | None:
-        """Every fact recorded after a position, if there are no more than so many."""
-        count = self._record.head() - position
-        if count > at_most:
-            return None
-        return [events.recall(found.body) for found in self._record.read(position, count)]
-
-    def _has_corrections(self) -> bool:
-        return self.once("corrections", lambda: bool(self._rows.execute("SELECT 1 FROM correction LIMIT 1").fetchall()))
-
-    def _found(self, fact_id: UUID) -> tuple[Recorded, AnyFact] | None:
-        found = self._record.get(fact_id)
-        return (found, events.recall(found.body)) if found else None
-
-    def latest(self, subject: str) -> tuple[Recorded, AnyFact] | None:
-        """The fact recorded last under a subject key."""
-        self.asked.add(ANY_FACT)
-        found = self._record.latest(subject)
-        return (found, events.recall(found.body)) if found else None
-
-    def recorded_at(self, fact_id: bytes) -> dt.datetime | None:
-        """When a fact was recorded."""
-        found = self._record.get(UUID(bytes=fact_id))
-        return dt.datetime.fromtimestamp(found.record_time_us / 1_000_000, dt.UTC) if found else None
-
-    def subjects(self, kind: str) -> list[str]:
-        """Every subject of a kind that facts speak of (`station` → paths), in order."""
-        self.asked.add(ANY_FACT)
-        return self._record.subjects(kind)
-
-    def failures(self) -> list[tuple[str, bytes, str]]:
-        """Facts that a view could not fold: view, fact id, error."""
-        return self._store.failures()
-
 
 @contextmanager
 def reading(sources: Sources, who: str, seen_as: Clearance = EVERYBODY) -> Iterator[Reader]:
     """A reader of the present state; hold it only while asking."""
     with sources.store.reading() as rows:
-        yield Reader(sources, rows, who, seen_as)
+        reader = Reader(sources, rows, who, seen_as)
+        try:
+            yield reader
+        except AsBuiltError:
+            raise
+        except Exception as error:
+            if not reader.is_withholding:
+                raise
+            # Whoever was given something withheld and could do nothing with it: that is no fault of theirs.
+            raise refused("Something") from error
 
 
 __all__ = [
     "ANY_FACT",
     "EVERYBODY",
+    "WITHHELD",
     "Clearance",
     "OnePlant",
     "Plants",

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from asbuilt.access.withheld import as_plain
 from asbuilt.errors import UsageError
 
 
@@ -68,7 +69,7 @@ _EXAMPLES = {dt.datetime: "2025-11-18T17:26", dt.date: "2025-11-18", bool: "yes 
 
 def rows_of(answer: Any) -> list[dict[str, Any]]:
     """An answer as rows: a list's items, else the answer itself as the only row."""
-    built = msgspec.to_builtins(answer)
+    built = msgspec.to_builtins(answer, enc_hook=as_plain)
     if isinstance(built, list):
         return [row if isinstance(row, dict) else {"value": row} for row in built]
     return [built] if isinstance(built, dict) else [{"value": built}]
@@ -83,6 +84,11 @@ def cell(value: Any) -> str:
     if isinstance(value, list | tuple | dict):
         return msgspec.json.encode(value).decode()
     return str(value)
+
+
+def as_json(answer: Any) -> bytes:
+    """The answer of a query as JSON; what is withheld is `{"withheld": true}`."""
+    return msgspec.json.encode(answer, enc_hook=as_plain)
 
 
 def as_csv(answer: Any, query: Callable[..., Any]) -> str:

@@ -45,7 +45,7 @@ def query(
     """
     with asked(data, f"query {name}") as opened:
         from asbuilt import views
-        from asbuilt.access.parameters import as_csv, parameter
+        from asbuilt.access.parameters import as_csv, as_json, parameter
 
         known = views.find_query(opened.queries, name)
         given: dict[str, Any] = {}
@@ -62,7 +62,7 @@ def query(
             given[key] = parameter(known.parameters[key], value, opened.plant.zone)
         answer = opened.query(name, **given)
     if json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(answer), indent=2) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.format(as_json(answer), indent=2) + b"\n")
     elif csv:
         sys.stdout.write(as_csv(answer, known.function))
     else:
@@ -137,6 +137,7 @@ def facts(
 
     wanted = f"{type_}.v1" if type_ and f"{type_}.v1" in events.TYPES else type_
     with asked(data, "facts") as opened:
+        opened.sees_all("local", "Facts are printed as they were recorded")
         for recorded in islice(_recorded(opened, subject, wanted, after), limit):
             time = dt.datetime.fromtimestamp(recorded.record_time_us / 1_000_000, dt.UTC)
             head = msgspec.json.encode({"position": recorded.position, "record_time": time})

@@ -55,7 +55,9 @@ def shift(
         pdf.write_bytes(shift_pdf(found, plant))
         err.print(Text(f"Shift {found.shift.id} of {found.shift.day} is in {pdf}."))
     elif json:
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        from asbuilt.access.parameters import as_json
+
+        sys.stdout.buffer.write(msgspec.json.format(as_json(found), indent=2) + b"\n")
     else:
         _tell(found)
 

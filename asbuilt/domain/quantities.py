@@ -65,6 +65,10 @@ def unit_of(code: str) -> Unit:
     return UNITS.get(plain) or Unit(f"`{plain}`", Fraction(1))
 
 
+_read = lru_cache(maxsize=4_096)(Fraction)
+"""A number as a fraction; the same few are written again and again."""
+
+
 def is_same(code: str, other: str) -> bool:
     """Whether quantities in the two units can be told in each other."""
     return code == other or unit_of(code).kind == unit_of(other).kind
@@ -72,7 +76,7 @@ def is_same(code: str, other: str) -> bool:
 
 def converted(number: Decimal | Fraction | str, code: str, to: str) -> Fraction | None:
     """A quantity in another unit, exactly; None where the two measure different things."""
-    value = Fraction(number)
+    value = _read(number)
     if code == to:
         return value
     own, other = unit_of(code), unit_of(to)
@@ -93,6 +97,8 @@ def total(quantities: Iterable[tuple[str, str]], to: str) -> tuple[Fraction, tup
 
 def plain(number: Fraction) -> str:
     """A quantity as a decimal: exact where decimals can be, else with twelve digits."""
+    if number.denominator == 1:
+        return str(number.numerator)
     rest = number.denominator
     for prime in (2, 5):
         while rest % prime == 0:

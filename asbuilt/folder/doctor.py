@@ -54,6 +54,13 @@ def _record(
             )
         if not damages:
             yield Finding(False, f"record: {head:,} facts, every commit is as it was written")
+        done = log.indexed()
+        if done is not None:
+            yield Finding(
+                True,
+                f"record: the subject index is of another version, {done:,} of {head:,} facts are indexed anew",
+                "It is made when `asbuilt run` or another command that writes opens the folder; nothing recorded is touched.",
+            )
         ahead_s = (log.read(head - 1, 1)[0].record_time_us / 1_000_000 - now().timestamp()) if head else 0
         if ahead_s > CLOCK_DOUBT_S:
             yield Finding(

@@ -72,14 +72,19 @@ class Log:
             self._reader = _connect(path, read_only=True)
             self._refuse_unknown_format()
             self._head, self._last_time_us, self._checksum = self._read_end()
-            if self._writer is None and not read_only:
-                self._writer = _connect(path, read_only=False)
+            self._writer = None if read_only else _connect(path, read_only=False)
             if self._writer is not None and self._index_version() != events.SUBJECTS_VERSION:
                 self._index_anew(self._writer, progress)
 
     def _index_version(self) -> int:
-        rows = _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")
-        return int(rows[0][0]) if rows else 0
+        return int(sum(value for (value,) in _rows(self._reader, "SELECT value FROM settings WHERE name = 'index'")))
+
+    def indexed(self) -> int | None:
+        """Up to which position facts have an index of this version, while it is being made; None once it is."""
+        with self._errors(), self._reading:
+            kept = dict(_rows(self._reader, "SELECT name, value FROM settings"))
+        ours = kept.get("index_making") == events.SUBJECTS_VERSION and "index" not in kept
+        return None if kept.get("index") == events.SUBJECTS_VERSION else int(kept["index_done"]) if ours else 0
 
     def _index_anew(self, db: apsw.Connection, progress: Callable[[int, int], None]) -> None:
         """The index follows from the facts; one made by a version with other subjects would miss some.
@@ -125,8 +130,7 @@ class Log:
                     "the subject index was made by another version, or is being made anew;"
                     " nothing can be found by its subject until it is made",
                     where=str(self._path),
-                    remedy="Start `asbuilt serve` on this folder with this version: it makes the index when it opens"
-                    " the record. Facts by position and by id are found meanwhile.",
+                    remedy="Start `asbuilt run` here: it makes the index. Facts are found by position and id meanwhile.",
                 )
             yield
 

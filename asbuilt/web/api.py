@@ -7,15 +7,15 @@ import datetime as dt
 import inspect
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from asbuilt import __version__
-from asbuilt.errors import AsBuiltError
+from asbuilt.errors import AsBuiltError, WithheldError
 from asbuilt.views import Query
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _KINDS: dict[Any, dict[str, str]] = {
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def handlers(app: AsBuilt) -> list[HTTPRouteHandler]:
+def handlers(app: AsBuilt, who: Callable[[Any], str]) -> list[HTTPRouteHandler]:
     """What answers at `/api/openapi.json` and `/metrics`."""
 
     @get("/api/openapi.json")
@@ -40,8 +40,8 @@ def handlers(app: AsBuilt) -> list[HTTPRouteHandler]:
         return openapi(app.queries)
 
     @get("/metrics")
-    async def collected() -> Response[str]:
-        return Response(await asyncio.to_thread(metrics, app), media_type=METRICS_TYPE)
+    async def collected(request: Request[Any, Any, Any]) -> Response[str]:
+        return Response(await asyncio.to_thread(metrics, app, who(request.scope)), media_type=METRICS_TYPE)
 
     return [described, collected]
 
@@ -107,7 +107,7 @@ def _parameter(name: str, known: inspect.Parameter) -> dict[str, Any]:
 # --------------------------------------------------------------------------- metrics
 
 
-def metrics(app: AsBuilt) -> str:
+def metrics(app: AsBuilt, who: str) -> str:
     """The product's own state and the lines' figures of the shift at work, in Prometheus' text format.
 
     A figure that is withheld is not there: no number is better than a wrong one.
@@ -122,6 +122,14 @@ def metrics(app: AsBuilt) -> str:
         [({}, app.pipeline.behind)],
     )
     out.add(
+        "asbuilt_behind_seconds", "gauge", "Seconds since the views have not been at the end of the record.",
+        [({}, app.pipeline.folding.behind.seconds)],
+    )  # fmt: skip
+    out.add(
+        "asbuilt_fold_restarts_total", "counter", "How often the process that folds was started again after it had ended by itself.",
+        [({}, app.pipeline.folding.restarts)],
+    )  # fmt: skip
+    out.add(
         "asbuilt_views_ok",
         "gauge",
         "1 while the views follow the record.",
@@ -131,14 +139,17 @@ def metrics(app: AsBuilt) -> str:
         "asbuilt_source_heard_seconds", "gauge", "Seconds since a source was heard by this process.",
         [({"source": name}, (now - heard).total_seconds()) for name, heard in sorted(app.heard.items())],
     )  # fmt: skip
+    if app.pipeline.views_error is not None:
+        # What the rows say is withheld while they do not follow the record.
+        return str(out)
     out.add(
-        "asbuilt_alarms_standing", "gauge", "Alarms that stand and are not put aside, by priority.", _alarms(app),
+        "asbuilt_alarms_standing", "gauge", "Alarms that stand and are not put aside, by priority.", _alarms(app, who),
     )  # fmt: skip
     out.add(
         "asbuilt_alarms_aside", "gauge", "Alarms that are put aside (ISA-18.2: shelved, suppressed by design, out of service).",
-        _aside(app),
+        _aside(app, who),
     )  # fmt: skip
-    reports = list(_reports(app))
+    reports = list(_reports(app, who))
     for name, help_, of in _OF_A_LINE:
         out.add(
             f"asbuilt_line_{name}",
@@ -149,26 +160,33 @@ def metrics(app: AsBuilt) -> str:
     return str(out)
 
 
-def _alarms(app: AsBuilt) -> list[tuple[dict[str, str], float]]:
+def _standing(app: AsBuilt, who: str, aside: bool) -> list[Any]:
+    try:
+        return list(app.ask(who, "alarm.standing", {"aside": aside}))
+    except WithheldError:
+        return []
+
+
+def _alarms(app: AsBuilt, who: str) -> list[tuple[dict[str, str], float]]:
     counts = dict.fromkeys((1, 2, 3, 4), 0)
-    for row in (one for one in app.query("alarm.standing", aside=False) if one.active):
+    for row in (one for one in _standing(app, who, aside=False) if one.active):
         counts[row.priority] += 1
     return [({"priority": str(priority)}, count) for priority, count in counts.items()]
 
 
-def _aside(app: AsBuilt) -> list[tuple[dict[str, str], float]]:
+def _aside(app: AsBuilt, who: str) -> list[tuple[dict[str, str], float]]:
     counts = dict.fromkeys(("SHLVD", "SUPPR", "OOSRV"), 0)
-    for row in app.query("alarm.standing", aside=True):
+    for row in _standing(app, who, aside=True):
         counts[row.aside] += 1
     return [({"state": way}, count) for way, count in counts.items()]
 
 
-def _reports(app: AsBuilt) -> Iterable[tuple[str, str, Any]]:
+def _reports(app: AsBuilt, who: str) -> Iterable[tuple[str, str, Any]]:
     """Every line that works by shifts, with the report of the shift at work or the last one."""
     for line in app.plant.lines.values():
         if app.plant.has_shifts(line):
             try:
-                report = app.query("shift.report", line=line.path)
+                report = app.ask(who, "shift.report", {"line": line.path})
             except AsBuiltError:
                 continue
             yield line.path, f"{report.shift.day.isoformat()} {report.shift.id}", report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,7 +31,7 @@ _LOG_FILE = re.compile(
 )
 
 
-def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHandler]:
+def handlers(app: AsBuilt, static: str, acting: Acting, who: Callable[[Any], str]) -> Iterator[HTTPRouteHandler]:
     """The handlers of one site; `static` is where its style sheets lie."""
     looking, handing = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
@@ -68,6 +68,7 @@ def handlers(app: AsBuilt, static: str, acting: Acting) -> Iterator[HTTPRouteHan
         form = {name: str(value) for name, value in (await request.form()).items()}
         if not acting.is_own(dict(request.scope["headers"]), form.get("token", "")):
             return Response(b"This form is not from a page of this server; load the page anew.\n", status_code=403, media_type=MediaType.TEXT)  # fmt: skip
+        app.sees_all(who(request.scope), "A passport holds facts as they were recorded")
         async with handing:
             name, content = await asyncio.to_thread(_handed_out, app, form)
         return Response(

@@ -20,17 +20,17 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
-from asbuilt import __version__
 from asbuilt.access import Clearance
-from asbuilt.access.parameters import as_csv, parameter
+from asbuilt.access.parameters import as_csv, as_json, parameter
 from asbuilt.adapters import Answer
-from asbuilt.errors import AsBuiltError, UsageError
+from asbuilt.errors import AsBuiltError, UsageError, WithheldError
 from asbuilt.web import proof_doors, svg, words
 from asbuilt.web.acting import MAX_BODY_BYTES, Acting, Action
 from asbuilt.web.addresses import here, matched, path_of, with_query
 from asbuilt.web.api import handlers as api_handlers
 from asbuilt.web.asgi import send_json, send_page, whole_body
 from asbuilt.web.guard import Guard
+from asbuilt.web.health import behind, health
 from asbuilt.web.live import Live, LivePage
 from asbuilt.web.pages import Menu, Page, Rendered, Renderer
 
@@ -97,7 +97,7 @@ class Site:
             [
                 *handlers,
                 *self._own_handlers(),
-                *proof_doors.handlers(app, f"/static/{self._static_version}", self._acting),
+                *proof_doors.handlers(app, f"/static/{self._static_version}", self._acting, self.who),
             ],
             exception_handlers={AsBuiltError: self._explain, Exception: self._explain},
             openapi_config=None,
@@ -149,7 +149,7 @@ class Site:
         now = self.app.now().astimezone(self.app.plant.zone)
         return {
             "now": round(now.timestamp(), 3), "rate": self.rate, "heard": heard, "version": self.version(),
-            "offset": _offset_s(now), "day": words.day(now),
+            "offset": _offset_s(now), "day": words.day(now), "behind": behind(self.app),
         }  # fmt: skip
 
     def version(self) -> str:
@@ -270,7 +270,7 @@ class Site:
             "menu": self.menu, "here": "", "plant": self.app.plant.name, "now": now, "offset": _offset_s(now),
             "at": None, "live": "", "path": path, "back": f"{path}?{query}" if query else path, "wall": False,
             "theme": theme if theme in THEMES else "", "static": f"/static/{self._static_version}",
-            "version": self.version(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
+            "version": self.version(), "behind": behind(self.app), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
         }  # fmt: skip
         return self._renderer.frame(**{**standard, **values})
 
@@ -293,8 +293,8 @@ class Site:
         with self.app.reader(SCREEN, seen_as) as reader:
             reader.instant(at)
             shown = page.show(reader, **given, at=at)
-            asked = frozenset(reader.asked)
-        return self._renderer.fragments(view, shown)._replace(asked=asked)
+            # In here, for what is withheld may be met first where it is put into words.
+            return self._renderer.fragments(view, shown)._replace(asked=frozenset(reader.asked))
 
     def _live_page(self, view: str, page: Page, given: dict[str, Any], seen_as: Clearance) -> LivePage:
         # By address and by what its reader may see: nobody is sent what was rendered for other eyes.
@@ -377,16 +377,9 @@ class Site:
 
         @get("/healthz")
         async def healthz() -> dict[str, Any]:
-            return {
-                "version": __version__,
-                "recorded": self.app.record.head() > 0,
-                "behind": self.app.pipeline.behind,
-                "views": str(self.app.pipeline.views_error or "ok"),
-                "seal": str(self.app.seal_problem or "ok") if self.app.sealer or self.app.seal_problem else "off",
-                "unsealed": self.app.sealer.waiting if self.app.sealer else None,
-            }
+            return health(self.app)
 
-        yield from (home, static, theme, api, healthz, *api_handlers(self.app))
+        yield from (home, static, theme, api, healthz, *api_handlers(self.app, self.who))
 
     def _front(self) -> str:
         """Where a newcomer begins: the only line there is, else the list of lines."""
@@ -412,7 +405,7 @@ class Site:
             return Response(
                 as_csv(answer, query.function).encode(), media_type="text/csv", headers={"cache-control": "no-store"}
             )
-        return Response(msgspec.json.encode(answer), media_type=MediaType.JSON, headers={"cache-control": "no-store"})
+        return Response(as_json(answer), media_type=MediaType.JSON, headers={"cache-control": "no-store"})
 
     def _explain(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         status, message, remedy = _said(error)
@@ -422,17 +415,16 @@ class Site:
             return Response({"error": message, "remedy": remedy}, status_code=status, media_type=MediaType.JSON)
         document = self._frame(
             request,
-            title="Not found" if status == 404 else "Something is wrong",
+            title={403: "Withheld", 404: "Not found"}.get(status, "Something is wrong"),
             body=self._renderer.problem(message, remedy),
         )
         return Response(document, status_code=status, media_type=MediaType.HTML)
 
 
 def _said(error: Exception) -> tuple[int, str, str]:
-    if isinstance(error, UsageError):
-        return 404, error.message, error.remedy
     if isinstance(error, AsBuiltError):
-        return 500, error.message, error.remedy
+        status = {UsageError: 404, WithheldError: 403}.get(type(error), 500)
+        return status, error.message, error.remedy
     status = getattr(error, "status_code", 500)
     if status == 404:
         return 404, "There is no page at this address.", "Choose one from the bar above."

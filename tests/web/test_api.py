@@ -16,15 +16,18 @@ def test_a_query_answers_as_json(morning_app):
     assert answer.json()[0] == {"line": LINE, "name": "Line 1", "address": "1", "stations": 3}
 
 
+NEEDS = {"line": "1", "order": "2418", "serial": "00001", "lot": "B-1", "item": "lot:B-1", "first": "lot:B-1",
+         "second": "order:2418", "outcome": "case", "scope": "1", "station": f"{LINE}/10", "day": "2026-06-03",
+         "shift": "A", "at": "2026-06-03T08:00",
+         "disclosure": "D-1", "container": "B-1-1"}  # fmt: skip
+"""What queries of the scripted plant need."""
+
+
 def test_every_query_can_be_asked(morning_app):
-    needs = {"line": "1", "order": "2418", "serial": "00001", "lot": "B-1", "item": "lot:B-1", "first": "lot:B-1",
-             "second": "order:2418", "outcome": "case", "scope": "1", "station": f"{LINE}/10", "day": "2026-06-03",
-             "shift": "A", "at": "2026-06-03T08:00",
-             "disclosure": "D-1", "container": "B-1-1"}  # fmt: skip
     for name, query in morning_app.queries.items():
         if name == "unit.as_released":
             continue  # nothing has been released this morning
-        given = {key: needs[key] for key, known in query.parameters.items() if known.default is known.empty}
+        given = {key: NEEDS[key] for key, known in query.parameters.items() if known.default is known.empty}
         answer = morning_app.client.get(f"/api/{name}", params=given)
         assert answer.status_code == 200, (name, answer.text)
         answer.json()
@@ -83,7 +86,9 @@ def test_the_health_of_the_process():
     with shop(morning()) as app:
         health = app.client.get("/healthz").json()
         assert (health["recorded"], health["behind"], health["views"]) == (True, 0, "ok")
-        assert health["version"]
+        assert health["version"] and health["folding"] == {}
+        app.store.make_anew({"states"})
+        assert app.client.get("/healthz").json()["folding"] == {"states": app.record.head()}
 
 
 def test_names_from_the_plant_file_are_json_whatever_they_hold():

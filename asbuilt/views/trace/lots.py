@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from asbuilt.domain.genealogy.rows import Receipt
+from asbuilt.domain.genealogy.rows import Link, Receipt
 from asbuilt.views.unit.rows import Rows
 
 START = -(2**62)
@@ -41,6 +41,7 @@ class Lots:
         self.sources: defaultdict[str, defaultdict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
         self._targets: defaultdict[str, set[str]] = defaultdict(set)
         self._looked: set[str] = set()
+        self._links: dict[str, list[Link]] = {}
 
     # ----------------------------------------------------------------- gathering
 
@@ -49,9 +50,9 @@ class Lots:
         waiting, found = set(starts), set[str]()
         while waiting and not self._is_full(found):
             found |= waiting
-            self._look(waiting)
+            self._look(waiting, with_links=True)
             waiting = {target for name in waiting for target in self._targets[name]} - found
-        self._look(found)
+        self._look(found, with_links=True)
 
     def above(self, starts: Iterable[str]) -> None:
         """Gather whatever these were made of."""
@@ -65,8 +66,8 @@ class Lots:
         self.cut_short = self.cut_short or len(found) > MAX_LOTS
         return self.cut_short
 
-    def _look(self, names: Iterable[str]) -> None:
-        """Take note of everything that went into or out of these."""
+    def _look(self, names: Iterable[str], with_links: bool = False) -> None:
+        """Take note of everything that went into or out of these; of what is walked on from there, of all its links."""
         fresh = sorted(set(names) - self._looked)
         self._looked.update(fresh)
         lots = [name for name in fresh if not name.startswith(_BOX)]
@@ -82,10 +83,28 @@ class Lots:
             for opening in self.rows.openings(column, names):
                 if opening.time_us <= self.at_us:
                     filled[opening.lot, opening.container].append(opening.time_us)
-            for lot, container, *times in self.rows.boxed(column, names, self.at_us):
-                filled[lot, container] += times
+            if with_links:
+                for link in self.links_of(column, names):
+                    if link.container and link.lot and link.from_us <= self.at_us:
+                        filled[link.lot, link.container].append(link.from_us)
+            else:
+                for lot, container, *times in self.rows.boxed(column, names, self.at_us):
+                    filled[lot, container] += times
         for (lot, container), times in filled.items():
             self._flow(lot, _BOX + container, min(times), max(times))
+
+    def links_of(self, column: str, names: Sequence[str]) -> list[Link]:
+        """Where these lots or containers (`column`) went; each is asked for once."""
+        box = _BOX if column == "container" else ""
+        fresh = [name for name in names if box + name not in self._links]
+        links = self.rows.links_of(column, fresh)
+        if len(fresh) == 1:
+            self._links[box + fresh[0]] = links
+        else:
+            self._links.update((box + name, []) for name in fresh)
+            for link in links:
+                self._links[box + getattr(link, column)].append(link)
+        return [link for name in names for link in self._links[box + name]]
 
     def _flow(self, source: str, target: str, first_us: int, last_us: int) -> None:
         if first_us <= self.at_us:

@@ -136,8 +136,8 @@ class Walk:
         names = sorted(self.taints)
         lots = [name for name in names if not name.startswith("container:")]
         boxes = [name.removeprefix("container:") for name in names if name.startswith("container:")]
-        links = self.rows.links_of("lot", lots)
-        links += [link for link in self.rows.links_of("container", boxes) if link[8] not in self.taints]
+        links = self.lots.links_of("lot", lots)
+        links += [link for link in self.lots.links_of("container", boxes) if link[8] not in self.taints]
         made_of: dict[str, None] = {}
         once, carriers, at_us = self.once, self._carriers, self.at_us
         # Most of what comes next to each other was taken from one lot, out of one container.

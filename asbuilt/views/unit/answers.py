@@ -30,7 +30,7 @@ class Standing(Struct, frozen=True):
     by: str
 
 
-class Component(Struct, frozen=True):
+class Component(Struct, frozen=True, gc=False):
     """What sits at a position: a serial, a quantity of a lot, or what a container held.
 
     `evidence` is scanned, container or time_window; `components` is what the serial is made of itself.

@@ -54,26 +54,12 @@ class Tree:
         """What sits in a unit, by position and time, with what sits in that."""
         names, zone = _names(plant, product_of(unit)), plant.zone
         found = []
+        whole = _whole(self.seats.get(unit, ()))
+        facts = convert([seat.fact for seat in whole], list[UUID])
         # A hundred components and more are made for an answer: each seat is taken apart once.
-        for seat in _whole(self.seats.get(unit, ())):
-            (
-                _,
-                position,
-                from_us,
-                fact,
-                _,
-                _,
-                quantity,
-                part,
-                lot,
-                container,
-                evidence,
-                product,
-                uom,
-                station,
-                operation,
-                by,
-            ) = seat
+        for seat, fact in zip(whole, facts, strict=True):
+            _, position, from_us, _, _, _, quantity, part, lot, container, evidence, *told = seat
+            product, uom, station, operation, by = told
             inside: tuple[Component, ...] = ()
             if part and (part == unit or part in path):
                 self.circles.append(seat)
@@ -81,9 +67,9 @@ class Tree:
                 inside = self.components(plant, part, (*path, unit))
             found.append(
                 Component(
-                    position, product, names.get(product, product), part.partition("/")[2] or None,
-                    lot.partition("/")[2] or None, container or None, quantity, uom, evidence, time_at(from_us, zone),
-                    station, operation, by, convert(fact, UUID), inside,
+                    position, product, names.get(product, product), part.partition("/")[2] if part else None,
+                    lot.partition("/")[2] if lot else None, container or None, quantity, uom, evidence, time_at(from_us, zone),
+                    station, operation, by, fact, inside,
                 )
             )  # fmt: skip
         return tuple(found)
@@ -141,7 +127,7 @@ def holds_of(rows: Rows, unit: str, links: Sequence[Seat], at_us: int, zone: dt.
     """The holds that keep a unit from being packed: on it, its product, or a part or lot that sits in it."""
     items = {unit, f"product:{product_of(unit)}"}
     items.update(name for link in links for name in (link.part, link.lot) if name)
-    return holds_on(rows, sorted(items), at_us, zone)
+    return holds_on(rows, list(items), at_us, zone)
 
 
 def holds_on(rows: Rows, items: Sequence[str], at_us: int, zone: dt.tzinfo) -> list[Standing]:

@@ -1,0 +1,1 @@
+"""What makes files about the package that are not in it."""

@@ -377,35 +377,6 @@ def configure(plant: Plant, name: str) -> tuple[Any, Any]:
     return module, config
 
 
-def verify(plant: Plant, name: str, module: Any, config: Any) -> None:
-    """Look for what an adapter can never take in, though its settings read well.
-
-    Raises `PlantError` naming the line of a station that the plant does not have, or of what the module's own
-    `verify` finds in the files that its settings name.
-    """
-    for at, path in _stations_of(plant.adapters[name].settings):
-        if path not in plant.stations:
-            raise plant.error_at(
-                ("adapter", name, *at), f"the plant has no station `{path}`",
-                f"It has: {', '.join(plant.stations) or 'none'}.",
-            )  # fmt: skip
-    for problem in module.verify(config) if hasattr(module, "verify") else ():
-        raise plant.error_at(("adapter", name, *problem.at), problem.what, problem.remedy)
-
-
-def _stations_of(settings: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where an adapter's settings name a station as it is, and which."""
-    rules = settings.get("map", ())
-    for at, table in (((), settings), *((("map",), rule) for rule in rules if isinstance(rule, dict))):
-        constants, stations = table.get("constants"), table.get("stations")
-        if isinstance(constants, dict) and isinstance(constants.get("station"), str):
-            yield (*at, "constants", "station"), constants["station"]
-        if isinstance(stations, dict):
-            yield from (((*at, "stations", str(key)), str(path)) for key, path in stations.items())
-        if isinstance(table.get("station"), str):
-            yield (*at, "station"), table["station"]
-
-
 class _Plants:
     """The plant files of the record, in order of when they came into force; `given` while none is recorded."""
 

@@ -26,13 +26,14 @@ from asbuilt.cli.shared import (
     opened_on,
     out,
     progress_bar,
+    verify,
 )
-from asbuilt.connect.mapping import Memory
 from asbuilt.errors import AsBuiltError, MalformedFact, UsageError
 
 if TYPE_CHECKING:
     from asbuilt.adapters import Message
     from asbuilt.app import AsBuilt
+    from asbuilt.connect.mapping import Memory
 
 app = typer.Typer()
 PANEL = "Facts in"
@@ -62,7 +63,7 @@ def import_(
 
     Example: `asbuilt import examples/machine-shop/plant.toml reports log.csv --data shop`
     """
-    from asbuilt.app import configure, verify
+    from asbuilt.app import configure
     from asbuilt.plant import load
 
     loaded = load(plant)
@@ -87,6 +88,7 @@ def _show_file(module: Any, config: Any, adapter: str, file: Path) -> None:
     """The first messages of a file beside their facts, then how many there are of each; nothing is recorded."""
     from asbuilt import events
     from asbuilt.adapters import Rejection
+    from asbuilt.connect.mapping import Memory
 
     translate = module.translator(config, adapter)
     counts: Counter[str] = Counter()
@@ -117,6 +119,8 @@ def _read(module: Any, file: Path, config: Any, memory: Memory) -> Iterator[Mess
 
 def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: Path) -> int:
     """Take a file in; how many of its messages were rejected. Raises `AsBuiltError` where none became a fact."""
+    from asbuilt.connect.mapping import Memory
+
     translate = module.translator(config, adapter)
     counts: Counter[str] = Counter()
     seen: set[UUID] = set()

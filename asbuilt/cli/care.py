@@ -20,6 +20,7 @@ from asbuilt.cli.shared import (
     opened_on,
     out,
     progress_bar,
+    verify,
 )
 from asbuilt.errors import UsageError
 
@@ -38,7 +39,7 @@ def check(plant: PlantFile) -> None:
 
     Example: `asbuilt check examples/boxer/plant.toml`
     """
-    from asbuilt.app import configure, verify
+    from asbuilt.app import configure
     from asbuilt.exchange.plant_drawing import draw
     from asbuilt.plant import load
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asbuilt import adapters as adapters_
-from asbuilt import events, pipeline, views
+from asbuilt import events, views
 from asbuilt.access import EVERYBODY, Clearance, Reader, Sources, UnitSeal, reading
 from asbuilt.access.withheld import REMEDY
 from asbuilt.adapters import Result, Taken
@@ -29,12 +29,15 @@ from asbuilt.errors import AsBuiltError, PlantError, UsageError, WithheldError
 from asbuilt.events import AnyFact, PlantDefined
 from asbuilt.exchange import curves
 from asbuilt.folder import DataFolder
+from asbuilt.folding import FoldThread, catch_up
+from asbuilt.pipeline import Pipeline
 from asbuilt.plant import Plant, parse
 from asbuilt.record import Clock, Record, memory, sqlite
 from asbuilt.rows import Changed
 from asbuilt.rows.store import Store
 
 if TYPE_CHECKING:
+    from asbuilt.folding.process import FoldProcess
     from asbuilt.seal.sealer import Sealer
     from asbuilt.web.client import Client
 
@@ -56,7 +59,8 @@ class AsBuilt:
     `data` is the data folder; `memory=True` keeps everything in the process instead. `plant` is
     recorded as the plant in force if it differs from the last one. `read_only` asks questions
     beside another process that works on the folder. With `fold_beside` views that must be made anew are folded while
-    the others answer, else before anything is answered. `strict` makes a fold's error an error.
+    the others answer, else before anything is answered. `processes` folds in a process of its own (of a data folder, where
+    there are two processors), so that recording and rendering do not wait for it. `strict` makes a fold's error an error.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class AsBuilt:
         read_only: bool = False,
         rebuild: bool = False,
         fold_beside: bool = False,
+        processes: bool = False,
         strict: bool = False,
         purpose: str = "asbuilt",
         progress: Callable[[int, int], None] = lambda done, total: None,
@@ -96,10 +101,13 @@ class AsBuilt:
                 undo.callback(self.folder.unlock)
             self.record: Record = self._open_record(progress)
             undo.callback(self.record.close)
-            self.store = self._open_store(rebuild, strict, fold_beside, progress)
+            apart = self._fold_apart(strict, fold_beside, progress, rebuild) if processes else None
+            if apart is not None:
+                undo.callback(apart.stop)
+            self.store = self._open_store(rebuild, strict, fold_beside, progress, is_folded_here=apart is None)
             undo.callback(self.store.close)
             self._plants = _Plants(self.record, self.effective, plant)
-            self.pipeline = pipeline.Pipeline(self.record, self.store, now, self._announce)
+            self.pipeline = Pipeline(self.record, apart or FoldThread(self.record, self.store, self._announce), now)
             if not read_only:
                 self.pipeline.start()
                 undo.callback(self.pipeline.stop)
@@ -114,29 +122,40 @@ class AsBuilt:
         return sqlite.Log(self.folder.record, self.now, self.random, read_only=self.read_only, progress=progress)
 
     def _open_store(
-        self, rebuild: bool, strict: bool, fold_beside: bool, progress: Callable[[int, int], None]
+        self,
+        rebuild: bool,
+        strict: bool,
+        fold_beside: bool,
+        progress: Callable[[int, int], None],
+        is_folded_here: bool,
     ) -> Store:
         path = self.folder.views if self.folder else None
+        if not is_folded_here:
+            return Store(path, self.views, strict=strict, read_only=True)
         if self.folder and rebuild:
             self.folder.forget_views()
         store = Store(path, self.views, strict=strict, read_only=self.read_only)
         if not self.read_only:
-            head = self.record.head()
-            # Where no view has rows to answer from, there is nothing to wait beside.
-            beside = fold_beside and store.position() > 0 and len(store.behind(store.position())) < len(self.views)
-            total = head - store.position() if beside else max(store.behind(head).values(), default=0)
-            done = 0
-
-            def report(facts: int) -> None:
-                nonlocal done
-                done += facts
-                progress(done, total)
-
-            (pipeline.fold_furthest if beside else pipeline.fold_from)(self.record, store, report)
+            catch_up(self.record, store, fold_beside, progress)
         return store
+
+    def _fold_apart(
+        self, strict: bool, fold_beside: bool, progress: Callable[[int, int], None], rebuild: bool
+    ) -> FoldProcess:
+        """A process of its own for the rows, which has folded what there is when this returns."""
+        assert self.folder is not None and not self.read_only, "rows in memory, or of another process, are folded there"
+        from asbuilt.folding.process import FoldProcess
+
+        if rebuild:
+            self.folder.forget_views()
+        apart = FoldProcess(self.folder.path, self._announce, beside=fold_beside, strict=strict)
+        apart.begin(progress)
+        return apart
 
     def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""
+        if plant is not None:
+            self._plants.files[plant.digest] = plant.where
         if plant is not None and self._plants.last_digest() != plant.digest:
             now = self.now()
             fact = PlantDefined(
@@ -340,8 +359,11 @@ def configure(plant: Plant, name: str) -> tuple[Any, Any]:
         module = adapters_.of_kind(settings.kind)
     except UsageError as error:
         raise plant.error_at(("adapter", name, "kind"), error.message, error.remedy) from None
+    beside = Path(plant.where).parent
+    named = {key: str(beside / value) for key, value in settings.settings.items()
+             if key in getattr(module, "PATHS", ()) and isinstance(value, str)}  # fmt: skip
     try:
-        config = msgspec.convert(settings.settings, module.Config, strict=False)
+        config = msgspec.convert({**settings.settings, **named}, module.Config, strict=False)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         unknown = message.partition("unknown field `")[2].rstrip("`")
@@ -366,6 +388,8 @@ class _Plants:
         self._defined: list[tuple[dt.datetime, UUID, Plant]] = []
         self._seen = (0, 0)
         self._last_digest = ""
+        self.files: dict[str, str] = {}
+        """Digest → the file this process read it from: what a plant file names lies beside it."""
 
     def _read(self) -> None:
         """Take note of plant files recorded, or corrected, since the last look."""
@@ -382,7 +406,9 @@ class _Plants:
                 self._last_digest = fact.digest
                 # One written by a version that allowed more cannot be read: the one before stays in force.
                 with suppress(PlantError):
-                    defined.append((fact.event_time, fact.id, parse(fact.text, "recorded plant file")))
+                    defined.append(
+                        (fact.event_time, fact.id, parse(fact.text, self.files.get(fact.digest, "recorded plant file")))
+                    )
             self._defined = sorted(defined, key=lambda entry: entry[:2])
             self._seen = seen
 

@@ -20,7 +20,7 @@ from asbuilt.access import OnePlant, Reader, Sources, reading
 from asbuilt.app import AsBuilt
 from asbuilt.cli.shared import collect_less
 from asbuilt.domain.genealogy.rows import FOREVER, Fitting, Link, Named
-from asbuilt.domain.passages.fold import Passage, Status
+from asbuilt.domain.passages.rows import Passage, Status
 from asbuilt.plant import parse
 from asbuilt.record.memory import Log
 from asbuilt.rows.store import Store

@@ -16,7 +16,7 @@ import pytest
 from asbuilt import cli
 from tests.conftest import ROOT
 
-PATIENCE_S = 60
+PATIENCE_S = 300
 COMMAND = [sys.executable, "-m", "asbuilt"]
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("ASBUILT_DATA", "COLUMNS", "FORCE_COLOR")},

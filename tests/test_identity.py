@@ -215,7 +215,7 @@ def test_a_data_matrix_is_read_back_by_another_makers_decoder(elements):
     side, pixels = _pixels(code, 6)
     script = Path(__file__).parent / "peers" / "read_data_matrix.js"
     told = subprocess.run(
-        ["node", str(script), str(side)], input=pixels, capture_output=True, check=True, timeout=60,
+        ["node", str(script), str(side)], input=pixels, capture_output=True, check=True, timeout=300,
         env={**os.environ, "NODE_PATH": str(PEERS / "node" / "node_modules")},
     )  # fmt: skip
     # FNC1 at the begin of the symbol is told as GS by this reader.

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import pytest
 
-from asbuilt import pipeline
+from asbuilt import folding
 from asbuilt.app import AsBuilt
 from asbuilt.errors import AsBuiltError, RecordBusy, RecordError, RecordFull, ViewsError
 from asbuilt.events import Measured, StateChanged
@@ -178,7 +178,7 @@ def process_on(folder: Path) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.communicate("\n", timeout=30)
+        process.communicate("\n", timeout=300)
 
 
 def test_a_second_process_is_refused_by_name(folder):
@@ -194,7 +194,7 @@ def test_a_second_process_is_refused_by_name(folder):
 
 def test_a_second_process_is_told_from_its_side_too(folder):
     with open_app(folder, purpose="import"):
-        told, _ = child(folder).communicate(timeout=60)
+        told, _ = child(folder).communicate(timeout=300)
     assert told.startswith("RecordBusy")
     assert f"process {os.getpid()} (import)" in told
 
@@ -209,7 +209,7 @@ def test_questions_may_be_asked_beside_it(folder, digest):
 def test_a_reader_process_beside_a_writer(folder):
     with open_app(folder) as app:
         app.take_in([fact(101)])
-        told, _ = child(folder, "read").communicate("\n", timeout=60)
+        told, _ = child(folder, "read").communicate("\n", timeout=300)
     assert told == "open 101\n"
 
 
@@ -275,7 +275,7 @@ def big(number: int) -> Measured:
 
 
 def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(small_disk, monkeypatch):
-    monkeypatch.setattr(pipeline, "FOLD_AGAIN_S", 0.05)
+    monkeypatch.setattr(folding, "FOLD_AGAIN_S", 0.05)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
     acknowledged, number = [], 1
@@ -295,8 +295,8 @@ def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(sma
         results = app.take_in(batch)
         assert {result.status for result in results} == {"accepted"}
         acknowledged += batch
-        with app.pipeline._fold_wanted:
-            assert app.pipeline._fold_wanted.wait_for(lambda: app.pipeline.behind == 0, 20)
+        with app.pipeline.folding._told:
+            assert app.pipeline.folding._told.wait_for(lambda: app.pipeline.behind == 0, 300)
         assert list(app.record.verify()) == []
         with AsBuilt(memory=True, now=lambda: NOW) as clean:
             clean.take_in(acknowledged)

@@ -7,6 +7,7 @@ from typing import Any
 
 from asbuilt.app import AsBuilt
 from asbuilt.run.supervisor import Supervisor, Surroundings, discover
+from tests.web.serving import allowed_s
 
 
 def surroundings(app: AsBuilt) -> Surroundings:
@@ -38,7 +39,7 @@ def test_a_task_that_fails_is_named_and_started_again_while_others_go_on() -> No
         await supervisor.start()
         assert not supervisor.health["failing"].works
         assert supervisor.health["failing"].fault == "ValueError: no disk"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(allowed_s(10)):
             while len(runs) < 3:
                 await asyncio.sleep(0.01)
         seen = dict(supervisor.health)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
-from asbuilt.domain.passages.fold import Passage
+from asbuilt.domain.passages.rows import Passage
 from asbuilt.errors import UsageError
 from asbuilt.events import CorrectionMade, Event, LotPart
 from asbuilt.plant import parse

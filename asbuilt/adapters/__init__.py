@@ -12,6 +12,7 @@ as it is on the wire. It brings messages from outside and says what facts they a
   `listen(config, sink)` → serve until cancelled, for `asbuilt run`. An error that it raises is
   recorded as the reason why the source is lost, and it is started again after a while; returning
   means that nothing more is to be done (requests are answered where it is mounted).
+- optionally `PATHS`: the settings that name files; they are read relative to the plant file.
 - optionally `probe(config, sink)` → a sentence saying what is there, for `asbuilt connect test`.
 
 What a message depends on besides its bytes (a topic, the moment of arrival, the counter's reading

@@ -79,7 +79,7 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
                 if len(rejected) < SHOWN_REJECTIONS:
                     rejected.append(result)
 
-    total = module.count_lines(file) if file.is_file() else None
+    total = module.count_lines(file) if hasattr(module, "count_lines") and file.is_file() else None
     with progress_bar(file.name, total) as (progress, task):
         for messages in in_batches(module.read(file, config), BATCH):
             waiting.append(

@@ -15,8 +15,10 @@ the fact, so a message that is delivered twice is one fact; `id` is an expressio
 tells one occurrence from another (a cycle number).
 
 `counts = "good"` (or "rejected", "for_review") makes a machine's own counter, given as `reading`,
-into pieces: what it went on by since the reading before. Its first reading, and one that went
-back, count nothing. A `state_changed` that says what was said before is left out, unless
+into pieces: what it went on by since the reading before. Its first reading counts nothing. One that went
+back, or on by more than `step_max` (1,000, or ten a second since the reading before), is held until the next
+says whether the counter was set anew or read wrong once, which is recorded as a deviation. Each topic, node or
+metric is a counter of its own. A `state_changed` that says what was said before is left out, unless
 `on_change = false`.
 """
 
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import datetime as dt
 import typing
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -32,7 +35,7 @@ import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Problem, Rejection, Taken
-from asbuilt.connect import expression
+from asbuilt.connect import counters, expression
 from asbuilt.connect.expression import Evaluate
 from asbuilt.errors import MalformedFact
 
@@ -56,6 +59,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     values: dict[str, dict[str, Any]] = {}
     counts: Literal["good", "rejected", "for_review"] | None = None
     on_change: bool | None = None
+    step_max: int | None = None
 
 
 class Memory:
@@ -170,9 +174,10 @@ class Mapper:
         arrival: str = "",
         late: bool = False,
         kept: bool = False,
+        item: str = "",
     ) -> Iterator[Taken]:
         """What a message becomes. `parts` tell it from others; where it says no time, `moment` stands for it
-        and `arrival` tells it from another with the same bytes.
+        and `arrival` tells it from another with the same bytes. `item` is the data item it is of: its counter.
 
         `late` data leave the memory alone. Of what a broker `kept` for newcomers only states are
         taken, and what says when it happened.
@@ -184,18 +189,15 @@ class Mapper:
                     continue
                 own = parts if "event_time" in draft else (*parts, arrival)
                 draft.setdefault("event_time", moment)
-                fact = self._fact(ready, draft, own, memory, late)
+                yield from self._fact(ready, draft, own, memory, late, item)
             except msgspec.ValidationError as error:
                 yield Rejection(raw, events.in_words(str(error)))
             except (ValueError, ArithmeticError, MalformedFact) as error:
                 yield Rejection(raw, str(error))
-            else:
-                if fact is not None:
-                    yield fact
 
     def _fact(
-        self, ready: Ready, draft: dict[str, Any], parts: tuple[str | bytes, ...], memory: Memory, late: bool
-    ) -> Taken | None:
+        self, ready: Ready, draft: dict[str, Any], parts: tuple[str | bytes, ...], memory: Memory, late: bool, item: str
+    ) -> Iterator[Taken]:
         event_time = draft["event_time"]
         if event_time is None:
             raise ValueError("it says no time, and when it arrived is not known")
@@ -206,17 +208,35 @@ class Mapper:
             parts = (ready.rule.fact, own)
         draft["id"] = events.derived_id(event_time, self.source, str(ready.number), *parts)
         draft["source"] = self.source
-        if ready.rule.counts is not None and not _counted(ready, draft, memory, late):
-            return None
+        if ready.rule.counts is not None:
+            # What is no reading is refused before it is remembered.
+            events.convert(draft, ready.kind)
+            made = _counted(ready, draft, memory, late, item)
+            if made.deviation is not None:
+                yield self._deviation(draft, item, *made.deviation)
+            if made.pieces is None:
+                return
+            draft[ready.rule.counts] = made.pieces
         # What cannot be recorded as it is (a control character in a name) the pipeline makes a rejection of.
         fact = events.convert(draft, ready.kind)
         if ready.on_change and not late:
             key = f"{ready.number}|{draft.get('station', '')}"
             told = msgspec.json.encode({k: v for k, v in draft.items() if k not in ("id", "event_time")}).decode()
             if memory.get(key) == told:
-                return None
+                return
             memory.put(key, told)
-        return fact
+        yield fact
+
+    def _deviation(self, draft: Mapping[str, Any], item: str, code: str, words: str) -> Taken:
+        time = draft["event_time"]
+        return events.convert(
+            {
+                "id": events.derived_id(time, self.source, code, str(draft["id"])), "event_time": time,
+                "source": self.source, "adapter": self.source, "deviation": code,
+                "message": f"{item or draft.get('station', '')}: {words}"[:4000],
+            },
+            events.DeviationNoticed,
+        )  # fmt: skip
 
 
 def recollect(memory: Memory, recent: Iterable[events.AnyFact], rules: Sequence[Ready]) -> None:
@@ -226,33 +246,37 @@ def recollect(memory: Memory, recent: Iterable[events.AnyFact], rules: Sequence[
     again what was not acknowledged; for the others, what comes again tells it.
     """
     counting = [ready for ready in rules if ready.rule.counts is not None]
+    noted: defaultdict[str, list[str]] = defaultdict(list)
+    for key in memory.values:
+        noted["|".join(key.split("|", 3)[:-1])].append(key)
     for fact in recent:
         if not isinstance(fact, events.Counted) or fact.reading is None:
             continue
         told = [field for field in COUNTS if getattr(fact, field)]
-        keys = [
-            f"{ready.number}|{fact.station}|{ready.rule.counts}"
-            for ready in counting
-            if not told or ready.rule.counts in told
-        ]
-        known = [key for key in keys if key in memory.values]
-        if len(known) == 1 or len(keys) == 1:
-            memory.put((known or keys)[0], fact.reading)
+        of_stations = [_counter(ready, fact.station) for ready in counting if not told or ready.rule.counts in told]
+        # With its data item, where one was noted; with several, what is newest cannot be told apart.
+        known = [key for of_station in of_stations for key in noted[of_station]]
+        if len(known) == 1 or (not known and len(of_stations) == 1):
+            memory.put((known or of_stations)[0], counters.settled(fact.reading, fact.event_time))
 
 
-def _counted(ready: Ready, draft: dict[str, Any], memory: Memory, late: bool) -> bool:
-    """Make a reading into pieces; False where it stands as it stood."""
-    counts, reading = ready.rule.counts, draft.get("reading")
-    assert counts is not None
+def _counter(ready: Ready, station: Any) -> str:
+    """Where the readings of a rule for a station are remembered, before the data item."""
+    return f"{ready.number}|{station}|{ready.rule.counts}"
+
+
+def _counted(ready: Ready, draft: Mapping[str, Any], memory: Memory, late: bool, item: str) -> counters.Step:
+    """What a reading says; a late one says nothing."""
+    reading = draft.get("reading")
     if not isinstance(reading, int) or late:
-        return False
-    key = f"{ready.number}|{draft.get('station', '')}|{counts}"
-    before = memory.get(key)
-    memory.put(key, reading)
-    if before == reading:
-        return False
-    draft[counts] = reading - before if before is not None and reading > before else 0
-    return True
+        return counters.Step(None)
+    of_station = _counter(ready, draft.get("station", ""))
+    key = f"{of_station}|{item}"
+    # What is known of the station's counter without its data item is of the one that is heard first.
+    if memory.get(key) is None and (known := memory.get(of_station)) is not None:
+        memory.put(of_station, None)
+        memory.put(key, known)
+    return counters.step(memory, key, reading, draft["event_time"], ready.rule.step_max)
 
 
 # --------------------------------------------------------------------------- the shape of values

@@ -38,7 +38,8 @@ class Plant:
         self.name = file.plant.name
         self.zone_name = file.plant.zone
         self.zone = ZoneInfo(file.plant.zone)
-        self.sites = tuple(_with_paths(site, f"{self.id}/{site.id}") for site in file.site)
+        sources = _sources(file)
+        self.sites = tuple(_with_paths(site, f"{self.id}/{site.id}", sources) for site in file.site)
         self.products = {product.id: product for product in file.product}
         self.shift_patterns = {pattern.id: pattern for pattern in file.shift_pattern}
         self.reasons = {reason.id: reason for reason in file.reason}
@@ -160,12 +161,29 @@ class Plant:
         return PlantError(message, where=f"{self.where}:{line_of(self.text, path)}", remedy=remedy)
 
 
-def _with_paths(site: Site, path: str) -> Site:
-    """Give every line and station of the site its ISA-95 path."""
+def _sources(file: File) -> dict[str, str]:
+    """Path of a station → the one machine behind an adapter that speaks for it; none where several do.
+
+    An adapter's `stations` says which machine is which station; a station need not say it again.
+    """
+    found: dict[str, list[str]] = {}
+    for name, settings in file.adapter.items():
+        stations = settings.get("stations")
+        for machine, path in stations.items() if isinstance(stations, dict) else ():
+            # What follows a machine's last slash is what it is called (`/Machines/Mill 1`).
+            found.setdefault(str(path), []).append(f"{name}:{str(machine).rpartition('/')[2]}"[:200])
+    return {path: sources[0] for path, sources in found.items() if len(sources) == 1}
+
+
+def _with_paths(site: Site, path: str, sources: dict[str, str]) -> Site:
+    """Give every line and station of the site its ISA-95 path, and the source that follows from the adapters."""
 
     def line_with_paths(line: Line, above: str) -> Line:
         own = f"{above}/{line.id}"
-        stations = tuple(msgspec.structs.replace(s, path=f"{own}/{s.id}") for s in line.station)
+        stations = tuple(
+            msgspec.structs.replace(s, path=f"{own}/{s.id}", source=s.source or sources.get(f"{own}/{s.id}"))
+            for s in line.station
+        )
         return msgspec.structs.replace(line, path=own, station=stations)
 
     areas = tuple(

@@ -135,6 +135,11 @@ def load(name: str, package: str) -> View:
             lacking = [by for by in derivation.by if by not in [column.name for column in table.columns]]
             if lacking:
                 raise TypeError(f"view {name}: {table.name} has no column {lacking[0]!r} to derive by")
+            unlike = [by for by in derivation.by if table.is_interned(by) != derivation.of.is_interned(by)]
+            if unlike:
+                raise TypeError(
+                    f"view {name}: {unlike[0]!r} of {table.name} is to be `Interned` as in {derivation.of.name}, or in neither"
+                )
         width = len(derivation.by)
         found = [derivation.of.key[:width], *(tuple(i.split(", ")[:width]) for i in derivation.of.indexes)]
         if derivation.by not in found:

@@ -326,9 +326,14 @@ class Store:
 
     def effective(self, fact: AnyFact, lookup: Lookup) -> AnyFact | None:
         """How a fact reads today: itself, its replacement, or None if it did not happen."""
-        if fact.id.bytes not in self._corrections.targets:
+        if self._read_only:
+            # Somebody else folds: what was corrected is what the file says now.
+            with self.reading() as db:
+                deciding = Corrections(db, know_all=False).deciding(fact.id.bytes)
+        elif fact.id.bytes in self._corrections.targets:
+            deciding = self._corrections.deciding(fact.id.bytes)
+        else:
             return fact
-        deciding = self._corrections.deciding(fact.id.bytes)
         if deciding is None:
             return fact
         correction = lookup(UUID(bytes=deciding))

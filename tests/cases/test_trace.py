@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
-from asbuilt.domain.passages.fold import Passage
+from asbuilt.domain.passages.rows import Passage
 from asbuilt.plant import load
 from asbuilt.views.unit.life import passes
 

@@ -15,15 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.ports import free_port as free_port
+from tests.web.serving import allowed_s
 
 PEERS = ROOT / "tests" / ".peers"
 SOURCES = ROOT / "tests" / "peers"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 HIDDEN = frozenset(os.environ.get("ASBUILT_HIDDEN_PEERS", "").split())
@@ -61,7 +57,7 @@ def python_of(name: str) -> str:
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], patience_s: float = 20) -> None:
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + allowed_s(patience_s)
     while time.monotonic() < until:
         assert process.poll() is None, f"the peer ended with {process.returncode}"
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):

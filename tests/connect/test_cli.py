@@ -11,12 +11,13 @@ import pytest
 
 from asbuilt.app import AsBuilt
 from asbuilt.events import StateChanged
+from tests.commands import PATIENCE_S
 from tests.connect import peers
 from tests.connect.test_mqtt import plant_text, publisher, recorded
 
 
 def asbuilt(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "asbuilt", *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-m", "asbuilt", *words], capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 @pytest.mark.slow
@@ -38,8 +39,8 @@ def test_look_record_and_play_again(tmp_path: Path) -> None:
         with publisher(broker.port) as out:
             out.say("press/10/state", {"state": "Execute", "ts": "2026-06-03T06:29:00Z"})
             out.say("press/10/state", "no state")
-        assert recorder.wait(20) == 0
-        shown, _ = watcher.communicate(timeout=20)
+        assert recorder.wait(PATIENCE_S) == 0
+        shown, _ = watcher.communicate(timeout=PATIENCE_S)
     assert '→ {"event_time":"2026-06-03T06:29:00Z"' in shown
     assert "✗ the payload is not JSON" in shown
     for accepted, known in ((1, 0), (0, 1)):

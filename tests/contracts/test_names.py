@@ -207,6 +207,33 @@ def test_a_name_that_is_merged_by_value_cannot_be_a_number():
         rows_contract._table("demo", Visit, ("station",), (), {"reason": "max"})
 
 
+UNLIKE = """
+from typing import NamedTuple
+from asbuilt.rows import Interned
+
+class Seen(NamedTuple):
+    station: Interned
+    fact: bytes
+
+class Last(NamedTuple):
+    station: str
+
+VERSION, RULES = 1, {}
+ROWS = {Seen: ("station", "fact"), Last: ("station",)}
+DERIVED = [{"rows": (Last,), "of": Seen, "by": "station", "rule": lambda rows: []}]
+"""
+
+
+def test_a_subject_is_a_number_in_what_follows_from_it_too_or_in_neither(tmp_path, monkeypatch):
+    """Looked for by its number, what was derived before would never be found, and never be taken back."""
+    (tmp_path / "unlike").mkdir()
+    (tmp_path / "unlike" / "__init__.py").touch()
+    (tmp_path / "unlike" / "fold.py").write_text(UNLIKE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TypeError, match="'station' of demo_last is to be `Interned`"):
+        rows_contract.load("demo", "unlike")
+
+
 def test_names_asked_for_again_stay_in_memory_when_many_others_pass(reader, monkeypatch):
     """Two generations: a walk over very many names does not make everything else be read again."""
     monkeypatch.setattr(names_module, "MOST_IN_MEMORY", 4)

@@ -100,7 +100,7 @@ def test_contradictions_at_one_instant_are_all_kept():
     facts = [_completed(1, "A"), _completed(2, "B")]
     for order in (facts, facts[::-1]):
         for batch in (1, 2):
-            oddities = folded(VIEWS, order, batch).rows()["line_oddity"]
+            oddities = folded(VIEWS, order, batch).rows()["passages_oddity"]
             assert [(oddity[2], oddity[3]) for oddity in oddities] == [
                 ("completed without a start", "A"),
                 ("completed without a start", "B"),
@@ -215,7 +215,7 @@ def test_a_derived_row_follows_a_corrected_fact_to_another_subject():
             id=moved.id, event_time=T0, source="s", station="A", operation="hone", product="P", serial="2"
         ),
     )  # fmt: skip
-    stays = folded(VIEWS, [started, moved, mend], 1).rows()["line_stay"]
+    stays = folded(VIEWS, [started, moved, mend], 1).rows()["passages_stay"]
     assert [stay[0] for stay in stays] == ["unit:P/2"]
 
 

@@ -96,7 +96,7 @@ def test_a_calm_plant(days: Days) -> None:
             assert {result.status for result in app.take_in(days.facts[at : at + 1000])} == {"accepted"}
         now = app.query("line.board", line="1")
         with app.store.reading() as rows:
-            assert list(rows.execute("SELECT * FROM line_oddity")) == []
+            assert list(rows.execute("SELECT * FROM passages_oddity")) == []
         assert now.on_line == days.simulated.on_line
         assert tuple(buffer.count for buffer in now.buffers) == days.simulated.waiting
         assert now.contradictions == ()

@@ -23,6 +23,7 @@ from asbuilt.folder import DataFolder
 from asbuilt.plant import Plant
 from asbuilt.web.server import server, supervised
 from asbuilt.web.site import Site
+from tests.ports import free_port
 from tests.web.scripted import PLANT, PLANT_TEXT, Told, at
 
 PATIENCE_S = 30
@@ -138,8 +139,7 @@ class Process:
         self.plant = folder / "plant.toml"
         self.plant.write_text(text)
         self.data = folder / "data"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._log = (folder / "log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None

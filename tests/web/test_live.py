@@ -21,7 +21,7 @@ from asbuilt.web.live import Live, LivePage
 from asbuilt.web.pages import Rendered, Shown
 from tests.web.markup import read
 from tests.web.scripted import PLANT_TEXT, Told, at, morning
-from tests.web.serving import Served, served, wait_until
+from tests.web.serving import Served, allowed_s, served, wait_until
 
 PAGE = "/live?page=%2Fline%2F1"
 
@@ -141,15 +141,14 @@ def test_beats_come_every_second(server, monkeypatch):
     monkeypatch.setattr(live, "BEAT_S", 1.0)
 
     async def listen() -> float:
+        # From before the first: a beat that is read late makes this longer, never shorter.
+        begun = time.monotonic()
         async with stream(server) as events:
-            await until(events, "beat")
-            await until(events, "beat")
-            begun = time.monotonic()
-            await until(events, "beat")
-            await until(events, "beat")
+            for _ in range(4):
+                await until(events, "beat")
             return time.monotonic() - begun
 
-    assert 1.7 < server.run(listen()) < 2.5
+    assert 2.7 < server.run(listen()) < allowed_s(4.5)
 
 
 def test_what_changes_comes_soon_and_alone(server, told):
@@ -163,7 +162,7 @@ def test_what_changes_comes_soon_and_alone(server, told):
 
     got, took = server.run(listen())
     assert set(ids(got)) <= {"st-10", "output"}
-    assert took < 1
+    assert took < allowed_s(1)
     tile = next(event.data for event in got if 'id="st-10"' in event.data)
     assert "35.005" in tile
 
@@ -255,16 +254,20 @@ def test_there_is_no_stream_of_what_is_no_live_page(server, address):
 
 def test_fifty_listeners_get_every_update_rendered_once(server, told, monkeypatch):
     renderings: list[int] = []
+    passed_s: list[float] = []
 
     async def listen() -> list[list[Event]]:
+        begun = time.monotonic()
         async with AsyncExitStack() as stack:
             streams = [await stack.enter_async_context(stream(server)) for _ in range(50)]
             await asyncio.gather(*(_settled(server, events) for events in streams))
             renderings.append(rendered())
+            passed_s.append(time.monotonic() - begun)
             told.value("10", "bore", "35.0077", server.clock())
             await asyncio.to_thread(server.tell, told)
             got = await asyncio.gather(*(until_new(events, "st-10") for events in streams))
             renderings.append(rendered())
+            passed_s.append(time.monotonic() - begun - passed_s[0])
             return got
 
     def rendered() -> int:
@@ -275,9 +278,9 @@ def test_fifty_listeners_get_every_update_rendered_once(server, told, monkeypatc
     monkeypatch.setattr(queries, "look_at", lambda *asked: calls.append(1) or look(*asked))
     got = server.run(listen())
     assert all("35.008" in "".join(event.data for event in events) for events in got)
-    # Once or twice when all of them came, once for the change, and what the clock moved.
-    assert renderings[0] <= 5
-    assert renderings[1] - renderings[0] <= 2
+    # Once or twice when all of them came, once for the change, and what the clock moved in each second; never once for each.
+    assert renderings[0] <= min(40, 4 + passed_s[0])
+    assert renderings[1] - renderings[0] <= min(40, 2 + passed_s[1])
     wait_until(lambda: server.site.live.listeners == 0, "all listeners gone")
 
 
@@ -364,7 +367,7 @@ class Beats:
             self.count += event.name == "beat"
 
     async def more(self, than: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(allowed_s(10)):
             while self.count <= than:
                 await asyncio.sleep(0.01)
 
@@ -405,12 +408,12 @@ def test_while_the_views_do_not_follow_there_are_no_beats():
             async with stream(server) as events:
                 beats = Beats(events)
                 await beats.more(than=0)
-                server.app.pipeline._views_error = RuntimeError("stuck")
+                server.app.pipeline.folding._error = RuntimeError("stuck")
                 await asyncio.sleep(1.5 * BEAT_S)  # the beat that was on its way
                 before = beats.count
                 await asyncio.sleep(4 * BEAT_S)
                 silent = beats.count
-                server.app.pipeline._views_error = None
+                server.app.pipeline.folding._error = None
                 await beats.more(than=silent + 1)
                 beats.task.cancel()
                 return before, silent
@@ -450,7 +453,7 @@ def test_the_task_that_sends_always_ends_when_told():
         stream.announce({"line_state": frozenset()})
         await asyncio.sleep(0)
         task.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(allowed_s(5)):
             await asyncio.gather(task, return_exceptions=True)
 
     async def all_of_them() -> None:
@@ -472,7 +475,7 @@ def test_at_the_end_every_listener_is_let_go():
                     pass
                 return time.monotonic() - begun
 
-        assert server.run(listen()) < 1.5
+        assert server.run(listen()) < allowed_s(1.5)
 
 
 def test_now_is_the_time_of_the_plant(server):

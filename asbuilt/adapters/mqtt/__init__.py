@@ -64,6 +64,7 @@ from asbuilt.connect import expression, mapping
 from asbuilt.connect.mapping import Mapper, Memory, Ready, Rule
 
 KIND = "mqtt"
+PATHS = broker.PATHS
 MAX_MEMBERS = 10_000
 """So many facts may one message become."""
 NAMES = frozenset(("topic", "payload", "item", "received", "retained"))
@@ -173,7 +174,7 @@ class Rules:
         for number, member in enumerate(members):
             yield from self._mapper.facts(
                 [ready], member, data, context.received, (context.topic, data, str(number)), memory,
-                arrival=str(context.packet), kept=context.retained,
+                arrival=str(context.packet), kept=context.retained, item=context.topic,
             )  # fmt: skip
 
 

@@ -16,7 +16,12 @@ from asbuilt.errors import AsBuiltError
 
 PORT = 1883
 TLS_PORT = 8883
+
 WEEK_S = 604_800
+
+
+PATHS = ("ca", "certificate", "key")
+"""The settings that name files."""
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -241,8 +241,12 @@ def connect_packet(
 
 
 def subscribe_packet(version: int, packet_id: int, topics: Sequence[str], qos: int) -> bytes:
-    """SUBSCRIBE (3.8). Under MQTT 5 retained messages keep their mark."""
-    options = qos | (0x08 if version == 5 else 0)
+    """SUBSCRIBE (3.8).
+
+    MQTT 5's "retain as published" stays off: as under 3.1.1, the mark then says that the broker kept the message
+    for newcomers, and not that its publisher asked for that.
+    """
+    options = qos
     body = struct.pack(">H", packet_id) + (b"\0" if version == 5 else b"")
     return _whole(0x82, body + b"".join(_text(topic) + bytes([options]) for topic in topics))
 

@@ -21,7 +21,9 @@ pieces, Conditions its alarms, overrides measured values; a running program is n
 
 Expressions know `device`, `type`, `subtype`, `name`, `id`, `value`, `entries` (of data sets and tables), `time`, `sequence`. Observations that
 are UNAVAILABLE reach no rule. `states = { STOPPED = "Idle" }` says another PackML state for a word of Execution. With several
-paths the machine executes while one of them does.
+paths the machine executes while one of them does, and each PartCount counts for itself. A part count that jumps or goes back
+is held until the next tells whether it was a glitch, which is recorded as a deviation; `step_max = 50` says how many pieces
+from one reading to the next can be (1,000, or ten a second, where nothing is said).
 
 **What is promised.** The agent's instance and sequence are noted with what was made of them; after a break, asbuilt reads on where it was. Where
 the agent was restarted or its buffer ran over, the gap is recorded. `every_s` (1 s) is the pause between questions, `count` (5,000) how many
@@ -37,7 +39,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import http.client
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ import msgspec
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
 from asbuilt.adapters.mtconnect import documents
+from asbuilt.adapters.mtconnect.agent import Agent
 from asbuilt.adapters.mtconnect.default_mapping import Machine
 from asbuilt.adapters.mtconnect.documents import UNAVAILABLE, Item, Observation, Streams
 from asbuilt.connect import mapping
@@ -56,7 +58,7 @@ from asbuilt.connect.mapping import Mapper, Memory, Rule
 from asbuilt.errors import AsBuiltError, UsageError
 
 KIND = "mtconnect"
-ANSWER_S = 3.5
+PATHS = ("devices",)
 AGAIN_S = 0.2
 MAX_LINE = 256 * 1024
 NAMES = frozenset(("device", "type", "subtype", "name", "id", "value", "entries", "time", "sequence"))
@@ -76,6 +78,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     states: dict[str, str] = {}
     device: str | None = None
     devices: str | None = None
+    step_max: int | None = None
     every_s: float = 1.0
     count: int = 5_000
     bytes_max: int = 64 * 1024 * 1024
@@ -151,7 +154,7 @@ class Observed:
     """What the observations of an adapter become: by default, and by its rules."""
 
     def __init__(self, config: Config, name: str) -> None:
-        self._machine = Machine(name, config.stations, config.states)
+        self._machine = Machine(name, config.stations, config.states, config.step_max)
         self._mapper = Mapper(name, config.map, NAMES)
         self._patterns = [_pattern(rule.observed) for rule in config.map]
 
@@ -177,7 +180,9 @@ class Observed:
                 "value": seen.value, "entries": seen.entries, "time": time, "sequence": seen.sequence,
             }  # fmt: skip
             parts = (seen.device, seen.item, seen.time, seen.value)
-            yield from self._mapper.facts([ready], given, _evidence(seen, raw), time, parts, memory)
+            yield from self._mapper.facts(
+                [ready], given, _evidence(seen, raw), time, parts, memory, item=f"{seen.device}/{seen.item}"
+            )
 
 
 def _evidence(seen: Observation, raw: bytes) -> bytes:
@@ -267,58 +272,9 @@ def _items(config: Config) -> dict[str, Item]:
 # --------------------------------------------------------------------------- listening
 
 
-class _Agent:
-    """Questions to an agent, one after the other over one connection."""
-
-    def __init__(self, config: Config) -> None:
-        if config.address is None:
-            raise UsageError("the adapter has no address", remedy='Add address = "http://agent:5000".')
-        parts = urlsplit(config.address)
-        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._where = parts.netloc, config.address
-        self._path = parts.path.rstrip("/") + (f"/{config.device}" if config.device else "")
-        self._bytes_max = config.bytes_max
-        self._connection: http.client.HTTPConnection | None = None
-        self._ended = False
-
-    def ask(self, what: str) -> bytes:
-        """The answer. Raises `AsBuiltError` where there is none."""
-        try:
-            if self._connection is None:
-                self._connection = self._kind(self._host, timeout=ANSWER_S)
-            self._connection.request("GET", f"{self._path}/{what}", headers={"Accept": "text/xml"})
-            answer = self._connection.getresponse()
-            data = answer.read(self._bytes_max + 1)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self._hang_up()
-            words = "no answer" if isinstance(error, TimeoutError) else f"{error or type(error).__name__}"
-            raise AsBuiltError(
-                f"the agent does not answer: {words}", where=self._where, remedy="Check address and agent."
-            ) from None
-        if self._ended:
-            # Nobody waits for the answer any more.
-            self._hang_up()
-        if len(data) > self._bytes_max:
-            self._hang_up()
-            raise AsBuiltError(
-                "the agent's answer is too long", where=self._where, remedy="Lower `count`, or raise bytes_max."
-            )
-        return data
-
-    def close(self) -> None:
-        """Hang up; a question under way in another thread hangs up when it is answered."""
-        self._ended = True
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
 async def probe(config: Config, sink: Sink) -> str:
     """Ask the agent which devices it has."""
-    agent = _Agent(config)
+    agent = Agent(config.address, config.device, config.bytes_max)
     try:
         items = documents.devices(await asyncio.to_thread(agent.ask, "probe"))
     except ValueError as error:
@@ -331,7 +287,7 @@ async def probe(config: Config, sink: Sink) -> str:
 
 async def listen(config: Config, sink: Sink) -> None:
     """Ask the agent for what is new, again and again, until cancelled or it does not answer."""
-    agent = _Agent(config)
+    agent = Agent(config.address, config.device, config.bytes_max)
     try:
         await _Reading(config, sink, agent).run()
     finally:
@@ -350,7 +306,7 @@ class _Note(msgspec.Struct):
 class _Reading:
     """Reads an agent's stream on from where it was left."""
 
-    def __init__(self, config: Config, sink: Sink, agent: _Agent) -> None:
+    def __init__(self, config: Config, sink: Sink, agent: Agent) -> None:
         self._config, self._sink, self._agent = config, sink, agent
         self._made = Observed(config, sink.name)
         self._note = msgspec.json.decode(sink.remembered() or b"{}", type=_Note)

@@ -16,6 +16,7 @@ import msgspec
 from asbuilt import events
 from asbuilt.adapters import Taken
 from asbuilt.adapters.mtconnect.documents import UNAVAILABLE, Observation, instant
+from asbuilt.connect import counters
 from asbuilt.connect.expression import number
 from asbuilt.connect.mapping import EARLIEST_YEAR, Memory, decimal_text
 
@@ -38,12 +39,18 @@ MAX_STANDING: Final = 200
 
 
 class Machine:
-    """The facts of the machines of one adapter. `stations` is device → station; `states` adds to `STATES`."""
+    """The facts of the machines of one adapter. `stations` is device → station; `states` adds to `STATES`.
 
-    def __init__(self, source: str, stations: Mapping[str, str], states: Mapping[str, str]) -> None:
+    `step_max` bounds what a part count goes on by.
+    """
+
+    def __init__(
+        self, source: str, stations: Mapping[str, str], states: Mapping[str, str], step_max: int | None = None
+    ) -> None:
         self.source = source
         self.stations = stations
         self._states = {**STATES, **states}
+        self._step_max = step_max
 
     def facts(self, seen: Observation, memory: Memory) -> Iterator[Taken]:
         """What an observation says. Raises `ValueError` in words."""
@@ -134,15 +141,19 @@ class Machine:
         if found != found.to_integral_value() or found < 0:
             raise ValueError(f"a part count of {seen.value[:40]}")
         reading = int(found)
-        kind = {"GOOD": "good", "BAD": "rejected"}.get(seen.subtype, "all")
-        counters = memory.get(f"parts|{seen.device}") or {}
-        before = counters.get(kind)
-        memory.put(f"parts|{seen.device}", {**counters, kind: reading})
-        # Good pieces counted by themselves are among all of them.
-        if before == reading or (kind == "all" and "good" in counters):
+        # Good pieces that a path counts by themselves are among all of its pieces.
+        path = f"{counters.ITEM}{seen.device}|{seen.component}|good"
+        if seen.subtype == "GOOD" and not memory.get(path):
+            memory.put(path, True)
+        made = counters.step(memory, f"{counters.ITEM}{seen.device}|{seen.item}", reading, _time(seen), self._step_max)
+        if made.deviation is not None:
+            code, words = made.deviation
+            yield self._fact(events.DeviationNoticed, seen, code, adapter=self._part(seen),
+                deviation=code, message=f"{seen.name or seen.item}: {words}",
+            )  # fmt: skip
+        if made.pieces is None or (seen.subtype not in ("GOOD", "BAD") and memory.get(path)):
             return
-        made = reading - before if before is not None and reading > before else 0
-        pieces = {"rejected" if kind == "rejected" else "good": made}
+        pieces = {"rejected" if seen.subtype == "BAD" else "good": made.pieces}
         yield self._fact(events.Counted, seen, "parts", station=station, reading=reading, **pieces)
 
     def _override(self, seen: Observation, station: str, memory: Memory) -> Iterator[Taken]:
@@ -172,7 +183,12 @@ class Machine:
                     text=_readable(what), response=f"Look at the machine's control: {alarm}.",
                     detail=f"{seen.level} {seen.qualifier}".strip(),
                 )  # fmt: skip
-        elif seen.level != "Unavailable":
+        elif seen.level == "Unavailable":
+            # Whether it still stands nobody knows; told again, it is raised again.
+            for name in [*standing]:
+                del standing[name]
+                yield self._fact(events.AlarmCleared, seen, f"unavailable {name}", alarm=name, station=station)
+        else:
             raise ValueError(f"a condition of level `{seen.level[:40]}`")
         memory.put(key, standing)
 

@@ -58,6 +58,7 @@ from asbuilt.connect.mapping import Mapper, Memory
 from asbuilt.errors import AsBuiltError
 
 KIND = "opcua"
+PATHS = ("certificate", "key", "trust")
 NAMES = frozenset(("value", "item", "time", "server_time", "status", "node", "received"))
 BAD = 0x80000000
 
@@ -153,7 +154,7 @@ class Changes:
                 members = [given | {"item": item} for item in items] if isinstance(items, list) else []
             for number, member in enumerate(members):
                 parts = (change.node, repr(change.value)[:10_000], str(number))
-                yield from self._mapper.facts([ready], member, raw, moment, parts, memory)
+                yield from self._mapper.facts([ready], member, raw, moment, parts, memory, item=change.node)
 
 
 # --------------------------------------------------------------------------- listening

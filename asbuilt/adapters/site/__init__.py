@@ -48,6 +48,7 @@ from asbuilt.connect.expression import time
 from asbuilt.errors import MalformedFact
 
 KIND = "site"
+PATHS = broker.PATHS
 MAX_BODY = 256 * 1024
 EVIDENCE = 16
 _FOR_WEBHOOK = ("device", "zone", "category", "severity", "time", "start", "end", "id", "round", "checkpoint")

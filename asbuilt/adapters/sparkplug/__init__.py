@@ -80,6 +80,7 @@ from asbuilt.connect import expression, mapping
 from asbuilt.connect.mapping import Mapper, Memory, Ready, Rule
 
 KIND = "sparkplug"
+PATHS = broker.PATHS
 TICK_S = 0.25
 BELIEVED = dt.timedelta(hours=1)
 """A device's own time for its end is believed when it is at most so long ago."""
@@ -218,6 +219,8 @@ class Rules:
         if given["value"] is None:
             return
         parts = (f"{given['group']}/{given['node']}/{given['device']}", given["metric"], str(metric.raw))
+        # A library of the field tells a metric as DATA/count at birth and as count afterwards: it is one counter.
+        item = f"{parts[0]}/{given['metric'].removeprefix('DATA/')}"
         for ready in rules:
             if given["quality"] in BAD_QUALITIES and not self._sees_quality[ready.number]:
                 continue
@@ -228,7 +231,14 @@ class Rules:
                 members = [given | {"item": item} for item in items] if isinstance(items, list) else []
             for number, member in enumerate(members):
                 yield from self._mapper.facts(
-                    [ready], member, metric.data, given["time"], (*parts, str(number)), memory, late=metric.historical
+                    [ready],
+                    member,
+                    metric.data,
+                    given["time"],
+                    (*parts, str(number)),
+                    memory,
+                    late=metric.historical,
+                    item=item,
                 )
 
 

@@ -26,8 +26,8 @@ from asbuilt.domain.genealogy.walks import FITTING, PASSING, Genealogy, Now, Whe
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages import fold as passages
-from asbuilt.domain.passages.fold import Passage, Status
 from asbuilt.domain.passages.questions import Touch
+from asbuilt.domain.passages.rows import Passage, Status
 from asbuilt.events import Measured, microseconds, unit_key
 
 

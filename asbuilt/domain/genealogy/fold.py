@@ -356,8 +356,8 @@ class _Sitting:
 def kept(fittings: list[Fitting]) -> Iterator[Link | Stray]:
     """What is kept beside the fittings at a position: nothing where one was installed and that is all."""
     is_alone = len(fittings) == 1 and fittings[0].step == INSTALLED
-    if is_alone and fittings[0].quantity == "1":
-        return  # Nearly every position, without arithmetic.
+    if is_alone and (fittings[0].quantity == "1" or Decimal(fittings[0].quantity) > 0):
+        return  # Nearly every position.
     for found in seats(fittings):
         if isinstance(found, Stray):
             yield found

@@ -40,8 +40,8 @@ from asbuilt.domain.genealogy.rows import (
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.measurements.questions import ItemValue
 from asbuilt.domain.passages import fold as passages
-from asbuilt.domain.passages.fold import Passage, Status
 from asbuilt.domain.passages.questions import Touch, status_of, touched
+from asbuilt.domain.passages.rows import Passage, Status
 from asbuilt.events import ComponentInstalled, ComponentRemoved
 
 R = TypeVar("R", bound=tuple[Any, ...])

@@ -7,9 +7,12 @@ since 1970 UTC; `fact` is the id of the fact behind a row; units and lots are na
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 from asbuilt.domain.meaning import Pieces, named_in, pieces_of
+from asbuilt.domain.passages.rows import Oddity, Passage, Status, Stay
+from asbuilt.domain.passages.stays import stays
 from asbuilt.events import (
     Event,
     OperationCompleted,
@@ -25,68 +28,24 @@ from asbuilt.events import (
     microseconds,
     unit_key,
 )
-from asbuilt.rows import ROW, Interned
+from asbuilt.rows import ROW
 
-VERSION = 1
-
-
-class Passage(NamedTuple):
-    """Something happened to a unit as a whole: `what` is born, started, completed, reported, released,
-    packed, shipped, fitted, returned or scrapped; `rank` puts those of one instant in order.
-
-    `place` is the container, consignee or what it was fitted in; `start_us` 0 where not told.
-    """
-
-    unit: Interned
-    time_us: int
-    rank: int
-    fact: bytes
-    what: Interned
-    station: Interned
-    operation: Interned
-    order_no: Interned
-    program: Interned
-    program_revision: Interned
-    start_us: int
-    good: int
-    scrap: int
-    rework: int
-    by: Interned
-    place: Interned
-    reason: Interned
-    revision: Interned
-
-
-class Status(NamedTuple):
-    """Where a unit is in its life, from all its passages.
-
-    `state`: in work, completed, packed, shipped, fitted, returned or scrapped. `place` is the station
-    where it was last, or the container, consignee or what it is fitted in. Times are 0 if never.
-    """
-
-    unit: Interned
-    product: Interned
-    serial: str
-    state: Interned
-    since_us: int
-    place: Interned
-    station: Interned
-    consignee: Interned
-    order_no: Interned
-    revision: Interned
-    started_us: int
-    completed_us: int
+VERSION = 2
 
 
 ROWS = {
     Passage: ("unit", "time_us", "rank", "fact"),
     Status: ("unit",),
+    Stay: ("unit", "from_us", "station", "phase"),
+    Oddity: ("unit", "time_us", "kind", "station", "other"),
 }
 INDEXES = {
     Passage: ["station, time_us WHERE station <> ''", "by, time_us WHERE by <> ''",
               "program, program_revision, time_us WHERE program <> ''", "order_no WHERE order_no <> ''"],
     Status: ["state, since_us", "since_us", "order_no WHERE order_no <> ''", "completed_us WHERE completed_us > 0",
              "station, state"],
+    Stay: ["station, from_us", "station WHERE long = 1"],
+    Oddity: ["station, time_us"],
 }  # fmt: skip
 SHOWS = {
     Passage: {
@@ -102,6 +61,15 @@ SHOWS = {
         "station": "event_time station",
         "consignee": "event_time consignee", "order_no": "event_time order", "revision": "event_time revision",
         "started_us": "event_time", "completed_us": "event_time",
+    },
+    Stay: {
+        ROW: "product serial event_time start_time station good scrap rework",
+        "unit": "product serial", "from_us": "event_time start_time", "until_us": "event_time start_time",
+        "long": "event_time start_time", "phase": "type",
+    },
+    Oddity: {
+        ROW: "product serial event_time start_time station good scrap rework",
+        "unit": "product serial", "kind": "type", "other": "station",
     },
 }  # fmt: skip
 
@@ -213,4 +181,9 @@ def status(passages: list[Passage]) -> Iterator[Status]:
     )
 
 
-DERIVED = [{"rows": (Status,), "of": Passage, "by": "unit", "rule": status}]
+def follows(passages: list[Passage]) -> Iterator[Status | Stay | Oddity]:
+    """Everything that is worked out of a unit's passages, which are read once for it."""
+    return chain(status(passages), stays(passages))
+
+
+DERIVED = [{"rows": (Status, Stay, Oddity), "of": Passage, "by": "unit", "rule": follows}]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import Test, Value, above, at_most, beginning, ending, named, one_of
-from asbuilt.domain.passages.fold import Passage, Status, status
+from asbuilt.domain.passages.fold import status
+from asbuilt.domain.passages.rows import Passage, Status
 
 MOST_UNITS = 100_000
 STATES = ("in work", "completed", "packed", "shipped", "fitted", "returned", "scrapped")

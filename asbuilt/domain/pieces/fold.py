@@ -35,6 +35,7 @@ SHOWS = {
         "hour": "event_time", "told": "type", "order_no": "order", "good": "good scrap rework serial",
         "rejected": "rejected scrap", "for_review": "for_review", "rework": "rework",
     },
+    Worked: {ROW: "station event_time order product", "hour": "event_time", "order_no": "order"},
     Run: {ROW: "serial", "item": "product serial", "clean": "scrap rework"},
     First: {ROW: "product serial station event_time", "item": "product serial", "clean": "scrap rework"},
 }  # fmt: skip

@@ -54,12 +54,12 @@ class Pieces(NamedTuple):
 class Worked(NamedTuple):
     """The order and product that were told last at a station in an hour; no row where none was."""
 
-    station: str
+    station: Interned
     hour: int
     time_us: int
     fact: bytes
-    order_no: str
-    product: str
+    order_no: Interned
+    product: Interned
 
 
 class Run(NamedTuple):

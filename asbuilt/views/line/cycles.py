@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 
 from asbuilt.access.conditions import after_until, at_most
+from asbuilt.domain.passages.rows import Stay
 from asbuilt.domain.states import told
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
 from asbuilt.time import DAY_US
-from asbuilt.views.line.fold import Stay
 from asbuilt.views.line.moment import LAST_CYCLES, SECOND_US, Moment
 
 Span = tuple[int, int]

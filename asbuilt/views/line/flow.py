@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from asbuilt.access.conditions import above, at_most, between
+from asbuilt.domain.passages.rows import LONG_STAY_US, Stay
 from asbuilt.plant.calendar import seconds_between
 from asbuilt.views.line.answers import FROM_OUTSIDE, OWN_CAUSES, Buffer, Tile
-from asbuilt.views.line.fold import LONG_STAY_US, Stay
 from asbuilt.views.line.moment import Moment
 
 Here = dict[tuple[str, str], list[Stay]]
@@ -38,7 +38,7 @@ def units_on_line(look: Moment) -> Here:
                 for until in (0, above(look.at_us))
             ],
         )
-        for stay in sorted((*recent, *long), key=lambda stay: (stay.from_us, stay.item)):
+        for stay in sorted((*recent, *long), key=lambda stay: (stay.from_us, stay.unit)):
             if (stay.station, stay.phase) != (last, "after"):
                 found[stay.station, stay.phase].append(stay)
     return dict(found)

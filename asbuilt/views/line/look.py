@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from asbuilt.access import Reader
 from asbuilt.access.conditions import between, one_of
+from asbuilt.domain.passages.rows import Oddity
 from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.presence.words import know_words
 from asbuilt.domain.states import told
@@ -14,7 +15,6 @@ from asbuilt.plant import Line, Plant
 from asbuilt.views.line.alarms import alarms
 from asbuilt.views.line.answers import Board, Contradiction
 from asbuilt.views.line.flow import buffers, tracked, units_on_line
-from asbuilt.views.line.fold import Oddity
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 from asbuilt.views.line.output import (
@@ -122,7 +122,7 @@ def _contradictions(look: Moment) -> list[Contradiction]:
         order="-time_us",
         limit=50,
     )
-    return [Contradiction(look.time(row.time_us), row.kind, serial(row.item), row.station, row.other) for row in rows]
+    return [Contradiction(look.time(row.time_us), row.kind, serial(row.unit), row.station, row.other) for row in rows]
 
 
 def _unknown_stations(look: Moment) -> list[str]:

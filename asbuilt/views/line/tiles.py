@@ -6,9 +6,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
-from asbuilt.access.conditions import after_until, at_most, between, count, total
+from asbuilt.access.conditions import between, count, total
 from asbuilt.domain.measurements import questions as measurements
-from asbuilt.domain.pieces.rows import First
+from asbuilt.domain.passages.rows import LONG_STAY_US
+from asbuilt.domain.pieces import questions as pieces
+from asbuilt.domain.pieces.rows import First, Made
 from asbuilt.domain.presence.questions import Silence
 from asbuilt.domain.states import told
 from asbuilt.domain.states.reading import explained_at, reading
@@ -18,7 +20,6 @@ from asbuilt.plant import Characteristic, Station
 from asbuilt.views.line.answers import AlarmRow, Cycle, Indicator, Tile
 from asbuilt.views.line.cycles import counted_from, cycles
 from asbuilt.views.line.flow import Here
-from asbuilt.views.line.fold import LONG_STAY_US, Passage
 from asbuilt.views.line.moment import Moment
 from asbuilt.views.line.observation import Observation
 from asbuilt.views.line.output import made_at, output_of, told_in_shift
@@ -58,10 +59,10 @@ class Tiles:
             source=station.source or "",
             fresh_s=adapter.fresh_s if adapter else None,
             seen=self._observation.seen(station, lost),
-            units=tuple(serial(stay.item) for stay in inside),
+            units=tuple(serial(stay.unit) for stay in inside),
             cycle=Cycle(
                 since=counted_from(self._look, station, inside[0].from_us) if inside else None,
-                unit=serial(inside[0].item) if inside else "",
+                unit=serial(inside[0].unit) if inside else "",
                 target_s=station.cycle_s or self._look.line.takt_s,
             ),
             cycles_s=cycles(self._look, station),
@@ -82,7 +83,7 @@ class Tiles:
         return found[-1] if found else None
 
     def _word(
-        self, state: Spell | None, jobs: list[Passage], lost: Silence | None, station: Station
+        self, state: Spell | None, jobs: list[Made], lost: Silence | None, station: Station
     ) -> tuple[str, dt.datetime | None, str]:
         if lost is not None:
             known = self._look.plant.adapters.get(lost.source)
@@ -116,18 +117,11 @@ class Tiles:
         index = self._look.line.station.index(station)
         return f"Waiting for {self._look.line.station[index - 1].label}" if index else "Waiting for material"
 
-    def _jobs(self, station: Station) -> list[Passage]:
+    def _jobs(self, station: Station) -> list[Made]:
         """Reports that cover this moment."""
-        return self._look.reader.rows(
-            Passage,
-            {
-                "station": station.path,
-                "time_us": after_until(self._look.at_us, self._look.at_us + 7 * LONG_STAY_US),
-                "start_us": at_most(self._look.at_us),
-                "what": "reported",
-            },
-            order="start_us",
-        )
+        at_us = self._look.at_us
+        later = pieces.told(self._look.reader, station.path, at_us + 1, at_us + 7 * LONG_STAY_US + 1, told="reported")
+        return [row for row in later if row.start_us <= at_us]
 
     def _first_pass(self, station: Station) -> float | None:
         """Share of units that were good at their first completion here (ISO 22400-2: GP / IP, serials)."""

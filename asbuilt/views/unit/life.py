@@ -14,7 +14,7 @@ from uuid import UUID
 from asbuilt.domain.cases import fold as told_cases
 from asbuilt.domain.cases.fold import Case, Told
 from asbuilt.domain.measurements.questions import ItemValue
-from asbuilt.domain.passages.fold import Passage
+from asbuilt.domain.passages.rows import Passage
 from asbuilt.plant import Plant
 from asbuilt.views.unit.answers import (
     CaseRow,

@@ -16,7 +16,7 @@ from asbuilt.access.conditions import at_most
 from asbuilt.domain.cases import questions as open_questions
 from asbuilt.domain.cases.fold import Case
 from asbuilt.domain.passages import questions as passages
-from asbuilt.domain.passages.fold import Passage, Status
+from asbuilt.domain.passages.rows import Passage, Status
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.unit import build, find, life, whole

@@ -14,7 +14,7 @@ from asbuilt.domain.cases.fold import cases as told_cases
 from asbuilt.domain.cases.fold import state as told_state
 from asbuilt.domain.genealogy.rows import Seat
 from asbuilt.domain.measurements.questions import ItemValue
-from asbuilt.domain.passages.fold import Passage
+from asbuilt.domain.passages.rows import Passage
 from asbuilt.domain.quantities import plain, total
 from asbuilt.events import microseconds
 from asbuilt.plant import Part, Product

@@ -489,7 +489,7 @@ def test_nobody_is_sent_what_was_rendered_for_other_eyes():
     """A live page is kept by its address and by what its reader may see."""
     with served(morning()) as server:
         site = server.site
-        shift, visitor = Clearance(), Clearance(frozenset({"measured.value"}))
+        shift, visitor = Clearance(), Clearance(frozenset({"run_recorded.verdict"}))
         asked: list[Clearance] = []
         whole = site.app.reader
         site.app.reader = lambda who, seen_as: (asked.append(seen_as), whole(who, seen_as))[1]  # type: ignore[method-assign]

@@ -50,13 +50,25 @@ _Rules = dict[type, tuple[tuple[View, Rule], ...]]
 
 
 class Store:
-    """All views' rows. One thread folds; any number read through `reading`."""
+    """All views' rows. One thread folds; any number read through `reading`.
 
-    def __init__(self, path: Path | None, views: Mapping[str, View], *, strict: bool = False, read_only: bool = False):
+    One that is not `logged` is faster and of use only once all is folded and it is closed: killed before, its file is rubbish.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        views: Mapping[str, View],
+        *,
+        strict: bool = False,
+        read_only: bool = False,
+        logged: bool = True,
+    ):
         self.views = views
         self._forms = {view.name: form(view) for view in views.values()}
         self._strict = strict
         self._read_only = read_only
+        self._logged = logged
         self._location = str(path) if path else f"file:/{uuid4()}?vfs=memdb"
         self._in_memory = path is None
         self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
@@ -89,7 +101,10 @@ class Store:
         )
         db = apsw.Connection(self._location, flags=flags)
         db.set_busy_timeout(10_000)
-        if not self._in_memory and not self._read_only:
+        if not self._logged:
+            db.pragma("journal_mode", "memory")
+            db.pragma("synchronous", "OFF")
+        elif not self._in_memory and not self._read_only:
             db.pragma("journal_mode", "wal")
             # Views can be folded again: a power cut may cost the last rows, never the record's.
             db.pragma("synchronous", "NORMAL")

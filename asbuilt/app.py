@@ -14,14 +14,14 @@ import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from asbuilt import adapters as adapters_
-from asbuilt import events, pipeline, views
+from asbuilt import events, views
 from asbuilt.access import EVERYBODY, Clearance, Reader, Sources, UnitSeal, reading
 from asbuilt.access.withheld import REMEDY
 from asbuilt.adapters import Result, Taken
@@ -29,12 +29,15 @@ from asbuilt.errors import AsBuiltError, PlantError, UsageError, WithheldError
 from asbuilt.events import AnyFact, PlantDefined
 from asbuilt.exchange import curves
 from asbuilt.folder import DataFolder
+from asbuilt.folding import FoldThread, catch_up
+from asbuilt.pipeline import Pipeline
 from asbuilt.plant import Plant, parse
 from asbuilt.record import Clock, Record, memory, sqlite
 from asbuilt.rows import Changed
 from asbuilt.rows.store import Store
 
 if TYPE_CHECKING:
+    from asbuilt.folding.process import FoldProcess
     from asbuilt.seal.sealer import Sealer
     from asbuilt.web.client import Client
 
@@ -56,7 +59,8 @@ class AsBuilt:
     `data` is the data folder; `memory=True` keeps everything in the process instead. `plant` is
     recorded as the plant in force if it differs from the last one. `read_only` asks questions
     beside another process that works on the folder. With `fold_beside` views that must be made anew are folded while
-    the others answer, else before anything is answered. `strict` makes a fold's error an error.
+    the others answer, else before anything is answered. `processes` folds in a process of its own (of a data folder, where
+    there are two processors), so that recording and rendering do not wait for it. `strict` makes a fold's error an error.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class AsBuilt:
         read_only: bool = False,
         rebuild: bool = False,
         fold_beside: bool = False,
+        processes: bool = False,
         strict: bool = False,
         purpose: str = "asbuilt",
         progress: Callable[[int, int], None] = lambda done, total: None,
@@ -96,10 +101,13 @@ class AsBuilt:
                 undo.callback(self.folder.unlock)
             self.record: Record = self._open_record(progress)
             undo.callback(self.record.close)
-            self.store = self._open_store(rebuild, strict, fold_beside, progress)
+            apart = self._fold_apart(strict, fold_beside, progress, rebuild) if processes else None
+            if apart is not None:
+                undo.callback(apart.stop)
+            self.store = self._open_store(rebuild, strict, fold_beside, progress, is_folded_here=apart is None)
             undo.callback(self.store.close)
             self._plants = _Plants(self.record, self.effective, plant)
-            self.pipeline = pipeline.Pipeline(self.record, self.store, now, self._announce)
+            self.pipeline = Pipeline(self.record, apart or FoldThread(self.record, self.store, self._announce), now)
             if not read_only:
                 self.pipeline.start()
                 undo.callback(self.pipeline.stop)
@@ -114,26 +122,46 @@ class AsBuilt:
         return sqlite.Log(self.folder.record, self.now, self.random, read_only=self.read_only, progress=progress)
 
     def _open_store(
-        self, rebuild: bool, strict: bool, fold_beside: bool, progress: Callable[[int, int], None]
+        self,
+        rebuild: bool,
+        strict: bool,
+        fold_beside: bool,
+        progress: Callable[[int, int], None],
+        is_folded_here: bool,
     ) -> Store:
         path = self.folder.views if self.folder else None
+        if not is_folded_here:
+            return Store(path, self.views, strict=strict, read_only=True)
         if self.folder and rebuild:
-            self.folder.forget_views()
+            self._fold_anew(self.folder, strict, progress)
         store = Store(path, self.views, strict=strict, read_only=self.read_only)
         if not self.read_only:
-            head = self.record.head()
-            # Where no view has rows to answer from, there is nothing to wait beside.
-            beside = fold_beside and store.position() > 0 and len(store.behind(store.position())) < len(self.views)
-            total = head - store.position() if beside else max(store.behind(head).values(), default=0)
-            done = 0
-
-            def report(facts: int) -> None:
-                nonlocal done
-                done += facts
-                progress(done, total)
-
-            (pipeline.fold_furthest if beside else pipeline.fold_from)(self.record, store, report)
+            catch_up(self.record, store, fold_beside, progress)
         return store
+
+    def _fold_apart(
+        self, strict: bool, fold_beside: bool, progress: Callable[[int, int], None], rebuild: bool
+    ) -> FoldProcess:
+        """A process of its own for the rows, which has folded what there is when this returns."""
+        assert self.folder is not None and not self.read_only, "rows in memory, or of another process, are folded there"
+        from asbuilt.folding.process import FoldProcess
+
+        if rebuild:
+            self.folder.forget_views()
+        apart = FoldProcess(self.folder.path, self._announce, beside=fold_beside, strict=strict)
+        apart.begin(progress)
+        return apart
+
+    def _fold_anew(self, folder: DataFolder, strict: bool, progress: Callable[[int, int], None]) -> None:
+        """Fold everything into a file of its own, which needs no log: it takes its place when it is whole, or is rubbish."""
+        folder.forget_views()
+        try:
+            with closing(Store(folder.views_anew, self.views, strict=strict, logged=False)) as store:
+                catch_up(self.record, store, False, progress)
+            folder.take_views_anew()
+        except BaseException:
+            folder.forget_views()
+            raise
 
     def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""

@@ -4,8 +4,8 @@
 
 - `Pipeline.take_in` checks and encodes what an adapter brings and queues it. A writer thread
   takes all that is waiting, records it as one durable commit (group commit) and answers.
-- A folder thread hands the recorded facts to every view. It gets them from the writer while it
-  keeps up and reads them from the record when it does not; the record is its queue.
+- `asbuilt.folding` hands the recorded facts to every view, in a thread or in a process of its own. A thread gets them
+  from the writer while it keeps up and reads them from the record when it does not; the record is its queue.
 
 What cannot be recorded as a fact is recorded as a rejection with its bytes (law 7).
 """
@@ -13,39 +13,26 @@ What cannot be recorded as a fact is recorded as a rejection with its bytes (law
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import queue
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, cast
-from uuid import UUID
 
 from asbuilt import events
 from asbuilt.adapters import Rejection, Result, Taken
-from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull, ViewsError
+from asbuilt.errors import AsBuiltError, MalformedFact, RecordError, RecordFull
 from asbuilt.events import AnyFact, CorrectionMade, MessageRejected
+from asbuilt.folding import Folding
 from asbuilt.record import Clock, Entry, Outcome, Receipt, Record, made
-from asbuilt.rows import Changed
-from asbuilt.rows.store import Store
 
 MAX_WAITING_FACTS = 200_000
 """So many facts may wait for the disk; then senders are told to come again."""
 MAX_WAITING_BYTES = 256 * 1024 * 1024
 MAX_COMMIT_FACTS = 5_000
-MAX_HANDED_FACTS = 50_000
-FOLD_BATCH = 20_000
-CATCH_UP_FACTS = 1_000
-"""So many facts are folded for views that catch up before those that are furthest have their turn again."""
 MAX_AHEAD = dt.timedelta(days=1)
 """A fact may be this far ahead of the plant's clock; further, the sender's clock is wrong."""
 EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-FOLD_AGAIN_S = 1.0
-"""So long the folder waits before it tries again what the views could not take."""
-
-Announce = Callable[[Changed], None]
-_log = logging.getLogger("asbuilt")
 
 
 class _Waiting(NamedTuple):
@@ -64,51 +51,22 @@ class _Waiting(NamedTuple):
 class Pipeline:
     """The way of facts from adapters to the record and on to the views. `start` before use, `stop` after."""
 
-    def __init__(self, record: Record, store: Store, now: Clock, announce: Announce = lambda changed: None) -> None:
+    def __init__(self, record: Record, folding: Folding, now: Clock) -> None:
         self._record = record
-        self._store = store
         self._now = now
-        self._announce = announce
+        self.folding = folding
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
         self._waiting_facts = self._waiting_bytes = 0
         self._running = False
         self._queue_lock = threading.Lock()
-        self._handed: deque[list[tuple[int, AnyFact]]] = deque()
-        self._handed_facts = 0
-        self._fold_wanted = threading.Condition()
-        self._folded = store.position()
-        self._recorded = record.head()
-        self._catching_up = bool(store.behind(self._folded))
-        self._stopping = False
         self._broken: AsBuiltError | None = None
-        self._views_error: AsBuiltError | None = None
         self._writer = threading.Thread(target=self._write, name="record-writer", daemon=True)
-        self._folder = threading.Thread(target=self._fold, name="view-folder", daemon=True)
-        self._refuse_views_of_another_record()
-
-    def _refuse_views_of_another_record(self) -> None:
-        if self._folded > self._recorded:
-            what = f"the record ends at fact {self._recorded:,}, but the views have seen {self._folded:,}: facts are missing"
-        else:
-            others = [
-                position
-                for position, fact in self._store.last_facts().items()
-                if self._record.read(position - 1, 1)[0].id != fact
-            ]
-            if not others:
-                return
-            what = f"fact {others[0]:,} of the record is not the one that the views have seen"
-        raise RecordError(
-            what,
-            remedy="The record was replaced by another copy or lost its -wal file. Restore it; if this copy is "
-            "what you want, run `asbuilt rebuild`.",
-        )
 
     def start(self) -> None:
         """Begin to record and to fold."""
         self._running = True
         self._writer.start()
-        self._folder.start()
+        self.folding.start()
 
     def stop(self) -> None:
         """Record what waits, fold what is recorded, and end."""
@@ -118,11 +76,7 @@ class Pipeline:
                 self._waiting.put(None)
         if self._writer.is_alive():
             self._writer.join()
-        with self._fold_wanted:
-            self._stopping = True
-            self._fold_wanted.notify_all()
-        if self._folder.is_alive():
-            self._folder.join()
+        self.folding.stop()
 
     # ----------------------------------------------------------------- in
 
@@ -244,140 +198,25 @@ class Pipeline:
         accepted = [
             (receipt.position, entry.fact) for entry, receipt in zip(entries, receipts, strict=True) if receipt.position
         ]
-        with self._fold_wanted:
-            # Also what an earlier append recorded though it reported a failure.
-            self._recorded = self._record.head()
-            if accepted and self._handed_facts + len(accepted) <= MAX_HANDED_FACTS:
-                self._handed.append(accepted)
-                self._handed_facts += len(accepted)
-            self._fold_wanted.notify_all()
+        # Also what an earlier append recorded though it reported a failure.
+        self.folding.recorded(self._record.head(), accepted)
         return receipts
 
     # ----------------------------------------------------------------- out
 
-    def _fold(self) -> None:
-        while True:
-            with self._fold_wanted:
-                while self._folded >= self._recorded and not self._catching_up and not self._stopping:
-                    self._fold_wanted.wait()
-                if self._folded >= self._recorded and (self._stopping or not self._catching_up):
-                    return
-                facts = self._next_handed()
-            try:
-                changed = self._fold_next(facts)
-            except Exception as error:
-                if not self._wait_to_fold_again(error):
-                    return
-                continue
-            with self._fold_wanted:
-                self._views_error = None
-                self._fold_wanted.notify_all()
-            try:
-                self._announce(changed)
-            except Exception:
-                _log.exception("a listener to changes failed; folding goes on")
-
-    def _fold_next(self, facts: list[tuple[int, AnyFact]]) -> Changed:
-        """What comes next for the views that are furthest, then a portion for those that catch up with them."""
-        changed: Changed = {}
-        if self._folded < self._recorded:
-            if not facts:
-                facts = read_facts(self._record, self._folded, FOLD_BATCH)
-            changed = self._store.fold(facts, self._find)
-            with self._fold_wanted:
-                self._folded = facts[-1][0]
-                self._fold_wanted.notify_all()
-        if self._catching_up and not self._stopping:
-            after, count = self._store.next_portion(self._folded, CATCH_UP_FACTS)
-            if count:
-                for table, keys in self._store.fold(read_facts(self._record, after, count), self._find).items():
-                    changed.setdefault(table, set()).update(keys)
-            self._catching_up = self._store.next_portion(self._folded, 1)[1] > 0
-        return changed
-
-    def _wait_to_fold_again(self, error: Exception) -> bool:
-        """The record goes on without views; everyone who asks for them is told why. False at the end."""
-        with self._fold_wanted:
-            self._views_error = (
-                error
-                if isinstance(error, AsBuiltError)
-                else ViewsError(f"folding failed: {error!r}", remedy="Run `asbuilt rebuild`; nothing recorded is lost.")
-            )
-            self._fold_wanted.notify_all()
-            return not self._fold_wanted.wait_for(lambda: self._stopping, FOLD_AGAIN_S)
-
-    def _next_handed(self) -> list[tuple[int, AnyFact]]:
-        """What the writer handed over, if it follows what was folded; else what must be read."""
-        facts: list[tuple[int, AnyFact]] = []
-        expected = self._folded + 1
-        while self._handed and len(facts) < MAX_COMMIT_FACTS:
-            if self._handed[0][0][0] > expected:
-                break
-            batch = self._handed.popleft()
-            self._handed_facts -= len(batch)
-            if batch[0][0] == expected:
-                facts.extend(batch)
-                expected = facts[-1][0] + 1
-        return facts
-
-    def _find(self, fact_id: UUID) -> AnyFact | None:
-        return _found(self._record, fact_id)
-
     def settle(self, timeout_s: float = 60) -> None:
-        """Wait until every fact recorded so far is folded. Raises `ViewsError` if that does not happen.
-
-        For views that catch up nobody waits: whoever asks them is told how far they are.
-        """
-        with self._fold_wanted:
-            wanted = self._recorded
-            self._fold_wanted.wait_for(lambda: self._folded >= wanted or self._views_error, timeout_s)
-            if self._folded >= wanted:
-                return
-        if self._views_error is not None:
-            raise self._views_error
-        raise ViewsError(f"the views are {self.behind:,} facts behind", remedy="Ask again in a while.")
+        """Wait until every fact recorded so far is folded. Raises `ViewsError` if that does not happen."""
+        self.folding.settle(timeout_s)
 
     @property
     def views_error(self) -> AsBuiltError | None:
         """Why the views do not follow the record at the moment, if so."""
-        return self._views_error
+        return self.folding.error
 
     @property
     def behind(self) -> int:
         """How many recorded facts the views have not folded yet."""
-        return self._recorded - self._folded
-
-
-def fold_from(record: Record, store: Store, progress: Callable[[int], None] = lambda facts: None) -> None:
-    """Fold everything the store has not seen, without threads: rebuild and first catch-up.
-
-    Views that are behind first come to where the next one stands; then they go on together.
-    """
-    while True:
-        after, count = store.next_portion(record.head(), FOLD_BATCH)
-        if not count:
-            return
-        store.fold(read_facts(record, after, count), lambda fact_id: _found(record, fact_id))
-        progress(count)
-
-
-def fold_furthest(record: Record, store: Store, progress: Callable[[int], None] = lambda facts: None) -> None:
-    """Fold what the record has beyond the views that are furthest; those behind them stay where they are."""
-    while facts := read_facts(record, store.position(), FOLD_BATCH):
-        store.fold(facts, lambda fact_id: _found(record, fact_id))
-        progress(len(facts))
-
-
-def read_facts(record: Record, after: int, limit: int) -> list[tuple[int, AnyFact]]:
-    """Recorded facts by position, decoded."""
-    found = record.read(after, limit)
-    facts = events.recall_all([recorded.body for recorded in found])
-    return [(recorded.position, fact) for recorded, fact in zip(found, facts, strict=True)]
-
-
-def _found(record: Record, fact_id: UUID) -> AnyFact | None:
-    found = record.get(fact_id)
-    return events.recall(found.body) if found else None
+        return self.folding.behind.facts
 
 
 def _waiting(adapter: str, entries: list[Entry], results: list[Result | None] | None) -> _Waiting:

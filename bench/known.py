@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from uuid import UUID
 
-from asbuilt import events, pipeline, views
+from asbuilt import events, folding, views
 from asbuilt.access import reading
 from asbuilt.access.sources import OnePlant, Sources
 from asbuilt.cli.shared import collect_less
@@ -45,7 +45,7 @@ def run(scale: float) -> Iterator[Result]:
         _recorded(log, list(_first(engines)))
         clock[0] = LATER
         _recorded(log, list(_later(engines)))
-        pipeline.fold_from(log, store)
+        folding.fold_from(log, store)
         sources = Sources(store, log, OnePlant(PLANT), lambda: LATER)
         collect_less()
         now, then = (min(_seconds(sources, engines, at) for _ in range(3)) for at in (None, ASKED))

@@ -9,7 +9,8 @@ way of a temporary table.
 What it is spared: HTTP, duplicates told apart, receipts, seeds' checksums, corrections. As ours, it records in one
 process and folds in another, each with a connection of its own; its folding does not even wait for the record.
 
-    python -m bench.postgres record|fold PORT FACTS     says "ready", begins at a line on standard input, says the seconds
+    python -m bench.postgres record|fold PORT FACTS     says "ready", begins at a line on standard input, says the seconds by the
+clock and of the processor.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from asbuilt import events, views
 from asbuilt.events import AnyFact
 from asbuilt.record import layout
 from asbuilt.rows import Derivation, Table, View
-from bench.measure import bodies, free_port
+from bench.measure import bodies, cpu_seconds, free_port
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 AT_ONCE = 5000
@@ -80,7 +81,7 @@ def cluster() -> Iterator[dict[str, Any]]:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
         try:
-            yield {"host": "127.0.0.1", "port": port, "user": "bench", "database": "postgres"}
+            yield {"pid": process.pid, "host": "127.0.0.1", "port": port, "user": "bench", "database": "postgres"}
         finally:
             process.send_signal(signal.SIGINT)  # ends what is connected; a polite end would wait for it
             process.wait(30)
@@ -92,16 +93,20 @@ async def connect(settings: dict[str, Any]) -> Any:
     """A connection, once the server accepts one."""
     import asyncpg
 
+    where = {key: value for key, value in settings.items() if key != "pid"}
     for _ in range(200):
         try:
-            return await asyncpg.connect(**settings)
+            return await asyncpg.connect(**where)
         except (OSError, asyncpg.PostgresError):
             await asyncio.sleep(0.05)
     raise RuntimeError("PostgreSQL did not start")
 
 
-def facts_a_second(count: int) -> float:
-    """Facts a second from the start until all are recorded and folded; two processes beside the server."""
+def facts_a_second(count: int) -> tuple[float, float]:
+    """Facts a second from the start until all are recorded and folded, and the processor's microseconds a fact.
+
+    Two processes beside the server; the time of all is counted.
+    """
     with cluster() as settings:
         asyncio.run(_prepare(settings))
         workers = [
@@ -115,13 +120,15 @@ def facts_a_second(count: int) -> float:
             assert worker.stdout is not None
             if worker.stdout.readline() != "ready\n":
                 raise RuntimeError("PostgreSQL's side did not begin")
+        before_s = cpu_seconds(settings["pid"])
         for worker in workers:
             assert worker.stdin is not None
             worker.stdin.write("go\n")
             worker.stdin.flush()
-        seconds = [float(worker.communicate()[0]) for worker in workers]
+        seconds, ours_s = zip(*(map(float, worker.communicate()[0].split()) for worker in workers), strict=True)
+        theirs_s = cpu_seconds(settings["pid"]) - before_s
         asyncio.run(_check(settings, count))
-    return count / max(seconds)
+    return count / max(seconds), (sum(ours_s) + theirs_s) / count * 1e6
 
 
 async def _prepare(settings: dict[str, Any]) -> None:
@@ -350,11 +357,11 @@ async def _work(job: str, port: int, count: int) -> None:
     collect_less()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    began = time.perf_counter()
+    began, began_cpu = time.perf_counter(), time.process_time()
     for at in range(0, count, AT_ONCE):
         some = lines[at : at + AT_ONCE]
         await (recorder.take(some, at + 1) if job == "record" else folder.fold(some))
-    print(time.perf_counter() - began)
+    print(time.perf_counter() - began, time.process_time() - began_cpu)
     await db.close()
 
 

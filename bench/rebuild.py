@@ -72,7 +72,7 @@ import sys, time
 from pathlib import Path
 from asbuilt.cli.shared import collect_less
 from asbuilt.app import system_clock
-from asbuilt.pipeline import read_facts
+from asbuilt.folding import read_facts
 from asbuilt.record.sqlite import Log
 collect_less()
 log = Log(Path(sys.argv[1]) / "record.db", system_clock, read_only=True)

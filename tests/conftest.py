@@ -34,7 +34,10 @@ ALONE = (
 SLOW = (
     "tests/cases/test_kpi_time.py::test_night_a_shift_of_one_day_alone_is_simulated",
     "tests/connect/test_bad_input.py::test_a_hundred_thousand_metrics_in_one_birth",
+    "tests/laws/test_agree.py::test_the_pairs_are_found",
     "tests/laws/test_faults.py",
+    "tests/laws/test_plants.py::test_a_question_that_looks_at_the_plant_of_now_is_caught",
+    "tests/laws/test_unobserved.py::test_a_zero_",
     "tests/proof/test_commands.py",
     "tests/proof/test_sealer.py",
     "tests/proof/test_verify.py",

@@ -441,11 +441,11 @@ def test_the_digest_of_views_is_that_of_the_set_of_facts(ask, plant, filled, tmp
     shuffled = write(tmp_path / "shuffled.csv", *rows)
     parts = [write(tmp_path / f"part-{number}.csv", row) for number, row in enumerate(reversed(ROWS))]
     told = ask("import", plant, "reports", shuffled, "--data", tmp_path / "one")
-    assert told == Done(0, f"{shuffled}: 5 recorded, 5 known already, 0 rejected.\n", "")
+    assert told == Done(0, f"{shuffled}: 5 recorded, 5 known already (5 told twice in this file), 0 rejected.\n", "")
     told = ask("import", plant, "reports", *parts, "--data", tmp_path / "two")
     assert told.out == "".join(f"{part}: 1 recorded, 0 known already, 0 rejected.\n" for part in parts)
     assert ask("import", plant, "reports", shuffled, "--data", tmp_path / "two").out.endswith(
-        ": 0 recorded, 10 known already, 0 rejected.\n"
+        ": 0 recorded, 10 known already (5 told twice in this file), 0 rejected.\n"
     )
     expected = digest(ask, filled)
     assert set(expected) == {"record 6", "views"}
@@ -468,7 +468,7 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_is_taken_in(ask, plant,
         ROWS[4],
     )
     done = ask("import", plant, "reports", bad, "--data", tmp_path / "data")
-    assert (done.code, done.out) == (0, f"{bad}: 2 recorded, 0 known already, 4 rejected.\n")
+    assert (done.code, done.out) == (4, f"{bad}: 2 recorded, 0 known already, 4 rejected.\n")
     lines = done.err.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["  line 3", "  line 4", "  line 5", "  line 6"]
     assert "3 cells" in lines[0]
@@ -484,9 +484,10 @@ def test_of_many_bad_rows_some_are_told_and_where_the_others_are(ask, plant, tmp
     bad = write(tmp_path / "bad.csv", *(f"A{number},turn" for number in range(50)))
     done = ask("import", plant, "reports", bad, "--data", tmp_path / "data")
     assert done.out == f"{bad}: 0 recorded, 0 known already, 50 rejected.\n"
-    *shown, last = done.err.splitlines()
+    *shown, last, nothing, remedy = done.err.splitlines()
     assert len(shown) == 20
     assert "30 more" in last
+    assert (done.code, "of 50 messages none became a fact" in nothing, "--dry-run" in remedy) == (1, True, True)
     query = re.search(r"`asbuilt (query [^`]+)`", last)
     assert query
     assert len(json.loads(ask(*query[1].split(), "--json", "--data", tmp_path / "data").out)) == 50

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asbuilt import events, pipeline, views
+from asbuilt import events, folding, views
 from asbuilt.access import OnePlant, Reader, Sources, known, reading
 from asbuilt.errors import UsageError
 from asbuilt.events import (
@@ -153,7 +153,7 @@ class Held:
         for fact in facts:
             self.now += MINUTE
             self.log.append([Entry(fact, events.encode(fact))])
-        pipeline.fold_from(self.log, self.store)
+        folding.fold_from(self.log, self.store)
         self.printed = [
             {
                 "record_time": dt.datetime.fromtimestamp(recorded.record_time_us / 1e6, dt.UTC).isoformat(),

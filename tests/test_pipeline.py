@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asbuilt import events, pipeline, views
+from asbuilt import events, folding, pipeline, views
 from asbuilt.adapters import Rejection
 from asbuilt.errors import RecordError, RecordFull, ViewsError
 from asbuilt.events import AnyFact, Counted, MessageRejected, StateChanged
+from asbuilt.folding import FoldThread
 from asbuilt.pipeline import Pipeline
 from asbuilt.record import Outcome
 from asbuilt.record.memory import Log
@@ -40,7 +41,7 @@ class Line:
     def __init__(self, **more: Any) -> None:
         self.record = FailingRecord(Log(lambda: T0))
         self.store = more.pop("store", None) or Store(None, VIEWS, strict=True)
-        self.pipeline = Pipeline(self.record, self.store, lambda: T0, **more)
+        self.pipeline = Pipeline(self.record, FoldThread(self.record, self.store, **more), lambda: T0)
         self.pipeline.start()
 
     def take_in(self, *items: Any, adapter: str = "gw") -> list[str]:
@@ -201,7 +202,7 @@ def test_what_is_folded_is_what_is_read_back(line):
     assert line.take_in(made) == ["accepted"]
     line.pipeline.settle(TIMEOUT_S)
     rebuilt = Store(None, VIEWS, strict=True)
-    pipeline.fold_from(line.record, rebuilt)
+    folding.fold_from(line.record, rebuilt)
     assert rebuilt.digest() == line.store.digest()
     rebuilt.close()
 
@@ -377,7 +378,8 @@ def test_nobody_waits_for_an_answer_that_never_comes(line):
 
 def test_a_pipeline_that_was_not_started_takes_nothing_in():
     store = Store(None, VIEWS)
-    idle = Pipeline(Log(lambda: T0), store, lambda: T0)
+    log = Log(lambda: T0)
+    idle = Pipeline(log, FoldThread(log, store), lambda: T0)
     with pytest.raises(RecordError, match="does not record"):
         idle.take_in("gw", [fact(1)])
     idle.stop()
@@ -400,7 +402,7 @@ class FailingStore(Store):
 
 @pytest.mark.parametrize("error", [ViewsError("no room for the views"), ZeroDivisionError("a bug")])
 def test_views_that_fail_say_so_at_once_and_catch_up(lines, monkeypatch, error):
-    monkeypatch.setattr(pipeline, "FOLD_AGAIN_S", 0.02)
+    monkeypatch.setattr(folding, "FOLD_AGAIN_S", 0.02)
     store = FailingStore(None, VIEWS)
     line = lines(store=store)
     store.error = error
@@ -411,8 +413,8 @@ def test_views_that_fail_say_so_at_once_and_catch_up(lines, monkeypatch, error):
     assert line.pipeline.views_error is not None
     store.error = None
     assert line.take_in(fact(3)) == ["accepted"]
-    with line.pipeline._fold_wanted:
-        assert line.pipeline._fold_wanted.wait_for(lambda: line.pipeline.behind == 0, TIMEOUT_S)
+    with line.pipeline.folding._told:
+        assert line.pipeline.folding._told.wait_for(lambda: line.pipeline.behind == 0, TIMEOUT_S)
     line.pipeline.settle(TIMEOUT_S)
     assert line.store.position() == 3
     assert line.pipeline.views_error is None
@@ -429,12 +431,12 @@ def test_views_that_fail_do_not_hinder_the_end(lines):
 
 def test_settle_does_not_wait_for_facts_that_come_later(lines):
     """Under a steady stream the views are always a little behind; a question must be answered all the same."""
-    folding, go = threading.Event(), threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     class SlowStore(Store):
         def fold(self, facts: Any, lookup: Any) -> Any:
             if facts[0][0] > 1:
-                folding.set()
+                begun.set()
                 assert go.wait(TIMEOUT_S)
             return super().fold(facts, lookup)
 
@@ -443,7 +445,7 @@ def test_settle_does_not_wait_for_facts_that_come_later(lines):
     line.pipeline.settle(TIMEOUT_S)
     settled = threading.Thread(target=line.pipeline.settle)
     line.take_in(fact(2))
-    assert folding.wait(TIMEOUT_S)
+    assert begun.wait(TIMEOUT_S)
     line.record.go.set()
     with pytest.raises(ViewsError, match="1 facts behind"):
         line.pipeline.settle(0.01)
@@ -486,14 +488,14 @@ def test_changes_are_announced_after_they_can_be_read(lines):
 
 
 def test_a_folder_that_falls_behind_reads_from_the_record(lines, monkeypatch):
-    monkeypatch.setattr(pipeline, "MAX_HANDED_FACTS", 5)
-    monkeypatch.setattr(pipeline, "FOLD_BATCH", 3)
+    monkeypatch.setattr(folding, "MAX_HANDED_FACTS", 5)
+    monkeypatch.setattr(folding, "FOLD_BATCH", 3)
     line = lines()
     for start in range(0, 60, 4):
         line.take_in(*(fact(start + n + 1) for n in range(4)))
     line.pipeline.settle(TIMEOUT_S)
     store = Store(None, VIEWS)
-    pipeline.fold_from(line.record, store)
+    folding.fold_from(line.record, store)
     assert line.store.position() == 60
     assert line.store.digest() == store.digest()
     store.close()
@@ -501,18 +503,18 @@ def test_a_folder_that_falls_behind_reads_from_the_record(lines, monkeypatch):
 
 def test_facts_handed_over_and_read_from_the_record_are_folded_once(lines, monkeypatch):
     """A queue with a hole: some batches were handed to the folder, others it must read, and those it has read by then."""
-    monkeypatch.setattr(pipeline, "MAX_HANDED_FACTS", 5)
-    folding, go = threading.Event(), threading.Event()
+    monkeypatch.setattr(folding, "MAX_HANDED_FACTS", 5)
+    begun, go = threading.Event(), threading.Event()
 
     class WaitingStore(Store):
         def fold(self, facts: Any, lookup: Any) -> Any:
-            folding.set()
+            begun.set()
             assert go.wait(TIMEOUT_S)
             return super().fold(facts, lookup)
 
     line = lines(store=WaitingStore(None, VIEWS, strict=True))
     line.take_in(*(fact(n) for n in range(1, 5)))  # handed over, and being folded
-    assert folding.wait(TIMEOUT_S)
+    assert begun.wait(TIMEOUT_S)
     line.take_in(*(fact(n) for n in range(5, 9)))  # handed over
     line.take_in(*(fact(n) for n in range(9, 13)))  # no room to hand it over
     line.record.go.clear()
@@ -530,10 +532,10 @@ def test_what_was_read_from_the_record_is_not_folded_again_when_it_was_handed_ov
     line = lines()
     line.take_in(*(fact(n) for n in range(1, 5)))
     line.pipeline.settle(TIMEOUT_S)
-    with line.pipeline._fold_wanted:
+    with line.pipeline.folding._told:
         # As if the folder had caught up from the record while this batch waited in its queue.
-        line.pipeline._handed.append([(n, fact(n)) for n in range(1, 5)])
-        line.pipeline._handed_facts += 4
+        line.pipeline.folding._handed.append([(n, fact(n)) for n in range(1, 5)])
+        line.pipeline.folding._handed_facts += 4
     line.take_in(fact(5))
     line.pipeline.settle(TIMEOUT_S)
     with line.store.reading() as db:
@@ -548,9 +550,9 @@ def test_a_fact_that_this_version_cannot_read_does_not_stop_the_views(lines):
     kept = events.recall(body)
     record.append([pipeline.Entry(kept, events.encode(kept))])
     store = Store(None, VIEWS)
-    pipeline.fold_from(record, store)
+    folding.fold_from(record, store)
     assert store.position() == 1
-    line = Pipeline(record, store, lambda: T0)
+    line = Pipeline(record, FoldThread(record, store), lambda: T0)
     line.start()
     assert line.take_in("gw", [fact(3)]).result(TIMEOUT_S)[0].status == "accepted"
     line.settle(TIMEOUT_S)
@@ -562,7 +564,7 @@ def test_views_ahead_of_the_record_are_refused():
     store = Store(None, VIEWS)
     store.fold([(1, fact(1)), (2, fact(2))], {}.get)
     with pytest.raises(RecordError, match="facts are missing"):
-        Pipeline(Log(lambda: T0), store, lambda: T0)
+        FoldThread(Log(lambda: T0), store)
     store.close()
 
 

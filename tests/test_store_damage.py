@@ -16,10 +16,11 @@ from uuid import UUID
 
 import pytest
 
-from asbuilt import pipeline
+from asbuilt import folding
 from asbuilt.app import AsBuilt
 from asbuilt.errors import AsBuiltError, RecordBusy, RecordError, RecordFull, ViewsError
 from asbuilt.events import Measured, StateChanged
+from asbuilt.rows.store import Store
 from tests.conftest import NOW, ROOT
 
 
@@ -132,6 +133,28 @@ def test_torn_views_are_named_and_rebuilt(folder, digest):
         app.store.digest()
     with open_app(folder, rebuild=True) as app:
         assert app.store.digest() == digest
+
+
+def test_rows_that_are_made_anew_stand_in_their_place_once_they_are_whole(folder, digest, monkeypatch):
+    """They are written without a log: what a stop leaves behind must never be taken for rows."""
+    fold, stopped = Store.fold, [True]
+
+    def stop(store, facts, lookup):
+        done = fold(store, facts, lookup)
+        if stopped:
+            assert not (folder / "views.db").exists()
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Store, "fold", stop)
+    with pytest.raises(KeyboardInterrupt):
+        open_app(folder, rebuild=True)
+    assert not list(folder.glob("views.db*"))
+    stopped.clear()
+    (folder / "views.db.anew").write_bytes(b"\xff" * 10_000)
+    with open_app(folder, rebuild=True) as app:
+        assert app.store.digest() == digest
+    assert not (folder / "views.db.anew").exists()
 
 
 def test_a_failed_start_lets_the_folder_go(folder):
@@ -275,7 +298,7 @@ def big(number: int) -> Measured:
 
 
 def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(small_disk, monkeypatch):
-    monkeypatch.setattr(pipeline, "FOLD_AGAIN_S", 0.05)
+    monkeypatch.setattr(folding, "FOLD_AGAIN_S", 0.05)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
     acknowledged, number = [], 1
@@ -295,8 +318,8 @@ def test_a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room(sma
         results = app.take_in(batch)
         assert {result.status for result in results} == {"accepted"}
         acknowledged += batch
-        with app.pipeline._fold_wanted:
-            assert app.pipeline._fold_wanted.wait_for(lambda: app.pipeline.behind == 0, 300)
+        with app.pipeline.folding._told:
+            assert app.pipeline.folding._told.wait_for(lambda: app.pipeline.behind == 0, 300)
         assert list(app.record.verify()) == []
         with AsBuilt(memory=True, now=lambda: NOW) as clean:
             clean.take_in(acknowledged)

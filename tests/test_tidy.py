@@ -97,10 +97,22 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return [], ["apsw"], "sqlite_file helps the databases and knows nothing else."
         case ["pipeline"]:
             return (
-                [*CONTRACT, "asbuilt.adapters", "asbuilt.record", "asbuilt.rows", "asbuilt.rows.store"],
+                [*CONTRACT, "asbuilt.adapters", "asbuilt.folding", "asbuilt.record"],
                 [],
                 "pipeline knows contracts, never implementations: pass the thing in.",
             )
+        case ["folding", "__init__"]:
+            return (
+                [*CONTRACT, "asbuilt.record", "asbuilt.rows", "asbuilt.rows.store"],
+                [],
+                "Whoever folds knows a record by its contract, and the store of rows.",
+            )
+        case ["folding", "process"]:
+            return (
+                [*CONTRACT, "asbuilt.folder", "asbuilt.folding", "asbuilt.record.sqlite", "asbuilt.rows.store", "asbuilt.views"],
+                ["msgspec"],
+                "A process of its own opens what it folds from and into; nothing else of the product is in it.",
+            )  # fmt: skip
         case ["record", "__init__"] | ["adapters", "__init__"]:
             return CONTRACT, ["msgspec"], "A contract knows events and errors only."
         case ["record", _]:
@@ -209,7 +221,7 @@ def allowed(module: str) -> tuple[list[str], list[str], str] | None:
             return ["asbuilt.errors"], [], "What is written to begin with are templates."
         case ["testing", *_]:
             return (
-                [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.pipeline", "asbuilt.record",
+                [*CONTRACT, "asbuilt.events.codec", "asbuilt.access", "asbuilt.plant", "asbuilt.adapters", "asbuilt.connect", "asbuilt.connect.*", "asbuilt.folding", "asbuilt.record",
                  "asbuilt.record.memory", "asbuilt.rows", "asbuilt.rows.shows", "asbuilt.rows.store", "asbuilt.testing.*"],
                 ["hypothesis", "msgspec", "pytest"],
                 "A contract suite knows the contract and the reference, no implementation; and nothing of tests/.",

@@ -26,7 +26,8 @@ fact (none: the whole row), so a file imported twice is all duplicates. An empty
 field out. A row that is not a fact becomes a recorded rejection; the rest goes on.
 
 `constants` gives fields that no column has. `separator = ";"` and `encoding = "cp1252"` are for
-files that are not comma-separated UTF-8. `time_format` is "iso" or a format of strptime.
+files that are not comma-separated UTF-8. `decimal = ","` reads 1.013,25 and 1.200 with points for thousands; in a
+file separated by ";" a number such as 1.200 is refused until `decimal` says which it is. `time_format` is "iso" or a format of strptime.
 
 Wall times that happened twice (clocks set back) are read as the earlier one unless `fold` says
 `later` or `reject`; those that never happened (clocks set forward) are rejected unless `gap` says
@@ -39,6 +40,8 @@ import csv
 import datetime as dt
 import gzip
 import io
+import re
+import typing
 import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -72,6 +75,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     skip: dict[str, tuple[str, ...]] = {}
     separator: str = ","
     encoding: str = "utf-8-sig"
+    decimal: Literal[".", ","] | None = None
 
 
 def check(config: Config, name: str) -> Iterator[Problem]:
@@ -103,6 +107,15 @@ def check(config: Config, name: str) -> Iterator[Problem]:
         yield Problem(
             ("encoding",), f"there is no encoding `{config.encoding}`", 'Use "utf-8-sig", "cp1252" or another.'
         )
+    missing = missing_fields(fact_type, {*config.columns, *config.constants})
+    if missing:
+        yield Problem(("fact",), f"no row can become a fact: {config.fact} needs {', '.join(missing)}", "Add them to columns or constants.")  # fmt: skip
+
+
+def missing_fields(fact_type: type[events.Event], given: set[str]) -> list[str]:
+    """The fields that a type of fact needs and that neither a mapping gives nor every adapter does."""
+    by_itself = {"id", "source", "event_time"}
+    return [one.name for one in msgspec.structs.fields(fact_type) if one.required and one.name not in given | by_itself]
 
 
 def _fact_type(name: str) -> type[events.Event] | None:
@@ -206,6 +219,8 @@ def _lines(file: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
 
 
 def _refuse_missing_columns(header: str, config: Config, path: Path) -> None:
+    if header.startswith("PK\x03\x04"):
+        raise UsageError("the file is a workbook or another archive, not separated values", where=str(path), remedy="Save the sheet as CSV.")  # fmt: skip
     if "\0" in header or "\udcff" in header or "\udcfe" in header:
         raise AsBuiltError("the file is not in the encoding of the mapping", where=str(path), remedy='It looks like UTF-16: set encoding = "utf-16".')  # fmt: skip
     try:
@@ -244,6 +259,7 @@ def translator(config: Config, name: str) -> Translate:
     fact_type = _fact_type(config.fact)
     assert fact_type is not None
     read_time = _time_reader(config)
+    numbers = _numbers(fact_type)
     times = frozenset(("event_time", "start_time", "end_time", "due", "until", "last_seen")) & set(
         fact_type.__struct_fields__
     )
@@ -277,7 +293,9 @@ def translator(config: Config, name: str) -> Translate:
                         raise ValueError(f"{value!r} is not in values.{field}; it knows {', '.join(map(repr, mapped))}")
                     fields[field] = mapped[value]
                 elif value != "":
-                    fields[field] = read_time(value) if field in times else value
+                    fields[field] = (
+                        read_time(value) if field in times else plain(value, config) if field in numbers else value
+                    )
             if "event_time" not in fields:
                 raise ValueError("the event_time is empty")
             fields["id"] = events.derived_id(fields["event_time"], name, *(cells[at] for at in own))
@@ -292,6 +310,36 @@ def translator(config: Config, name: str) -> Translate:
             yield Rejection(message.data, events.in_words(str(error)), message.line)
 
     return translate
+
+
+_GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?|[+-]?\d+(,\d+)?|[+-]?,\d+")
+_EITHER = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+
+
+def _numbers(fact_type: type[events.Event]) -> frozenset[str]:
+    """The fields of a type of fact that hold numbers."""
+    hints = typing.get_type_hints(fact_type, include_extras=True)
+    found = set()
+    for field in fact_type.__struct_fields__:
+        own = [part for part in typing.get_args(hints[field]) if part is not type(None)]
+        kinds = (hints[field], *own, *(part for one in own for part in typing.get_args(one)))
+        if int in kinds or events.Decimal in kinds:
+            found.add(field)
+    return frozenset(found)
+
+
+def plain(text: str, config: Config) -> str:
+    """A number as facts hold it. Raises `ValueError` where it can be read in two ways, and nobody said which."""
+    number = text.strip()
+    if config.decimal == ",":
+        if not _GROUPED.fullmatch(number):
+            raise ValueError(f"{text!r} is not a number with a decimal comma")
+        return number.replace(".", "").replace(",", ".")
+    if config.decimal is None and config.separator == ";" and _EITHER.fullmatch(number):
+        raise ValueError(
+            f'{text!r} is two numbers, with a point for thousands or for decimals: set decimal = "," or "."'
+        )
+    return number
 
 
 def _time_reader(config: Config) -> Callable[[str], dt.datetime]:

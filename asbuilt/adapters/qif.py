@@ -192,7 +192,11 @@ class _Results:
 
     def facts(self) -> Iterator[Taken]:
         """Values part by part, then the part's run."""
-        for result in (self.results.find("MeasurementResultsSet") or _Element("", {})).children:
+        results = self.results.find("MeasurementResultsSet")
+        if results is None or not results.children:
+            yield Rejection(self.data, "it holds no measurement results")
+            return
+        for result in results.children:
             yield from self._part(result)
 
     def _part(self, result: _Element) -> Iterator[Taken]:

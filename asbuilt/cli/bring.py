@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections import Counter, deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
@@ -25,11 +26,14 @@ from asbuilt.cli.shared import (
     opened_on,
     out,
     progress_bar,
+    verify,
 )
-from asbuilt.errors import MalformedFact, UsageError
+from asbuilt.errors import AsBuiltError, MalformedFact, UsageError
 
 if TYPE_CHECKING:
+    from asbuilt.adapters import Message
     from asbuilt.app import AsBuilt
+    from asbuilt.connect.mapping import Memory
 
 app = typer.Typer()
 PANEL = "Facts in"
@@ -37,6 +41,10 @@ PLACE = 2
 
 
 SHOWN_REJECTIONS = 20
+SHOWN_FACTS = 10
+SHOWN_CHARS = 400
+SOME_REJECTED = 4
+"""What an import ends with where some of it was rejected."""
 
 
 @app.command("import", rich_help_panel=PANEL)
@@ -45,8 +53,13 @@ def import_(
     adapter: Annotated[str, typer.Argument(help="An adapter of the plant file that reads files.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The files to import.")],
     data: Data = DEFAULT_DATA,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the first messages beside their facts; record nothing.")
+    ] = False,
 ) -> None:
     """Import files through an adapter of the plant file. What is recorded already is a duplicate.
+
+    Ends with 0 where all was taken in, 4 where some was rejected, 1 where nothing of a file became a fact.
 
     Example: `asbuilt import examples/machine-shop/plant.toml reports log.csv --data shop`
     """
@@ -57,15 +70,63 @@ def import_(
     module, config = configure(loaded, adapter)
     if not hasattr(module, "read"):
         raise UsageError(f"adapter `{adapter}` ({module.KIND}) does not read files", remedy="Use one of kind csv_file.")
+    verify(loaded, adapter, module, config)
+    if dry_run:
+        for file in files:
+            _show_file(module, config, adapter, file)
+        return
+    rejected = 0
     with opened_on(data, f"import {adapter}", plant=loaded) as opened:
         for file in files:
-            _import_file(opened, module, config, adapter, file)
+            rejected += _import_file(opened, module, config, adapter, file)
         opened.pipeline.settle(3600)
+    if rejected:
+        raise typer.Exit(SOME_REJECTED)
 
 
-def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: Path) -> None:
+def _show_file(module: Any, config: Any, adapter: str, file: Path) -> None:
+    """The first messages of a file beside their facts, then how many there are of each; nothing is recorded."""
+    from asbuilt import events
+    from asbuilt.adapters import Rejection
+    from asbuilt.connect.mapping import Memory
+
     translate = module.translator(config, adapter)
     counts: Counter[str] = Counter()
+    rejections = messages = 0
+    for message in _read(module, file, config, Memory()):
+        messages += 1
+        for item in translate(message):
+            shown = rejections + counts.total() < SHOWN_FACTS
+            if isinstance(item, Rejection):
+                rejections += 1
+                told = f"  ✗ {item.reason}"
+            else:
+                counts[events.type_name(item)] += 1
+                told = f"  → {events.unchecked_bytes(item).decode('utf-8', 'replace')}"
+            if shown:
+                out.print(Text(f"line {message.line or '?'}: {message.data[:SHOWN_CHARS].decode('utf-8', 'replace')}"))
+                out.print(Text(told))
+    each = ", ".join(f"{number:,} {name}" for name, number in counts.most_common()) or "no fact"
+    out.print(f"{file}: {messages:,} messages would become {each}, {rejections:,} rejected. Nothing is recorded.")
+
+
+def _read(module: Any, file: Path, config: Any, memory: Memory) -> Iterator[Message]:
+    """The messages of a file; an adapter whose files are pieces of one recording goes on from `memory`."""
+    if getattr(module, "PIECES", False):
+        return cast("Iterator[Message]", module.read(file, config, memory))
+    return cast("Iterator[Message]", module.read(file, config))
+
+
+def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: Path) -> int:
+    """Take a file in; how many of its messages were rejected. Raises `AsBuiltError` where none became a fact."""
+    from asbuilt.connect.mapping import Memory
+
+    translate = module.translator(config, adapter)
+    counts: Counter[str] = Counter()
+    seen: set[UUID] = set()
+    read = 0
+    noted = f"{adapter} files"
+    memory = Memory(msgspec.json.decode(opened.remembered(noted) or b"{}"))
     rejected: list[Any] = []
     rejections = 0
     waiting: deque[Any] = deque()
@@ -73,7 +134,10 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
     def answered() -> None:
         nonlocal rejections
         for result in waiting.popleft().result():
-            counts[result.status] += 1
+            twice = result.status == "duplicate" and result.id in seen
+            counts["twice" if twice else result.status] += 1
+            if result.id is not None:
+                seen.add(result.id)
             if result.status in ("rejected", "conflict"):
                 rejections += 1
                 if len(rejected) < SHOWN_REJECTIONS:
@@ -81,7 +145,8 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
 
     total = module.count_lines(file) if hasattr(module, "count_lines") and file.is_file() else None
     with progress_bar(file.name, total) as (progress, task):
-        for messages in in_batches(module.read(file, config), BATCH):
+        for messages in in_batches(_read(module, file, config, memory), BATCH):
+            read += len(messages)
             waiting.append(
                 opened.pipeline.take_in(
                     adapter, [item for message in messages for item in translate(message)], decoded=True
@@ -92,7 +157,9 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
             progress.update(task, completed=messages[-1].line)
         while waiting:
             answered()
-    told = f"{counts['accepted']:,} recorded, {counts['duplicate']:,} known already"
+    told = f"{counts['accepted']:,} recorded, {counts['duplicate'] + counts['twice']:,} known already"
+    if counts["twice"]:
+        told += f" ({counts['twice']:,} told twice in this file)"
     if counts["conflict"]:
         told += f", {counts['conflict']:,} in conflict with what is recorded"
     out.print(f"{file}: {told}, {counts['rejected']:,} rejected.")
@@ -102,6 +169,15 @@ def _import_file(opened: AsBuilt, module: Any, config: Any, adapter: str, file: 
         err.print(
             f"  … and {rejections - len(rejected):,} more; `asbuilt query source.rejections source={adapter}` lists them."
         )
+    if memory.changed:
+        # Only now: what was remembered follows from facts that are durable.
+        opened.remember(noted, msgspec.json.encode(memory.values))
+    if read and not counts["accepted"] + counts["duplicate"] + counts["twice"]:
+        raise AsBuiltError(
+            f"of {read:,} messages none became a fact", where=str(file),
+            remedy=f"Look at what the mapping of `{adapter}` makes of them: add --dry-run.",
+        )  # fmt: skip
+    return rejections
 
 
 @app.command(rich_help_panel=PANEL)

@@ -20,6 +20,7 @@ from asbuilt.cli.shared import (
     opened_on,
     out,
     progress_bar,
+    verify,
 )
 from asbuilt.errors import UsageError
 
@@ -44,7 +45,8 @@ def check(plant: PlantFile) -> None:
 
     loaded = load(plant)
     for name in loaded.adapters:
-        configure(loaded, name)
+        module, config = configure(loaded, name)
+        verify(loaded, name, module, config)
     for part in draw(loaded):
         out.print(part)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,10 @@ Host = Annotated[
     str, typer.Option(help="Address to listen on. Beyond this machine, screens must show a token (`asbuilt token`).")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Let every screen in without a token.")]
+OneProcess = Annotated[
+    bool,
+    typer.Option("--one-process", help="Record, fold and show in one process, as on a machine with one processor."),
+]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -41,6 +46,7 @@ def run(
     port: Port = 8000,
     open_: Open = False,
     seal: Annotated[bool, typer.Option(help="Seal what is recorded.")] = True,
+    one_process: OneProcess = False,
 ) -> None:
     """Run a plant: take facts in through its adapters and show its pages.
 
@@ -53,7 +59,7 @@ def run(
     loaded = load(plant)
     for name in loaded.adapters:
         configure(loaded, name)
-    with opened_on(data, "run", plant=loaded, fold_beside=True) as opened:
+    with opened_on(data, "run", plant=loaded, fold_beside=True, processes=_processes(one_process)) as opened:
         token = None
         if host not in LOOPBACK and not open_:
             assert opened.folder is not None
@@ -80,6 +86,7 @@ def demo(
     speed: Annotated[float, typer.Option(help="How many plant seconds pass in a second.", min=0.1, max=20)] = 1.0,
     days: Annotated[int, typer.Option(help="Days of history before the live part.", min=0, max=400)] = 3,
     data: Annotated[Path | None, typer.Option(help="Keep the data here; without it, it is gone at the end.")] = None,
+    one_process: OneProcess = False,
 ) -> None:
     """Show a simulated engine plant, live: some days of history, then as it happens.
 
@@ -94,9 +101,15 @@ def demo(
         speed=speed,
         days=days,
         data=data,
+        processes=_processes(one_process),
         progress=progress_bar,
         say=lambda words: out.print(words),
     )
+
+
+def _processes(one: bool) -> bool:
+    """Whether there is a processor for the process that folds."""
+    return not one and len(os.sched_getaffinity(0)) > 1
 
 
 def _shown_host(host: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from asbuilt.app import AsBuilt
+    from asbuilt.plant import Plant
 
 # What is written to a file or a pipe is not cut to the width of a screen.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
@@ -101,3 +102,32 @@ def in_batches(items: Iterable[Any], size: int = BATCH) -> Iterator[list[Any]]:
             batch = []
     if batch:
         yield batch
+
+
+def verify(plant: Plant, name: str, module: Any, config: Any) -> None:
+    """Look for what an adapter can never take in, though its settings read well.
+
+    Raises `PlantError` naming the line of a station that the plant does not have, or of what the module's own
+    `verify` finds in the files that its settings name.
+    """
+    for at, path in _stations_of(plant.adapters[name].settings):
+        if path not in plant.stations:
+            raise plant.error_at(
+                ("adapter", name, *at), f"the plant has no station `{path}`",
+                f"It has: {', '.join(plant.stations) or 'none'}.",
+            )  # fmt: skip
+    for problem in module.verify(config) if hasattr(module, "verify") else ():
+        raise plant.error_at(("adapter", name, *problem.at), problem.what, problem.remedy)
+
+
+def _stations_of(settings: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where an adapter's settings name a station as it is, and which."""
+    rules = settings.get("map", ())
+    for at, table in (((), settings), *((("map",), rule) for rule in rules if isinstance(rule, dict))):
+        constants, stations = table.get("constants"), table.get("stations")
+        if isinstance(constants, dict) and isinstance(constants.get("station"), str):
+            yield (*at, "constants", "station"), constants["station"]
+        if isinstance(stations, dict):
+            yield from (((*at, "stations", str(key)), str(path)) for key, path in stations.items())
+        if isinstance(table.get("station"), str):
+            yield (*at, "station"), table["station"]

@@ -119,6 +119,10 @@ def problems(rules: Sequence[Rule], names: frozenset[str]) -> Iterator[Problem]:
                     yield Problem(("map", *(("fields",) if key != "when" else ()), key), str(error), "See the adapter's page for what an expression may hold.")  # fmt: skip
         if rule.counts and (kind is not events.Counted or "reading" not in rule.fields):
             yield Problem(("map", "counts"), "`counts` needs a counter", 'Use fact = "counted" and fields.reading.')
+        missing = [one.name for one in msgspec.structs.fields(kind) if one.required and one.name not in
+                   {"id", "source", "event_time", *rule.fields, *rule.constants}]  # fmt: skip
+        if missing:
+            yield Problem(("map", "fact"), f"no message can become a fact: {rule.fact} needs {', '.join(missing)}", "Add them to fields or constants.")  # fmt: skip
 
 
 class Ready:

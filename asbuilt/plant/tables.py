@@ -193,8 +193,9 @@ STATE_TIMES: dict[str, TimeKind] = {
 """What each PackML state counts as unless the plant file or the reason says otherwise."""
 
 
-UNHEARD_S = 172_800.0
-"""A station that produces makes itself heard: pieces, cycles, the next state. Two days without any word are no production."""
+UNHEARD_S = 28_800.0
+"""A station that produces makes itself heard: pieces, cycles, the next state. More than a shift without any word is no
+production, and words further apart do not vouch for the time between."""
 UNHEARD_STANDING_S = 604_800.0
 """One that stands has nothing to say until it goes on: over a weekend, or a long repair. Two weeks are no repair."""
 

@@ -19,12 +19,13 @@ CREATE INDEX IF NOT EXISTS correction_fact ON correction(fact);
 
 
 class Corrections:
-    """The corrections kept in a file of rows; `targets` are the ids of all facts that were ever corrected."""
+    """The corrections kept in a file of rows; `targets` are the ids of all facts that were ever corrected, if they are to be known."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: apsw.Connection, *, know_all: bool = True) -> None:
         self._db = db
         self.targets: set[bytes] = set()
-        self.read()
+        if know_all:
+            self.read()
 
     def read(self) -> None:
         """Know what the file knows: at the start, and after a transaction that came to nothing."""

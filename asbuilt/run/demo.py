@@ -72,6 +72,7 @@ def run_demo(
     speed: float,
     days: int,
     data: Path | None,
+    processes: bool,
     progress: Callable[[str, float | None], AbstractContextManager[Any]],
     say: Callable[[str], object],
 ) -> None:
@@ -83,7 +84,7 @@ def run_demo(
     with nullcontext(str(data)) if data else tempfile.TemporaryDirectory(prefix="asbuilt-demo-") as folder:
         story = _story(Path(folder), plant, seed, days)
         clock = DemoClock(LIVE_FROM, speed)
-        with AsBuilt(Path(folder), plant=plant, now=clock, purpose="demo") as app:
+        with AsBuilt(Path(folder), plant=plant, now=clock, purpose="demo", processes=processes) as app:
             last = app.record.read(app.record.head() - 1, 1)
             if last:
                 clock.set(max(LIVE_FROM, dt.datetime.fromtimestamp(last[0].record_time_us / 1_000_000, dt.UTC)))

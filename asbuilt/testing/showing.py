@@ -218,7 +218,7 @@ def wrong(view: View, facts: Pool, fold: Fold) -> list[str]:
         if found or (not left and number >= _AT_LEAST):
             break
         unsaid, also = differences(
-            view, pairs(facts, view, chance, max(1, _HISTORIES * settings().max_examples // 60)), fold
+            view, pairs(facts, view, chance, max(_HISTORIES, settings().max_examples // 4)), fold
         )
         found += [
             f"{table}.{column} shows {field}, and SHOWS does not say so:\n  {pair.fact}\n  {pair.changed}\n  beside {pair.others}"

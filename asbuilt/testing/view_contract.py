@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asbuilt import events, pipeline
+from asbuilt import events, folding
 from asbuilt.access import OnePlant, Reader, Sources, reading
 from asbuilt.events import AnyFact, CorrectionMade
 from asbuilt.plant import parse
@@ -176,7 +176,7 @@ def reader_of(
     """A reader of a record of these facts at a moment, to ask the queries of views."""
     log, store, plant = Log(lambda: now), Store(None, views, strict=True), parse(plant_text)
     log.append([Entry(fact, events.encode(fact)) for fact in facts])
-    pipeline.fold_from(log, store)
+    folding.fold_from(log, store)
     try:
         with reading(Sources(store, log, OnePlant(plant, now), lambda: now), "test") as reader:
             yield reader
@@ -249,8 +249,8 @@ class ViewContract:
                 if fact is not None:
                     log.append([Entry(fact, events.encode(fact))])
                 if data.draw(st.booleans()):
-                    pipeline.fold_from(log, store)
-            pipeline.fold_from(log, store)
+                    folding.fold_from(log, store)
+            folding.fold_from(log, store)
             assert store.digest() == digest(self.views, history.facts)
             store.close()
 
@@ -265,7 +265,7 @@ class ViewContract:
             way = folded(self.views, history.facts, batch)
             log, rebuilt = Log(lambda: T0), Store(None, self.views, strict=True)
             log.append([Entry(fact, events.encode(fact)) for fact in history.facts])
-            pipeline.fold_from(log, rebuilt)
+            folding.fold_from(log, rebuilt)
             assert rebuilt.digest() == way.store.digest()
             assert rebuilt.position() == way.store.position() == len(history.facts)
             rebuilt.close()

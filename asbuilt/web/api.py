@@ -122,6 +122,14 @@ def metrics(app: AsBuilt, who: str) -> str:
         [({}, app.pipeline.behind)],
     )
     out.add(
+        "asbuilt_behind_seconds", "gauge", "Seconds since the views have not been at the end of the record.",
+        [({}, app.pipeline.folding.behind.seconds)],
+    )  # fmt: skip
+    out.add(
+        "asbuilt_fold_restarts_total", "counter", "How often the process that folds was started again after it had ended by itself.",
+        [({}, app.pipeline.folding.restarts)],
+    )  # fmt: skip
+    out.add(
         "asbuilt_views_ok",
         "gauge",
         "1 while the views follow the record.",
@@ -131,6 +139,9 @@ def metrics(app: AsBuilt, who: str) -> str:
         "asbuilt_source_heard_seconds", "gauge", "Seconds since a source was heard by this process.",
         [({"source": name}, (now - heard).total_seconds()) for name, heard in sorted(app.heard.items())],
     )  # fmt: skip
+    if app.pipeline.views_error is not None:
+        # What the rows say is withheld while they do not follow the record.
+        return str(out)
     out.add(
         "asbuilt_alarms_standing", "gauge", "Alarms that stand and are not put aside, by priority.", _alarms(app, who),
     )  # fmt: skip

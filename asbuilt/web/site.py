@@ -20,7 +20,6 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
-from asbuilt import __version__
 from asbuilt.access import Clearance
 from asbuilt.access.parameters import as_csv, as_json, parameter
 from asbuilt.adapters import Answer
@@ -31,6 +30,7 @@ from asbuilt.web.addresses import here, matched, path_of, with_query
 from asbuilt.web.api import handlers as api_handlers
 from asbuilt.web.asgi import send_json, send_page, whole_body
 from asbuilt.web.guard import Guard
+from asbuilt.web.health import behind, health
 from asbuilt.web.live import Live, LivePage
 from asbuilt.web.pages import Menu, Page, Rendered, Renderer
 
@@ -149,7 +149,7 @@ class Site:
         now = self.app.now().astimezone(self.app.plant.zone)
         return {
             "now": round(now.timestamp(), 3), "rate": self.rate, "heard": heard, "version": self.version(),
-            "offset": _offset_s(now), "day": words.day(now),
+            "offset": _offset_s(now), "day": words.day(now), "behind": behind(self.app),
         }  # fmt: skip
 
     def version(self) -> str:
@@ -270,7 +270,7 @@ class Site:
             "menu": self.menu, "here": "", "plant": self.app.plant.name, "now": now, "offset": _offset_s(now),
             "at": None, "live": "", "path": path, "back": f"{path}?{query}" if query else path, "wall": False,
             "theme": theme if theme in THEMES else "", "static": f"/static/{self._static_version}",
-            "version": self.version(), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
+            "version": self.version(), "behind": behind(self.app), "patterns": svg.PATTERNS, "brand": svg.BRAND, "rate": self.rate, "counts": "", "sheets": self._sheets,
         }  # fmt: skip
         return self._renderer.frame(**{**standard, **values})
 
@@ -377,15 +377,7 @@ class Site:
 
         @get("/healthz")
         async def healthz() -> dict[str, Any]:
-            return {
-                "version": __version__,
-                "recorded": self.app.record.head() > 0,
-                "behind": self.app.pipeline.behind,
-                "views": str(self.app.pipeline.views_error or "ok"),
-                "folding": self.app.store.behind(self.app.store.position()),
-                "seal": str(self.app.seal_problem or "ok") if self.app.sealer or self.app.seal_problem else "off",
-                "unsealed": self.app.sealer.waiting if self.app.sealer else None,
-            }
+            return health(self.app)
 
         yield from (home, static, theme, api, healthz, *api_handlers(self.app, self.who))
 

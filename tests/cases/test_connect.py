@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ from asbuilt.connect.mapping import Memory
 from asbuilt.events import AlarmCleared, AlarmRaised, Counted, DeviationNoticed
 from asbuilt.plant import load
 from tests.cases.told import FILES
+from tests.commands import Ask, Done, here
+from tests.conftest import ROOT
 
 CONNECT = Path(__file__).parent / "connect"
 NOON = dt.datetime(2026, 3, 2, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    return here(monkeypatch, capsys)
 
 
 def counted(*readings: int, step_max: int | None = None, every_s: float = 10) -> tuple[list[int | None], list[str]]:
@@ -149,3 +157,121 @@ def test_a_machines_station_need_not_repeat_its_source():
             (tile,) = app.query("line.states", line="1")
         told.append((tile.observed, tile.since))
     assert told[0] == told[1] == ("no", dt.datetime(2026, 3, 2, 6, 30, tzinfo=dt.UTC))
+
+
+# --------------------------------------------------------------------------- files, by the command line
+
+
+def imported(ask: Ask, folder: Path, plant: str, adapter: str, *files: str, more: tuple[str, ...] = ()) -> Done:
+    case = FILES / plant
+    return ask("import", case, adapter, *(case.parent / file for file in files), "--data", folder, *more)
+
+
+def good(ask: Ask, folder: Path) -> list[tuple[int, int]]:
+    lines = ask("facts", "--type", "counted", "--data", folder).out.splitlines()
+    return [(fact.get("good", 0), fact["reading"]) for fact in map(json.loads, lines)]
+
+
+@pytest.mark.parametrize("pieces", [("day.shdr.txt",), ("h1.shdr.txt", "h2.shdr.txt")])
+def test_a_day_in_pieces_gives_what_the_whole_gives(ask, tmp_path, pieces):
+    for piece in pieces:
+        assert imported(ask, tmp_path / "d", "r7-shdr-split/plant-with-source.toml", "mt", piece).code == 0
+    assert good(ask, tmp_path / "d") == [(0, 10), (4, 14), (1, 15)]
+    # Told again, nothing is new and nothing contradicts.
+    for piece in pieces:
+        again = imported(ask, tmp_path / "d", "r7-shdr-split/plant-with-source.toml", "mt", piece)
+        assert again.code == 0 and ": 0 recorded" in again.out and "conflict" not in again.out
+
+
+def test_a_qif_file_is_imported_and_one_without_results_says_so(ask, tmp_path):
+    done = imported(ask, tmp_path / "d", "r1-qif/plant.toml", "cmm", "x.qif.xml")
+    assert done.code == 1
+    assert "it holds no measurement results" in done.err and "of 1 messages none became a fact" in done.err
+
+
+@pytest.mark.oracle
+def test_the_examples_qif_file_is_imported(ask, tmp_path, oracles):
+    file = oracles / "mtconnect" / "nist_CoverResults_20_samples.qif.xml"
+    done = ask("import", ROOT / "examples" / "nist-covers" / "plant.toml", "cmm", file, "--data", tmp_path / "d")
+    assert (done.code, done.err.count("has no SerialNumber")) == (4, 1)
+    assert done.out.endswith(" recorded, 0 known already, 1 rejected.\n")
+
+
+@pytest.mark.parametrize("command", ["check", "import"])
+def test_a_mapping_that_can_never_make_a_fact_is_refused(ask, tmp_path, command):
+    plant = FILES / "r4-check-required" / "plant.toml"
+    rest = ("al", plant.parent / "log.csv", "--data", tmp_path / "d") if command == "import" else ()
+    done = ask(command, plant, *rest)
+    assert done.code == 2
+    assert "no row can become a fact: alarm_raised needs priority, text, response" in done.err
+
+
+@pytest.mark.parametrize(
+    ("adapter", "says"),
+    [
+        (
+            'kind = "csv_file"\nfact = "counted"\nconstants = { station = "w/m/a/1/NOPE" }\ncolumns = { event_time = "ts" }',
+            "the plant has no station `w/m/a/1/NOPE`",
+        ),
+        (
+            'kind = "mqtt"\n[[adapter.al.map]]\ntopic = "a"\nfact = "counted"\nconstants = { station = "w/m/a/1/NOPE" }',
+            "the plant has no station `w/m/a/1/NOPE`",
+        ),
+        (
+            'kind = "mqtt"\n[[adapter.al.map]]\ntopic = "a"\nfact = "alarm_raised"\nfields = { station = "payload" }',
+            "no message can become a fact: alarm_raised needs alarm, priority, text, response",
+        ),
+    ],
+)
+def test_stations_and_rules_are_checked_in_every_adapter(ask, tmp_path, adapter, says):
+    text = (FILES / "r4-check-required" / "plant.toml").read_text()
+    (tmp_path / "plant.toml").write_text(f"{text[: text.index('[adapter.al]')]}[adapter.al]\n{adapter}\n")
+    done = ask("check", tmp_path / "plant.toml")
+    assert done.code == 2
+    assert says in done.err
+
+
+def test_a_misspelt_machine_is_named(ask):
+    done = ask("check", FILES / "r8-mtc-traps" / "plant-typo.toml")
+    assert done.code == 2
+    assert "plant-typo.toml:21: the device model has no device `D1typo`" in done.err
+
+
+def test_a_number_that_can_be_read_in_two_ways_is_refused_until_somebody_says_which(ask, tmp_path):
+    folder = FILES / "r5-decimal"
+    done = imported(ask, tmp_path / "d", "r5-decimal/plant-pressure.toml", "p", "de.csv")
+    assert done.code == 4
+    assert "line 3: '1.200' is two numbers" in done.err
+    plant = tmp_path / "plant.toml"
+    plant.write_text(
+        (folder / "plant-pressure.toml").read_text().replace('separator = ";"', 'separator = ";"\ndecimal = ","')
+    )
+    assert ask("import", plant, "n", folder / "de.csv", "--data", tmp_path / "e").code == 0
+    told = ask("facts", "--type", "counted", "--data", tmp_path / "e").out.splitlines()
+    assert sorted(json.loads(line)["good"] for line in told) == [10, 11, 12, 1200]
+
+
+def test_a_decimal_comma_is_read_where_it_is_said(ask, tmp_path):
+    folder = FILES / "r5-decimal"
+    plant = tmp_path / "plant.toml"
+    plant.write_text(
+        (folder / "plant-temp.toml").read_text().replace('separator = ";"', 'separator = ";"\ndecimal = ","')
+    )
+    assert ask("import", plant, "temp", folder / "de.csv", "--data", tmp_path / "e").code == 0
+    told = ask("facts", "--type", "measured", "--data", tmp_path / "e").out.splitlines()
+    assert sorted(json.loads(line)["value"] for line in told) == ["21.5", "21.7", "22.1", "22.4"]
+
+
+def test_a_workbook_is_called_one(ask, tmp_path):
+    done = imported(ask, tmp_path / "d", "r6-xlsx/plant.toml", "temp", "x.xlsx")
+    assert done.code == 2
+    assert "is a workbook" in done.err and "UTF-16" not in done.err
+
+
+def test_a_dry_run_shows_messages_beside_their_facts_and_records_nothing(ask, tmp_path):
+    done = imported(
+        ask, tmp_path / "d", "r7-shdr-split/plant-with-source.toml", "mt", "day.shdr.txt", more=("--dry-run",)
+    )
+    assert done.code == 0 and not (tmp_path / "d").exists()
+    assert "line 4: 2026-03-02T06:10:00Z|pc|14" in done.out and '"good":4' in done.out
+    assert "3 counted.v1" in done.out and done.out.endswith("Nothing is recorded.\n")

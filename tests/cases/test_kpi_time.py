@@ -150,10 +150,13 @@ def test_61_two_weeks_without_a_word_are_not_observed():
         found = ask(app, "shift.kpi")
         tiles = ask(app, "shift.tiles")
         weeks = ask(app, "shift.kpi", "05-20 06:00", "06-03 06:00")
+        second = ask(app, "shift.kpi", "05-20 14:00", "05-20 22:00")
         report = app.query("shift.report", line=LINE, day=dt.date(2025, 6, 3), shift="A")
     assert (found.coverage, found.availability, found.oee, found.apt_s) == (0, None, None, 0)
     assert {tile.kind for tile in tiles} == {"not observed"}
-    assert weeks.coverage == pytest.approx(2 / 14, abs=0.01)
+    # Its one word holds for a shift, the first of twenty-eight; two days were called observed for it.
+    assert weeks.coverage == pytest.approx(1 / 28)
+    assert (second.coverage, second.availability) == (0, None)
     assert report.made is None and "not observed" in report.headline
 
 

@@ -93,12 +93,12 @@ def test_the_first_piece_makes_what_was_made_known():
 
 @pytest.mark.parametrize("days", [3, 20, 400])
 def test_a_silence_begins_where_it_begins_however_long_ago_and_was_seen_when_it_spoke(days):
-    """A last word at 11:30 that held for two days: neither the begin nor the last sight moves with the clock."""
+    """A last word at 11:30 that held for a shift: neither the begin nor the last sight moves with the clock."""
     now = at("06-03 11:30") + dt.timedelta(days=days)
     with case("02-counter-only-line", now=now) as app:
         (tile,) = app.query("line.states", line=LINE)
     assert tile.observed == "no"
-    assert tile.since == at("06-03 11:30") + dt.timedelta(days=2)
+    assert tile.since == at("06-03 19:30")
     assert tile.seen == at("06-03 11:30")
 
 

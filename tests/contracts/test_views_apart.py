@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asbuilt import events, pipeline, views
+from asbuilt import events, folding, pipeline, views
 from asbuilt.access import OnePlant, Sources, reading
 from asbuilt.errors import RecordError, ViewsError
 from asbuilt.events import StateChanged
@@ -52,14 +52,14 @@ def test_views_that_catch_up_come_to_the_same_rows(history: History, data: st.Da
         step = data.draw(st.sampled_from(["furthest", "catch up", "make anew"]))
         count = data.draw(st.integers(1, 5))
         if step == "furthest":
-            facts = pipeline.read_facts(log, store.position(), count)
+            facts = folding.read_facts(log, store.position(), count)
             store.fold(facts, find)
         elif step == "catch up":
             after, count = store.next_portion(store.position(), count)
-            store.fold(pipeline.read_facts(log, after, count) if count else [], find)
+            store.fold(folding.read_facts(log, after, count) if count else [], find)
         else:
             store.make_anew(data.draw(st.sets(st.sampled_from(sorted(VIEWS)), max_size=4)))
-    pipeline.fold_from(log, store)
+    folding.fold_from(log, store)
     assert store.behind(len(order)) == {}
     assert store.digest() == digest(VIEWS, history.facts)
     store.close()
@@ -96,7 +96,7 @@ def test_a_view_of_another_version_is_made_anew_alone(tmp_path):
     with store.reading() as db:
         assert db.execute("SELECT count(*) FROM states_state").get == 0
         assert db.execute("SELECT sum(facts) FROM source_delivered").get == 20
-    pipeline.fold_from(record_of(facts), store)
+    folding.fold_from(record_of(facts), store)
     with store.reading() as db:
         assert db.execute("SELECT count(*) FROM states_state").get == 20
         assert db.execute("SELECT sum(facts) FROM source_delivered").get == 20
@@ -136,7 +136,7 @@ def test_views_of_the_version_before_are_made_anew(tmp_path):
         Store(tmp_path / "views.db", VIEWS, read_only=True)
     store = Store(tmp_path / "views.db", VIEWS, strict=True)
     assert store.position() == 0
-    pipeline.fold_from(record_of(numbered(5)), store)
+    folding.fold_from(record_of(numbered(5)), store)
     assert store.digest() == digest(VIEWS, numbered(5))
     store.close()
 
@@ -152,9 +152,9 @@ def test_a_portion_that_no_view_waits_for_is_not_folded():
 def test_a_reader_says_that_a_view_is_being_folded_and_answers_of_the_others():
     facts = numbered(20)
     log, store = record_of(facts), Store(None, VIEWS, strict=True)
-    pipeline.fold_from(log, store)
+    folding.fold_from(log, store)
     store.make_anew({"states"})
-    store.fold(pipeline.read_facts(log, 0, 5), {}.get)
+    store.fold(folding.read_facts(log, 0, 5), {}.get)
     plant = parse(PLANT_TEXT)
     with reading(Sources(store, log, OnePlant(plant), lambda: T0), "test") as reader:
         delivered = next(row for row, table in VIEWS["source"].tables.items() if table.name == "source_delivered")
@@ -169,26 +169,26 @@ def test_a_reader_says_that_a_view_is_being_folded_and_answers_of_the_others():
 def test_a_view_that_catches_up_must_be_of_this_record_as_well():
     facts = numbered(20)
     store = Store(None, VIEWS, strict=True)
-    pipeline.fold_from(record_of([*numbered(3)[:2], *numbered(9)[5:6]]), store)
+    folding.fold_from(record_of([*numbered(3)[:2], *numbered(9)[5:6]]), store)
     store.make_anew({"states"})
     with pytest.raises(RecordError, match="fact 3 of the record is not the one"):
-        pipeline.Pipeline(record_of(facts), store, lambda: T0)
+        folding.FoldThread(record_of(facts), store)
     store.close()
 
 
 def test_the_pipeline_lets_views_catch_up_beside_the_others(monkeypatch):
-    monkeypatch.setattr(pipeline, "CATCH_UP_FACTS", 7)
+    monkeypatch.setattr(folding, "CATCH_UP_FACTS", 7)
     facts = numbered(50)
     log, store = record_of(facts), Store(None, VIEWS, strict=True)
-    pipeline.fold_from(log, store)
+    folding.fold_from(log, store)
     store.make_anew({"states", "line"})
-    line = pipeline.Pipeline(log, store, lambda: T0 + dt.timedelta(hours=1))
+    line = pipeline.Pipeline(log, folding.FoldThread(log, store), lambda: T0 + dt.timedelta(hours=1))
     line.start()
     more = StateChanged(id=UUID(int=99), event_time=T0, source="g", station="p", state="Idle")
     assert line.take_in("g", [more]).result(20)[0].status == "accepted"
     line.settle(20)
-    with line._fold_wanted:
-        assert line._fold_wanted.wait_for(lambda: not line._catching_up, 300)
+    with line.folding._told:
+        assert line.folding._told.wait_for(lambda: not line.folding._catching_up, 300)
     line.stop()
     assert store.behind(51) == {}
     assert store.digest() == digest(VIEWS, [*facts, more])

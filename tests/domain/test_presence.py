@@ -216,13 +216,13 @@ def test_two_bursts_within_an_hour_are_two_bursts():
         assert minutes_of(silent(app, 360, 420)) == {*range(361, 410), *range(411, 420)}
 
 
-def test_without_a_period_a_word_holds_two_days_where_it_ran_and_a_week_where_it_stood():
+def test_without_a_period_a_word_holds_a_shift_where_it_ran_and_a_week_where_it_stood():
     ran, stood = Facts(), Facts()
     ran.state("06:00", "Execute")
     stood.state("06:00", "Held")
     day = 24 * 60
     with taken_in(plant(60.0), ran) as app:
-        assert hours(silent(app, 360, 360 + 14 * day)) == 12 * 24
+        assert hours(silent(app, 360, 360 + 14 * day)) == 14 * 24 - 8
     with taken_in(plant(60.0), stood) as app:
         assert hours(silent(app, 360, 360 + 14 * day)) == 7 * 24
 
@@ -230,7 +230,7 @@ def test_without_a_period_a_word_holds_two_days_where_it_ran_and_a_week_where_it
 def test_the_other_stations_of_a_source_show_that_it_is_heard():
     facts = Facts()
     facts.state("06:00", "Execute")
-    for hour in range(0, 72, 12):
+    for hour in range(0, 72, 6):
         facts.state(hour * 60, "Execute", station="2")
     with taken_in(plant(60.0, 60.0, source="gw"), facts) as app:
         assert silent(app, 360, 72 * 60) == []
@@ -240,15 +240,15 @@ def test_a_connected_source_is_heard_while_the_record_is_written_and_not_long_af
     facts = Facts()
     facts.tell(events.SourceConnected, "06:00", adapter="gw")
     facts.state("06:00", "Execute")
-    for day in range(3):
-        facts.tell(events.Counted, day * 1440 + 600, station=f"{LINE}/other", good=1)
+    for number in range(12):
+        facts.tell(events.Counted, number * 360 + 600, station=f"{LINE}/other", good=1)
     facts.all = [fact if fact.source != "gw" or not isinstance(fact, events.Counted)
                  else events.Counted(id=fact.id, event_time=fact.event_time, source="hand", station=fact.station, good=1)
                  for fact in facts.all]  # fmt: skip
     with taken_in(plant(60.0, source="gw"), facts) as app:
         found = silent(app, 360, 14 * 1440)
-    # The last word of anybody is on the third day at ten; it holds two days.
-    assert minutes_of(found) == set(range(4 * 1440 + 600, 14 * 1440))
+    # The last word of anybody is on the fourth day at four; it holds eight hours.
+    assert minutes_of(found) == set(range(3 * 1440 + 12 * 60, 14 * 1440))
 
 
 def test_nothing_is_observed_before_the_first_word():

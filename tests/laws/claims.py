@@ -275,6 +275,9 @@ class Asking:
         if {"alarm", "place", "since", "seen_by"} <= set(fields):
             key = Key("alarm", (row.alarm, row.place, row.since), None, here.known)
             yield Claim(key, (row.until, row.priority, row.seen_at, row.seen_by), where, here.asked)
+            if here.field in ALARM_LISTS:
+                key = Key("alarm's state", (row.alarm, row.place, row.since), None, here.known)
+                yield Claim(key, (row.state, row.aside), where, here.asked)
         if "held" in fields and here.serial and here.product:
             yield Claim(
                 Key("held", (here.product, here.serial), None, here.known), row.held, f"{where}.held", here.asked
@@ -358,9 +361,7 @@ class Asking:
                     plant = self.app.plant_at(at(self.tale.now) if here.at is None else here.at)
                     sources = {f"source:{plant.stations[one].source}" for one in line.stations}
                     found = frozenset(
-                        (row.alarm, row.place)
-                        for row in rows
-                        if row.until is None and row.place in {*line.stations, *sources}
+                        (row.alarm, row.place) for row in rows if row.active and row.place in {*line.stations, *sources}
                     )
                     key = Key("alarms that stand", line.path, None, here.known)
                     self.claims[key].append(Claim(key, found, f"{here.query}.{here.field}", here.asked))

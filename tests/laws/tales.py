@@ -124,6 +124,12 @@ def _plant(draw: Any, lines: tuple[Place, ...]) -> str:
     return text + draw(st.sampled_from(("", "[time]\nunheard_s = 7200\nunheard_standing_s = 14400\n")))
 
 
+ALARM_ENDS: dict[str, type[Event]] = {
+    "reset": events.AlarmReset, "unsuppressed": events.AlarmUnsuppressed, "in": events.AlarmPlacedInService,
+}  # fmt: skip
+ALARM_SAID = ("suppressed", "out", *ALARM_ENDS)
+
+
 class _Teller:
     def __init__(self, draw: Any, stations: list[str]) -> None:
         self.draw, self.stations, self.facts = draw, stations, list[Event]()
@@ -178,16 +184,25 @@ class _Teller:
             case "alarm":
                 where = of({"station": station}, {"station": station}, {"adapter": "fresh"})
                 alarm = of("oil", "air")
-                match of("raised", "raised", "cleared", "seen", "shelved"):
+                match said := of("raised", "raised", "raised", "cleared", "cleared", "seen", "shelved", *ALARM_SAID):
                     case "raised":
                         self.tell(
                             events.AlarmRaised, time, alarm=alarm, priority=draw(st.integers(1, 4)), text="Too warm",
-                            response="Look.", **where,
+                            response="Look.", latching=of(False, False, True), **where,
                         )  # fmt: skip
+                        if of(False, False, True):
+                            self.tell(events.AlarmSuppressed, time, alarm=alarm, reason="Its cause stands", **where)
                     case "cleared":
                         self.tell(events.AlarmCleared, time, alarm=alarm, **where)
                     case "seen":
                         self.tell(events.AlarmAcknowledged, time, alarm=alarm, by="Ann", **where)
+                    case "suppressed" | "out":
+                        kind: type[Event] = (
+                            events.AlarmSuppressed if said == "suppressed" else events.AlarmRemovedFromService
+                        )
+                        self.tell(kind, time, alarm=alarm, reason="Known", by="Ann", **where)
+                    case "reset" | "unsuppressed" | "in":
+                        self.tell(ALARM_ENDS[said], time, alarm=alarm, by="Ann", **where)
                     case _:
                         self.tell(
                             events.AlarmShelved, time, alarm=alarm, until=at(time + of(20, 300)), by="Ann", **where
@@ -198,9 +213,16 @@ class _Teller:
                     {"product": product, "serial": of("1", "2")}, {"product": product, "serial": of("1", "2")}, {"product": product},
                 )  # fmt: skip
                 if of(True, True, False):
-                    self.tell(events.HoldPlaced, time, hold=of("H1", "H2"), reason="Looks odd", **thing)
+                    self.tell(
+                        events.HoldPlaced,
+                        time,
+                        hold=of("H1", "H2"),
+                        reason="Looks odd",
+                        station=of(None, station),
+                        **thing,
+                    )
                 else:
-                    self.tell(events.HoldReleased, time, hold=of("H1", "H2"), **of(thing, {}))
+                    self.tell(events.HoldReleased, time, hold=of("H1", "H2"), **of(thing, {}, {"station": station}))
             case "case":
                 self.tell(
                     events.NonconformanceRaised, time, nonconformance=of("N1", "N2"), reason="jam", product=product,

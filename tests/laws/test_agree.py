@@ -12,6 +12,7 @@ from tests.laws.tales import Tale, at, tales, told
 SOME = settings(deadline=None, database=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))  # fmt: skip
 """The same tales at every run, for what must be found in some of them."""
 MUST_BE_FOUND = {
+    ("alarm's state", "alarm.standing", "line.board"),
     ("alarms that stand", "alarm.standing", "line.board"),
     ("good", "line.board", "shift.kpi"),
     ("good", "line.board", "shift.report"),

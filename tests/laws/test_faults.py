@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
 from asbuilt.domain.alarms import questions as alarms
 from asbuilt.domain.pieces import questions as pieces
-from asbuilt.views.line import output, tiles
+from asbuilt.views.line import alarms as board_alarms
+from asbuilt.views.line import answers, output, tiles
 from asbuilt.views.order import queries as orders
 from asbuilt.views.shift import pieces as shift_pieces
 from asbuilt.views.shift import report
@@ -83,6 +85,17 @@ def alarm_an_hour_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(alarms, "current", wrong)
 
 
+def board_asks_for_what_is_put_aside(patch: pytest.MonkeyPatch) -> None:
+    """What is suppressed or out of service asks on the board all the same."""
+    right = board_alarms._alarm_row
+    patch.setattr(board_alarms, "_alarm_row", lambda *values: msgspec.structs.replace(right(*values), aside=""))
+
+
+def latched_is_gone(patch: pytest.MonkeyPatch) -> None:
+    """On the board a latched alarm is over as soon as its condition is."""
+    patch.setattr(answers.AlarmRow, "active", property(lambda self: self.until is None))
+
+
 def hold_by_serial_alone(patch: pytest.MonkeyPatch) -> None:
     """A list of units shows a hold on every unit of that serial, whatever its product."""
     from asbuilt.views.unit.rows import Now
@@ -108,6 +121,7 @@ def silence_dropped(patch: pytest.MonkeyPatch) -> None:
     [
         board_ignores_counters, order_ignores_counters, handover_believes_everybody, teller_by_window,
         hours_lose_their_first_microsecond, hold_by_serial_alone, alarm_an_hour_late, silence_dropped,
+        board_asks_for_what_is_put_aside, latched_is_gone,
     ],
     ids=lambda fault: fault.__name__,
 )  # fmt: skip

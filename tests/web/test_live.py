@@ -408,12 +408,12 @@ def test_while_the_views_do_not_follow_there_are_no_beats():
             async with stream(server) as events:
                 beats = Beats(events)
                 await beats.more(than=0)
-                server.app.pipeline._views_error = RuntimeError("stuck")
+                server.app.pipeline.folding._error = RuntimeError("stuck")
                 await asyncio.sleep(1.5 * BEAT_S)  # the beat that was on its way
                 before = beats.count
                 await asyncio.sleep(4 * BEAT_S)
                 silent = beats.count
-                server.app.pipeline._views_error = None
+                server.app.pipeline.folding._error = None
                 await beats.more(than=silent + 1)
                 beats.task.cancel()
                 return before, silent
@@ -489,7 +489,7 @@ def test_nobody_is_sent_what_was_rendered_for_other_eyes():
     """A live page is kept by its address and by what its reader may see."""
     with served(morning()) as server:
         site = server.site
-        shift, visitor = Clearance(), Clearance(frozenset({"measured.value"}))
+        shift, visitor = Clearance(), Clearance(frozenset({"run_recorded.verdict"}))
         asked: list[Clearance] = []
         whole = site.app.reader
         site.app.reader = lambda who, seen_as: (asked.append(seen_as), whole(who, seen_as))[1]  # type: ignore[method-assign]

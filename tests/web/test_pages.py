@@ -196,6 +196,9 @@ def test_orders_and_sources_open_with_their_finding(morning_app):
     assert page(morning_app, "/orders").one("h1").text == "1 order is open, not late."
     assert page(morning_app, "/orders/2418").one("h1").text == "Order 2418 has made 138 of 600."
     assert page(morning_app, "/sources").one("h1").text == "All watched sources are heard."
+    # What holds for a source that has no period of its own is said where the sources are.
+    said = page(morning_app, "/sources").one("main").text
+    assert "A source without a period: its last word holds 8 h where the station ran, 7 d where it stood" in said
     unwatched = parse(PLANT_TEXT.replace("fresh_s = 2\n", ""))
     with shop(plant=unwatched) as app:
         assert page(app, "/sources").one("h1").text == "No source is watched."

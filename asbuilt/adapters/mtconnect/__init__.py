@@ -49,7 +49,7 @@ import msgspec
 
 from asbuilt import events
 from asbuilt.adapters import Message, Problem, Rejection, Sink, Taken, Translate
-from asbuilt.adapters.mtconnect import documents
+from asbuilt.adapters.mtconnect import documents, pieces
 from asbuilt.adapters.mtconnect.agent import Agent
 from asbuilt.adapters.mtconnect.default_mapping import Machine
 from asbuilt.adapters.mtconnect.documents import UNAVAILABLE, Item, Observation, Streams
@@ -59,6 +59,7 @@ from asbuilt.errors import AsBuiltError, UsageError
 
 KIND = "mtconnect"
 PATHS = ("devices",)
+PIECES = True
 AGAIN_S = 0.2
 MAX_LINE = 256 * 1024
 NAMES = frozenset(("device", "type", "subtype", "name", "id", "value", "entries", "time", "sequence"))
@@ -99,6 +100,19 @@ def check(config: Config, name: str) -> Iterator[Problem]:
         yield Problem(("every_s",), "every_s is up to 3,600 seconds, count up to 100,000", "Leave them out.")
     if config.map:
         yield from mapping.problems(config.map, NAMES)
+
+
+def verify(config: Config) -> Iterator[Problem]:
+    """What the device model says against the settings."""
+    if config.devices is not None:
+        try:
+            known = sorted({item.device for item in _items(config).values()})
+        except UsageError as error:
+            yield Problem(("devices",), error.message, error.remedy)
+            return
+        for device in config.stations:
+            if device not in known:
+                yield Problem(("stations", device), f"the device model has no device `{device}`", f"It has: {', '.join(known)}.")  # fmt: skip
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -206,10 +220,11 @@ def count_lines(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
-def read(path: Path, config: Config) -> Iterator[Message]:
+def read(path: Path, config: Config, memory: Memory | None = None) -> Iterator[Message]:
     """The lines of an SHDR recording, resolved by the device model; or an agent's XML, as one message.
 
-    What later lines depend on (states, counters) is carried along in their context.
+    What later lines depend on (states, counters) is carried along in their context, and to the next piece of a
+    recording in `memory`. A piece that is read again begins as it began; one that overlaps others, with nothing.
     """
     try:
         with path.open("rb") as file:
@@ -218,15 +233,16 @@ def read(path: Path, config: Config) -> Iterator[Message]:
                 yield Message(head + file.read(config.bytes_max), None)
                 return
             file.seek(0)
-            yield from _lines(file, config)
+            yield from _lines(file, config, Memory() if memory is None else memory)
     except OSError as error:
         raise UsageError(f"cannot read it: {error.strerror}", where=str(path), remedy="Check the name.") from None
 
 
-def _lines(file: Any, config: Config) -> Iterator[Message]:
+def _lines(file: Any, config: Config, carried: Memory) -> Iterator[Message]:
     items = _items(config)
     made, memory = Observed(config, "recording"), Memory()
     inside = False
+    until = ""
     for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), b""), 1):
         data = line.rstrip(b"\r\n")
         if b"--multiline--" in data:
@@ -241,11 +257,15 @@ def _lines(file: Any, config: Config) -> Iterator[Message]:
         memory.asked = {}
         try:
             for seen in documents.shdr(text, known):
+                time = documents.instant(seen.time).astimezone(dt.UTC).isoformat(timespec="microseconds")
+                memory = memory if until else pieces.begin(carried, time)
+                until = max(until, time)
                 for _ in made.taken(seen, memory, data):
                     pass
         except ValueError:
             memory.asked = {}
         yield Message(data, number, msgspec.json.encode(Context(known, memory.asked)).decode())
+    pieces.end(carried, memory, until)
 
 
 def _items(config: Config) -> dict[str, Item]:

@@ -22,6 +22,7 @@ def index(reader: Reader, at: dt.datetime | None = None) -> Shown:
     rows = [replace(row, state="silent") if row.source in silent else row for row in rows]
     values = {
         "rows": rows,
+        "time": reader.plant(at).time_model,
         "rejections": queries.rejections(reader, limit=50, at=at),
         "gaps": queries.gaps(reader, limit=20, at=at),
         "deviations": queries.deviations(reader, limit=50, at=at),

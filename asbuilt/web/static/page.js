@@ -121,6 +121,9 @@ function connect() {
     beatAt = performance.now();
     everBeaten = true;
     attempts = 0;
+    const behind = document.getElementById("behind");
+    say(behind, beat.behind);
+    behind.hidden = !beat.behind;
     for (const [name, time] of Object.entries(beat.heard)) heard.set(name, time);
     tick();
     // Another plant file or another version of asbuilt: this document no longer fits.

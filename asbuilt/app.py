@@ -14,7 +14,7 @@ import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,7 +133,7 @@ class AsBuilt:
         if not is_folded_here:
             return Store(path, self.views, strict=strict, read_only=True)
         if self.folder and rebuild:
-            self.folder.forget_views()
+            self._fold_anew(self.folder, strict, progress)
         store = Store(path, self.views, strict=strict, read_only=self.read_only)
         if not self.read_only:
             catch_up(self.record, store, fold_beside, progress)
@@ -151,6 +151,17 @@ class AsBuilt:
         apart = FoldProcess(self.folder.path, self._announce, beside=fold_beside, strict=strict)
         apart.begin(progress)
         return apart
+
+    def _fold_anew(self, folder: DataFolder, strict: bool, progress: Callable[[int, int], None]) -> None:
+        """Fold everything into a file of its own, which needs no log: it takes its place when it is whole, or is rubbish."""
+        folder.forget_views()
+        try:
+            with closing(Store(folder.views_anew, self.views, strict=strict, logged=False)) as store:
+                catch_up(self.record, store, False, progress)
+            folder.take_views_anew()
+        except BaseException:
+            folder.forget_views()
+            raise
 
     def define(self, plant: Plant | None) -> None:
         """Record the plant file as in force from now on, unless it already is."""

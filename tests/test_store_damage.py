@@ -20,6 +20,7 @@ from asbuilt import folding
 from asbuilt.app import AsBuilt
 from asbuilt.errors import AsBuiltError, RecordBusy, RecordError, RecordFull, ViewsError
 from asbuilt.events import Measured, StateChanged
+from asbuilt.rows.store import Store
 from tests.conftest import NOW, ROOT
 
 
@@ -132,6 +133,28 @@ def test_torn_views_are_named_and_rebuilt(folder, digest):
         app.store.digest()
     with open_app(folder, rebuild=True) as app:
         assert app.store.digest() == digest
+
+
+def test_rows_that_are_made_anew_stand_in_their_place_once_they_are_whole(folder, digest, monkeypatch):
+    """They are written without a log: what a stop leaves behind must never be taken for rows."""
+    fold, stopped = Store.fold, [True]
+
+    def stop(store, facts, lookup):
+        done = fold(store, facts, lookup)
+        if stopped:
+            assert not (folder / "views.db").exists()
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Store, "fold", stop)
+    with pytest.raises(KeyboardInterrupt):
+        open_app(folder, rebuild=True)
+    assert not list(folder.glob("views.db*"))
+    stopped.clear()
+    (folder / "views.db.anew").write_bytes(b"\xff" * 10_000)
+    with open_app(folder, rebuild=True) as app:
+        assert app.store.digest() == digest
+    assert not (folder / "views.db.anew").exists()
 
 
 def test_a_failed_start_lets_the_folder_go(folder):

@@ -24,6 +24,7 @@ class DataFolder:
         self.path = path
         self.record = path / "record.db"
         self.views = path / "views.db"
+        self.views_anew = path / "views.db.anew"
         self.traces = path / "traces"
         self.proof = path / "proof"
         self.seals = path / "seal.db"
@@ -77,8 +78,16 @@ class DataFolder:
 
     def forget_views(self) -> None:
         """Delete the rows of all views; they are folded again from the record."""
-        for suffix in ("", "-wal", "-shm"):
-            self.views.with_name(self.views.name + suffix).unlink(missing_ok=True)
+        for file in (self.views, self.views_anew):
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+    def take_views_anew(self) -> None:
+        """Put rows that were folded beside, and let go of, in the place of those that were forgotten."""
+        with self.views_anew.open("rb") as file:
+            # It was written without a log: not before all of it is on the disk does it bear its name.
+            os.fsync(file.fileno())
+        self.views_anew.replace(self.views)
 
     def note(self, adapter: str) -> bytes:
         """What an adapter noted for its next start; empty where there is nothing."""

@@ -31,9 +31,9 @@ from asbuilt.events import AnyFact, CorrectionMade
 from asbuilt.folder.sqlite_file import make_whole
 from asbuilt.rows import Changed, Row, Rule, Table, Timed, View, by_type, corrections, names
 from asbuilt.rows.corrections import Corrections
+from asbuilt.rows.file import APPLICATION_ID, errors, refuse_foreign
 from asbuilt.rows.writing import Batch, Writer, create, form
 
-APPLICATION_ID = 0x61736276  # "asbv"
 _CORE = """
 CREATE TABLE IF NOT EXISTS folded(
     view TEXT PRIMARY KEY, version INTEGER NOT NULL, form TEXT NOT NULL, position INTEGER NOT NULL, fact BLOB NOT NULL
@@ -50,13 +50,25 @@ _Rules = dict[type, tuple[tuple[View, Rule], ...]]
 
 
 class Store:
-    """All views' rows. One thread folds; any number read through `reading`."""
+    """All views' rows. One thread folds; any number read through `reading`.
 
-    def __init__(self, path: Path | None, views: Mapping[str, View], *, strict: bool = False, read_only: bool = False):
+    One that is not `logged` is faster and of use only once all is folded and it is closed: killed before, its file is rubbish.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        views: Mapping[str, View],
+        *,
+        strict: bool = False,
+        read_only: bool = False,
+        logged: bool = True,
+    ):
         self.views = views
         self._forms = {view.name: form(view) for view in views.values()}
         self._strict = strict
         self._read_only = read_only
+        self._logged = logged
         self._location = str(path) if path else f"file:/{uuid4()}?vfs=memdb"
         self._in_memory = path is None
         self._readers: queue.LifoQueue[apsw.Connection] = queue.LifoQueue()
@@ -66,9 +78,9 @@ class Store:
         self._tables = {row: table for view in views.values() for row, table in view.tables.items()}
         self._owners = {row: view.name for view in views.values() for row in view.tables}
         self._rules: dict[tuple[str, ...], _Rules] = {}
-        with _errors(self._location):
+        with errors(self._location):
             if path is not None and path.exists():
-                _refuse_foreign(path)
+                refuse_foreign(path)
             elif path is not None and not read_only:
                 make_whole(path, lambda db: db.pragma("application_id", APPLICATION_ID))
             self._db = self._connect()
@@ -89,7 +101,10 @@ class Store:
         )
         db = apsw.Connection(self._location, flags=flags)
         db.set_busy_timeout(10_000)
-        if not self._in_memory and not self._read_only:
+        if not self._logged:
+            db.pragma("journal_mode", "memory")
+            db.pragma("synchronous", "OFF")
+        elif not self._in_memory and not self._read_only:
             db.pragma("journal_mode", "wal")
             # Views can be folded again: a power cut may cost the last rows, never the record's.
             db.pragma("synchronous", "NORMAL")
@@ -108,7 +123,7 @@ class Store:
 
     def make_anew(self, views: Collection[str]) -> None:
         """Empty the rows of these views alone; they stand at 0 and catch up."""
-        with self._folding, _errors(self._location), self._db:
+        with self._folding, errors(self._location), self._db:
             self._make_anew(views)
 
     def _make_anew(self, names: Collection[str]) -> None:
@@ -149,7 +164,7 @@ class Store:
 
         Only of a store that is read: one that folds has made their tables anew when it was opened, and they catch up.
         """
-        with _errors(self._location):
+        with errors(self._location):
             found: list[Any] = self._db.execute("SELECT view, version, form FROM folded").fetchall()
         known = {name: (version, built) for name, version, built in found}
         return frozenset(
@@ -158,7 +173,7 @@ class Store:
 
     def position(self, view: str | None = None) -> int:
         """Up to which position a view has been folded; without its name, the view that is furthest."""
-        with _errors(self._location):
+        with errors(self._location):
             found: list[Any] = self._db.execute(
                 "SELECT position FROM folded WHERE view = ?", (view or _CORE_NAME,)
             ).fetchall()
@@ -170,7 +185,7 @@ class Store:
 
     def positions(self, db: apsw.Connection | None = None) -> dict[str, int]:
         """Where each view stands; one whose tables are of another version stands at 0. `db` is what a reader sees."""
-        with _errors(self._location):
+        with errors(self._location):
             found: list[Any] = (db or self._db).execute("SELECT view, version, form, position FROM folded").fetchall()
         known = {name: (version, built, position) for name, version, built, position in found}
         standing = {}
@@ -195,7 +210,7 @@ class Store:
 
     def last_facts(self) -> dict[int, bytes]:
         """Position → id of the fact that stands there, wherever a view stands: that the rows belong to this record."""
-        with _errors(self._location):
+        with errors(self._location):
             found: list[Any] = self._db.execute(
                 "SELECT DISTINCT position, fact FROM folded WHERE position > 0"
             ).fetchall()
@@ -210,7 +225,7 @@ class Store:
         """
         if not facts:
             return {}
-        with self._folding, _errors(self._location):
+        with self._folding, errors(self._location):
             before, (position, last) = facts[0][0] - 1, facts[-1]
             views = [self.views[name] for name, stands in self.positions().items() if stands == before]
             furthest = self.position()
@@ -344,7 +359,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection that sees one state of all views for as long as it is held."""
-        with _errors(self._location):
+        with errors(self._location):
             try:
                 db = self._readers.get_nowait()
             except queue.Empty:
@@ -411,30 +426,3 @@ def _rules_by_type(views: Iterable[View]) -> _Rules:
         for event_type, rule in view.rules.items():
             rules[event_type].append((view, rule))
     return {event_type: tuple(found) for event_type, found in rules.items()}
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Look before anything is opened for writing: that would change a file which is not ours."""
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        application, tables = db.pragma("application_id"), db.execute("SELECT count(*) FROM sqlite_schema").get
-    finally:
-        db.close()
-    if application != APPLICATION_ID and (application or tables):
-        raise ViewsError(
-            "this SQLite file does not hold views of asbuilt",
-            where=str(path),
-            remedy="Move it away; the views are then folded anew.",
-        )
-
-
-@contextmanager
-def _errors(location: str) -> Iterator[None]:
-    try:
-        yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise ViewsError(f"the views are damaged: {error}", where=location, remedy="Run `asbuilt rebuild`; nothing recorded is lost.") from error  # fmt: skip
-    except apsw.FullError as error:
-        raise ViewsError(f"there is no room for the views: {error}", where=location, remedy="Make room on the disk; the record goes on and the views catch up.") from error  # fmt: skip
-    except apsw.Error as error:
-        raise ViewsError(f"the views cannot be used: {error}", where=location, remedy="Check the folder; `asbuilt rebuild` makes them anew.") from error  # fmt: skip

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asbuilt import events, folding, views
@@ -287,8 +287,21 @@ def _made_of(slow: Brute, part: Any) -> set[Any]:
     }
 
 
+def _fitted(number: int, product: str = "E", serial: str = "1") -> events.ComponentInstalled:
+    return events.ComponentInstalled(
+        id=UUID(int=number), event_time=RECORDED, source="line", product=product, serial=serial, position="a",
+        component_product="C", component_serial="1",
+    )  # fmt: skip
+
+
+# One serial told of many places at one instant: which of the others is named first must not depend on how they were found.
+EVERYWHERE: list[Any] = [*map(_fitted, range(1, 5)), _fitted(5, "C", "2")]
+
+
 @settings(max_examples=300)
 @given(plants(), moments, knowledge)
+@example(EVERYWHERE, None, RECORDED + 3 * MINUTE + dt.timedelta(seconds=30))
+@example(EVERYWHERE, None, RECORDED + 10 * MINUTE)
 def test_what_many_units_were_known_to_be_is_what_each_was(facts, at, known_at):
     """Many units are read from the rows where nothing recorded since has to do with them; few are folded again."""
     with held(facts) as plant:

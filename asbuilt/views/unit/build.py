@@ -154,7 +154,9 @@ def _anomalies(tree: Tree, zone: dt.tzinfo) -> list[Anomaly]:
     if tree.cut_off:
         message = f"there are more than {MAX_LINKS:,} components"
         found.append(Anomaly("cut off", tree.unit, "", message, _REMEDIES["cut off"], None, None))
-    return sorted(found, key=lambda one: (one.time is None, one.time, one.unit, one.fact or UUID(int=0), one.kind))
+    return sorted(
+        found, key=lambda one: (one.time is None, one.time, one.unit, one.fact or UUID(int=0), one.kind, one.message)
+    )
 
 
 def _elsewhere(tree: Tree, zone: dt.tzinfo) -> list[Anomaly]:

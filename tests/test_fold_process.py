@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,6 +119,32 @@ def test_one_that_was_killed_is_started_again_and_nothing_is_missing(tmp_path, q
         app.pipeline.settle(TIMEOUT_S)
         assert app.store.digest() == digest_of(facts)
         assert folding.restarts == 6
+
+
+def test_one_that_is_started_again_while_the_command_ends_ends_as_well(tmp_path, quick, monkeypatch):
+    """The end is said to whoever folds then, and not only to the one that has just been killed."""
+    app = opened(tmp_path)
+    folding = app.pipeline.folding
+    assert isinstance(folding, process.FoldProcess)
+    launch, launched, ending = folding._launch, threading.Event(), threading.Thread(target=app.close, daemon=True)
+
+    def launch_late() -> None:
+        ending.start()
+        until(lambda: folding._stopping, "the command did not begin to end")
+        time.sleep(0.3)  # by now it has told the one that is gone
+        launch()
+        launched.set()
+
+    monkeypatch.setattr(folding, "_launch", launch_late)
+    assert folding.pid is not None
+    os.kill(folding.pid, signal.SIGKILL)
+    assert launched.wait(TIMEOUT_S)
+    ending.join(TIMEOUT_S)
+    ended = not ending.is_alive()
+    if not ended:
+        os.kill(folding.pid, signal.SIGKILL)
+    assert ended, "the command waits for ever"
+    assert not is_there(folding.pid), "the folding process outlived the command"
 
 
 def test_while_it_is_away_everybody_is_told(tmp_path, monkeypatch):

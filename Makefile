@@ -35,6 +35,9 @@ coverage: $(VENV)/.dev ## the tests that run together, and what share of asbuilt
 test-fast: $(VENV)/.dev ## what takes no seconds, properties with fewer examples: under a minute on two cores
 	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not alone and not crash and not browser"
 
+mutate: $(VENV)/.dev ## mutants of the ground floor that tests do not notice; SAMPLE=N of each module, SEED=S, MODULES=…
+	$(BIN)/python -m tools.mutants --sample $(SAMPLE) --seed $(SEED) $(MODULES)
+
 lint: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -127,6 +127,12 @@ class RecordContract:
         assert log.count("type:counted.v1") == 3
         assert log.head() == 3
 
+    def test_every_name_facts_are_found_under_is_told_once_and_in_order(self, log: Record) -> None:
+        log.append([entry(n + 1, station=f"p/s/a/l/{n % 3}") for n in range(9)])
+        assert log.subjects("station") == ["p/s/a/l/0", "p/s/a/l/1", "p/s/a/l/2"]
+        assert log.subjects("stat") == []
+        assert log.subjects("unit") == []
+
     def test_the_same_fact_again_is_a_duplicate_without_effect(self, log: Record) -> None:
         log.append([entry(1), entry(2)])
         before = log.read()
@@ -294,6 +300,10 @@ class RecordContract:
                 for key in keys:
                     assert _plain(log.about(key)) == _plain(reference.about(key))
                     assert log.count(key) == reference.count(key)
+                for kind in {key.partition(":")[0] for key in keys} | {"station", "nothing"}:
+                    assert log.subjects(kind) == sorted(
+                        key.removeprefix(f"{kind}:") for key in keys if key.startswith(f"{kind}:")
+                    )
                 assert list(log.verify()) == []
                 log.close()
 

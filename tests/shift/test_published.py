@@ -74,7 +74,8 @@ def test_the_calculation_sheet():
     facts.state(460, "Aborted")
     facts.state(1420, "Execute")
     facts.count(3239, good=1618, rejected=8)
-    with taken_in(plant(60 / 1.041, more=SETUP), facts) as app:
+    # The sheet knows no silence: a station that tells only at the end of two days has run all the while.
+    with taken_in(plant(60 / 1.041, more=SETUP + "[time]\nunheard_s = 172800\n"), facts) as app:
         found = ask(app, start=0, end=3240)
     assert found.availability == pytest.approx(0.6547, abs=5e-5)
     assert found.effectiveness == pytest.approx(0.8582, abs=5e-5)

@@ -91,7 +91,8 @@ def stories(draw: Any) -> Story:
         if draw(st.booleans()):
             facts.tell(events.SourceConnected, lost + draw(st.integers(1, 200)), adapter="gw")
     start, cut, end = sorted(draw(st.lists(st.integers(-200, 1_800), min_size=3, max_size=3, unique=True)))
-    made = plant(60.0, zone=zone, shifts=shifts, more=REASONS, source="gw")
+    # Silence for want of words has laws of its own (tests/domain/test_presence.py).
+    made = plant(60.0, zone=zone, shifts=shifts, more=REASONS + "[time]\nunheard_s = 172800\n", source="gw")
     return Story(made, facts, start, end, cut, draw(st.integers(800, 2_500)))
 
 

@@ -212,9 +212,12 @@ class FoldProcess(Folding):
                 if self._door is not None:
                     self._door.close()
             self._launch()
-            if self._stopping:
-                # `stop` may have said it to the one before.
-                self._say(_STOP)
+            self._say_end_again()
+
+    def _say_end_again(self) -> None:
+        """To one that was just started: `stop` may have said the end to the one before."""
+        if self._stopping:
+            self._say(_STOP)
 
     def _ending(self) -> str:
         assert self._child is not None

@@ -14,6 +14,7 @@ which time zone the wall times are:
     [adapter.reports.columns]
     order = "Case ID"
     operation = "Activity"
+    kind = "Phase"
     start_time = "Start Timestamp"
     event_time = "Complete Timestamp"
 

@@ -265,7 +265,11 @@ def _cells(reader: Reader, where: dict[str, Value | Test]) -> list[_Cell]:
             *(total(name) for name in pieces.COUNTS),
         ),
     )
-    cells = [_Cell(*row) for row in rows]
+    # Sums come in the order of the names' numbers, which tells who came first: what was told last comes last.
+    cells = sorted(
+        (_Cell(*row) for row in rows),
+        key=lambda cell: (cell.last_us, cell.station, cell.told, cell.kind, cell.operation),
+    )
     believed: dict[str, dict[tuple[str, str, str], list[int]]] = {}
     for station in {cell.station for cell in cells}:
         if len(pieces.tellers(reader, station)) > 1:

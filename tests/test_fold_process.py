@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -18,10 +20,12 @@ import pytest
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
+from asbuilt.cli import serve
 from asbuilt.errors import AsBuiltError, RecordBusy, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, Measured, StateChanged
 from asbuilt.folding import process
 from asbuilt.web.health import behind
+from bench.measure import family, server
 from tests.crash_child import NOW, known_facts
 
 TIMEOUT_S = 30
@@ -235,6 +239,25 @@ def test_the_command_may_be_killed_at_any_instant(tmp_path):
 def test_a_second_command_on_the_folder_is_refused(tmp_path):
     with opened(tmp_path), pytest.raises(RecordBusy, match="is working on this data folder"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize("options", [(), ("--one-process",)])
+def test_run_says_which_process_folds(tmp_path, options):
+    with server(tmp_path / "data", None, *options) as (address, command):
+        with urllib.request.urlopen(f"{address}/healthz") as answer:
+            folder = json.load(answer)["folder"]
+        apart = not options and len(os.sched_getaffinity(0)) > 1
+        assert (folder["process"] != command.pid) == apart
+        assert family(command.pid) == ([command.pid, folder["process"]] if apart else [command.pid])
+    assert not is_there(folder["process"])
+
+
+def test_on_one_processor_one_process_does_all(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    assert not serve._processes(False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    assert serve._processes(False)
+    assert not serve._processes(True)
 
 
 def test_whoever_asks_beside_it_sees_the_same(tmp_path):

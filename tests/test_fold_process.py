@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -17,10 +20,12 @@ import pytest
 
 from asbuilt import events
 from asbuilt.app import AsBuilt
+from asbuilt.cli import serve
 from asbuilt.errors import AsBuiltError, RecordBusy, ViewsError
 from asbuilt.events import AnyFact, CorrectionMade, Measured, StateChanged
 from asbuilt.folding import process
 from asbuilt.web.health import behind
+from bench.measure import family, server
 from tests.crash_child import NOW, known_facts
 
 TIMEOUT_S = 30
@@ -120,6 +125,32 @@ def test_one_that_was_killed_is_started_again_and_nothing_is_missing(tmp_path, q
         assert folding.restarts == 6
 
 
+def test_one_that_is_started_again_while_the_command_ends_ends_as_well(tmp_path, quick, monkeypatch):
+    """The end is said to whoever folds then, and not only to the one that has just been killed."""
+    app = opened(tmp_path)
+    folding = app.pipeline.folding
+    assert isinstance(folding, process.FoldProcess)
+    launch, launched, ending = folding._launch, threading.Event(), threading.Thread(target=app.close, daemon=True)
+
+    def launch_late() -> None:
+        ending.start()
+        until(lambda: folding._stopping, "the command did not begin to end")
+        time.sleep(0.3)  # by now it has told the one that is gone
+        launch()
+        launched.set()
+
+    monkeypatch.setattr(folding, "_launch", launch_late)
+    assert folding.pid is not None
+    os.kill(folding.pid, signal.SIGKILL)
+    assert launched.wait(TIMEOUT_S)
+    ending.join(TIMEOUT_S)
+    ended = not ending.is_alive()
+    if not ended:
+        os.kill(folding.pid, signal.SIGKILL)
+    assert ended, "the command waits for ever"
+    assert not is_there(folding.pid), "the folding process outlived the command"
+
+
 def test_while_it_is_away_everybody_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "FIRST_PAUSE_S", 60.0)
     with opened(tmp_path) as app:
@@ -208,6 +239,25 @@ def test_the_command_may_be_killed_at_any_instant(tmp_path):
 def test_a_second_command_on_the_folder_is_refused(tmp_path):
     with opened(tmp_path), pytest.raises(RecordBusy, match="is working on this data folder"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize("options", [(), ("--one-process",)])
+def test_run_says_which_process_folds(tmp_path, options):
+    with server(tmp_path / "data", None, *options) as (address, command):
+        with urllib.request.urlopen(f"{address}/healthz") as answer:
+            folder = json.load(answer)["folder"]
+        apart = not options and len(os.sched_getaffinity(0)) > 1
+        assert (folder["process"] != command.pid) == apart
+        assert family(command.pid) == ([command.pid, folder["process"]] if apart else [command.pid])
+    assert not is_there(folder["process"])
+
+
+def test_on_one_processor_one_process_does_all(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0})
+    assert not serve._processes(False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    assert serve._processes(False)
+    assert not serve._processes(True)
 
 
 def test_whoever_asks_beside_it_sees_the_same(tmp_path):

@@ -112,17 +112,24 @@ class FoldProcess(Folding):
             self._stopping = True
             self._told.notify_all()
         self._say(_STOP)
-        if self._child is not None:
-            try:
-                self._child.wait(END_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
+        self._end_child()
         if self._watcher.is_alive():
+            # It may just have started another one, to which it says the end itself.
+            self._watcher.join(END_WITHIN_S)
+            self._end_child(0)
             self._watcher.join()
         if self._door is not None:
             self._door.close()
             self._door = None
+
+    def _end_child(self, within_s: float = END_WITHIN_S) -> None:
+        if self._child is None:
+            return
+        try:
+            self._child.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
 
     # ----------------------------------------------------------------- the other process
 
@@ -205,6 +212,12 @@ class FoldProcess(Folding):
                 if self._door is not None:
                     self._door.close()
             self._launch()
+            self._say_end_again()
+
+    def _say_end_again(self) -> None:
+        """To one that was just started: `stop` may have said the end to the one before."""
+        if self._stopping:
+            self._say(_STOP)
 
     def _ending(self) -> str:
         assert self._child is not None

@@ -440,3 +440,28 @@ def test_a_content_nested_beyond_all_measure_is_refused(made):
     file = container.written(said.format, statement.sign_token(signer, statement.STATEMENT_TYPE, told), content)
     report = check(file, made.given)
     assert (report.ok, report.reason) == (False, "malformed"), report.message
+
+
+def test_a_status_list_that_names_another_plant_is_refused(made):
+    """Signed by a key of this one all the same."""
+    _, held = split(made.passport)
+    payload, _ = statement.read_token(held["status"], statement.STATUS_TYPE)
+    signer = made.works.sealer.keyring.of(made.works.sealer.manifest, "statement")[0]
+    other = payload | {"iss": "other.example/log", "sub": "other.example/log/status"}
+    token = statement.sign_token(signer, statement.STATUS_TYPE, other)
+    report = check(made.passport, made.given._replace(status=token))
+    assert (report.ok, report.reason) == (False, "wrong_origin"), report.message
+
+
+def test_what_a_witness_signed_is_told(made):
+    _, held = split(made.passport)
+    found = note.parse(held["checkpoint"].encode())
+    (signature,) = note.parse(note.signed(found.text, [WITNESS], 1_700_000_000)).signatures
+
+    def witnessed(held: dict[str, Any]) -> None:
+        held["checkpoint"] = note.with_signatures(found, [signature]).decode()
+
+    asked = made.policy.decode().replace("quorum none", f"witness w {WITNESS.key.vkey}\nquorum w").encode()
+    report = check(again(made, made.passport, witnessed), made.given._replace(policy=asked))
+    assert report.ok, report.message
+    assert f"the log was seen and found consistent by {WITNESS.key.name}" in report.proved

@@ -20,7 +20,7 @@ import typer.main
 
 from asbuilt import cli, views
 from asbuilt.app import AsBuilt
-from asbuilt.cli.ask import print_answer
+from asbuilt.cli.answers import print_answer
 from tests.commands import PATIENCE_S, Ask, Done, here, process, running
 from tests.conftest import ROOT
 from tests.web.serving import wait_until

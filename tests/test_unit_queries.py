@@ -19,7 +19,7 @@ from asbuilt.errors import UsageError
 from asbuilt.events import CorrectionMade, Event, LotPart
 from asbuilt.plant import parse
 from asbuilt.views.trace.compare import fisher
-from asbuilt.views.unit import life
+from asbuilt.views.unit import history
 
 TEXT = """
 [plant]
@@ -384,7 +384,7 @@ def test_every_pass_is_good_scrap_rework_or_open(steps):
         )
         for number, (what, station, operation, good, scrap, rework) in enumerate(steps)
     ]
-    found = life.passes(passages)
+    found = history.passes(passages)
     assert len([one for one in found if one.start]) == sum(what == "started" for what, *_ in steps)
     assert len([one for one in found if one.end]) == sum(what != "started" for what, *_ in steps)
     results = [one.result for one in found]

@@ -15,7 +15,7 @@ from asbuilt import events
 from asbuilt.app import AsBuilt
 from asbuilt.domain.passages.rows import Passage
 from asbuilt.plant import load
-from asbuilt.views.unit.life import passes
+from asbuilt.views.unit.history import passes
 
 HERE = Path(__file__).parent / "trace"
 NOW = dt.datetime.fromisoformat("2026-11-20T12:00:00+01:00")

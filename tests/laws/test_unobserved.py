@@ -14,7 +14,7 @@ from asbuilt.app import AsBuilt
 from asbuilt.domain.presence import questions as presence
 from asbuilt.events import microseconds
 from asbuilt.views.line import output
-from asbuilt.views.shift.look import Look
+from asbuilt.views.shift.window import Look
 from tests.conftest import examples
 from tests.laws.claims import PIECES, TICK, Asking
 from tests.laws.tales import Tale, tales, told

@@ -19,7 +19,7 @@ from asbuilt.domain.presence.connections import NEVER_US, watch
 from asbuilt.domain.presence.fold import Gap, Hour, Minute, Notice
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
 from asbuilt.domain.presence.words import chained, looked_at, spoken_minutes, unbroken
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant
 from asbuilt.time import FOREVER_US, HOUR_US, MINUTE_US, SECOND_US, time_at
@@ -268,7 +268,7 @@ def _held(
 
 def _stands(reader: Reader, plant: Plant, station: str, at_us: int, reported: bool) -> bool:
     """Whether a station stood at an instant, as far as it said."""
-    state = told.before(reader, station, at_us + 1)
+    state = spells.before(reader, station, at_us + 1)
     return reported if state is None else plant.time_of(state.state, state.reason) != "production"
 
 

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from asbuilt.access import Reader
 from asbuilt.domain.presence import questions as presence
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.domain.states.rows import Explained
-from asbuilt.domain.states.told import Spell
+from asbuilt.domain.states.spells import Spell
 from asbuilt.events import microseconds
 from asbuilt.plant import Plant, TimeKind
 
@@ -135,7 +135,7 @@ class Course(NamedTuple):
 
 def status(reader: Reader, plant: Plant, station: str, at_us: int) -> Status:
     """What a station does at an instant, told by everything known of that instant."""
-    found = told.spells(reader, station, at_us, at_us + 1, microseconds(reader.now) + 1)
+    found = spells.spells(reader, station, at_us, at_us + 1, microseconds(reader.now) + 1)
     spell = found[-1] if found else None
     reasoned = explained_at(reader, station, at_us)
     silence = presence.silence_at(reader, station, at_us)
@@ -154,7 +154,7 @@ def course(reader: Reader, plant: Plant, station: str, start_us: int, end_us: in
     now_us = microseconds(reader.now)
     end_us = min(end_us, now_us)
     layers: list[list[tuple[int, int, object]]] = [
-        [(one.start_us, one.end_us, one) for one in told.spells(reader, station, start_us, end_us, now_us)],
+        [(one.start_us, one.end_us, one) for one in spells.spells(reader, station, start_us, end_us, now_us)],
         [(one.start_us, one.end_us, one) for one in _explained(reader, station, start_us, end_us)],
         [(one.start_us, one.end_us, one) for one in presence.silences(reader, station, start_us, end_us)],
     ]
@@ -180,4 +180,4 @@ def course(reader: Reader, plant: Plant, station: str, start_us: int, end_us: in
 
 
 def _explained(reader: Reader, station: str, start_us: int, end_us: int) -> list[Reasoned]:
-    return resolved(told.explanations(reader, station, start_us, end_us))
+    return resolved(spells.explanations(reader, station, start_us, end_us))

@@ -10,7 +10,7 @@ import datetime as dt
 
 from asbuilt.access.conditions import after_until, at_most
 from asbuilt.domain.passages.rows import Stay
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.events import microseconds
 from asbuilt.plant import Station
 from asbuilt.time import DAY_US
@@ -64,8 +64,8 @@ def _not_its_own(look: Moment, station: Station, start: int, end: int) -> list[S
 
 
 def _blocked(look: Moment, station: Station, start: int, end: int) -> list[Span]:
-    before = told.before(look.reader, station.path, start)
-    states = [*([before] if before else []), *told.changes(look.reader, station.path, start, end + 1)]
+    before = spells.before(look.reader, station.path, start)
+    states = [*([before] if before else []), *spells.changes(look.reader, station.path, start, end + 1)]
     if not states:
         return []
     ends = [*(state.time_us for state in states[1:]), end]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence import questions as presence
-from asbuilt.domain.states import told as states
+from asbuilt.domain.states import spells as states
 from asbuilt.domain.states.reading import course
 from asbuilt.events import microseconds
 from asbuilt.plant import Station

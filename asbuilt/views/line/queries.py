@@ -7,11 +7,11 @@ import datetime as dt
 from asbuilt.access import Reader
 from asbuilt.domain.measurements import questions as measurements
 from asbuilt.domain.presence import connections
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.line.answers import Board, Buffer, LineRow, Silence, Tile
-from asbuilt.views.line.look import look_at
+from asbuilt.views.line.gathered import look_at
 from asbuilt.views.line.moment import time_at
 
 
@@ -44,7 +44,7 @@ def condition(reader: Reader, station: str, characteristic: str = "", at: dt.dat
     if characteristic:
         reading = measurements.last(reader, station, characteristic, at_us)
         return reading.value if reading is not None else ""
-    state = told.before(reader, station, at_us + 1)
+    state = spells.before(reader, station, at_us + 1)
     return state.state if state is not None else ""
 
 

@@ -12,9 +12,9 @@ from asbuilt.domain.passages.rows import LONG_STAY_US
 from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.pieces.rows import First, Made
 from asbuilt.domain.presence.questions import Silence
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.domain.states.reading import explained_at, reading
-from asbuilt.domain.states.told import Spell
+from asbuilt.domain.states.spells import Spell
 from asbuilt.events import microseconds
 from asbuilt.plant import Characteristic, Station
 from asbuilt.views.line.answers import AlarmRow, Cycle, Indicator, Tile
@@ -79,7 +79,7 @@ class Tiles:
         """The state at the moment, as it reads by everything known now: one stop has one reason."""
         now_us = microseconds(self._look.reader.now) + 1
         at_us = self._look.at_us
-        found = told.spells(self._look.reader, station.path, at_us, at_us + 1, now_us)
+        found = spells.spells(self._look.reader, station.path, at_us, at_us + 1, now_us)
         return found[-1] if found else None
 
     def _word(

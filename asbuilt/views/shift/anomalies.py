@@ -11,7 +11,7 @@ from asbuilt.access.conditions import Test, Value, at_least, between, one_of, ot
 from asbuilt.domain.pieces import questions as pieces
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence.intervals import Interval, common, length, outside, union, within
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.domain.states.reading import kind_of
 from asbuilt.domain.states.rows import Explained, Hour
 from asbuilt.events import microseconds
@@ -87,7 +87,7 @@ def _reasons(station: Station, plant: Plant) -> Iterator[str]:
         ),
     )
     found = {*told_here} | {
-        row.reason for row in told.explanations(station.reader, station.path, station.start_us, station.end_us)
+        row.reason for row in spells.explanations(station.reader, station.path, station.start_us, station.end_us)
     }
     unknown = sorted(reason for reason in found if reason not in plant.reasons)
     for reason in unknown[:MAX_OF_A_KIND]:
@@ -96,7 +96,7 @@ def _reasons(station: Station, plant: Plant) -> Iterator[str]:
 
 def _explanations(station: Station, plant: Plant) -> Iterator[str]:
     """Explanations of time that is still to come, and of time in which the station says it produced."""
-    rows = told.explanations(station.reader, station.path, station.start_us, station.end_us)
+    rows = spells.explanations(station.reader, station.path, station.start_us, station.end_us)
     rows.sort(key=lambda row: (row.start_us, row.fact))
     for row in [row for row in rows if row.end_us > max(station.now_us, station.start_us)][:MAX_OF_A_KIND]:
         until = time_at(row.end_us, plant.zone)
@@ -143,5 +143,5 @@ def produced_us(station: Station, rows: list[Explained]) -> Iterator[tuple[Expla
 
 def of_nothing(reader: Reader, line: Line, start_us: int, end_us: int) -> Iterator[str]:
     """States that were told of a line: a line has none of its own, and its stations were not told them."""
-    for row in told.changes(reader, line.path, start_us, end_us)[:MAX_OF_A_KIND]:
+    for row in spells.changes(reader, line.path, start_us, end_us)[:MAX_OF_A_KIND]:
         yield f"{row.state} was told of {line.path}, which is no station: without effect on its stations"

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from asbuilt.access.conditions import between, one_of, total
 from asbuilt.domain.meaning import changes_meaning, goes_on, lead_of
-from asbuilt.domain.states import told as states
+from asbuilt.domain.states import spells as states
 from asbuilt.domain.states.reading import Kind, fails, kind_of
 from asbuilt.domain.states.rows import Edge, Hour, State
-from asbuilt.domain.states.told import Spell
+from asbuilt.domain.states.spells import Spell
 from asbuilt.plant import Plant
 from asbuilt.views.shift.calendar import HOUR_US, Span
 from asbuilt.views.shift.plan import Plan

@@ -16,13 +16,13 @@ from asbuilt.views.shift.anomalies import made_in
 from asbuilt.views.shift.calendar import DAY_US, By, Calendar, time_at
 from asbuilt.views.shift.clocks import ClockJump
 from asbuilt.views.shift.figures import Kpi
-from asbuilt.views.shift.look import BYS, Look
 from asbuilt.views.shift.report import HourRow, Report, Signature, find_shift, signatures_of
 from asbuilt.views.shift.report import report as report_of
 from asbuilt.views.shift.stops import Cause, Loss, Stop, TileRow, tile_rows
 from asbuilt.views.shift.stops import losses as losses_of
 from asbuilt.views.shift.stops import pareto as causes
 from asbuilt.views.shift.stops import stops as stops_in
+from asbuilt.views.shift.window import BYS, Look
 
 __all__ = ["HourRow", "Kpi", "Loss", "Report", "Stop"]
 

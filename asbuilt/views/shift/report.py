@@ -14,7 +14,7 @@ from asbuilt.access.conditions import at_most, between, one_of
 from asbuilt.domain.cases import questions as cases
 from asbuilt.domain.meaning import named_in
 from asbuilt.domain.pieces import questions as pieces
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line
@@ -22,9 +22,9 @@ from asbuilt.plant.calendar import Forecast, ShiftWindow, at_place, forecast, pa
 from asbuilt.views.shift.anomalies import produced_us
 from asbuilt.views.shift.calendar import HOUR_US, SECOND_US, Calendar, time_at
 from asbuilt.views.shift.figures import Kpi
-from asbuilt.views.shift.look import Look
 from asbuilt.views.shift.rows import Handover, Note
 from asbuilt.views.shift.stops import FROM_OUTSIDE, Cause, Loss, Stop, losses, pareto, stops
+from asbuilt.views.shift.window import Look
 
 MAX_LISTED = 200
 ALL_SEEN = 0.995
@@ -322,7 +322,7 @@ def _explanations(reader: Reader, look: Look) -> list[Explanation]:
     for member in look.members:
         rows = [
             row
-            for row in told.explanations(reader, member.station.path, look.start_us, look.end_us)
+            for row in spells.explanations(reader, member.station.path, look.start_us, look.end_us)
             if row.end_us > look.start_us
         ]
         station = look.station(member)

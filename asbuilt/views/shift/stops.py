@@ -15,9 +15,9 @@ from asbuilt.domain.pieces.questions import believed
 from asbuilt.plant import Plant
 from asbuilt.views.shift.anomalies import made_in
 from asbuilt.views.shift.calendar import DAY_US, SECOND_US, Calendar, time_at
-from asbuilt.views.shift.look import Look, Member
 from asbuilt.views.shift.sums import Sums
 from asbuilt.views.shift.timeline import Tile
+from asbuilt.views.shift.window import Look, Member
 
 NOT_EXPLAINED = "Not explained"
 OWN_CAUSES = ("Holding", "Held", "Unholding", "Stopping", "Stopped", "Aborting", "Aborted", "Clearing")

@@ -18,10 +18,10 @@ from asbuilt.domain.pieces.questions import worked_before
 from asbuilt.domain.pieces.rows import Made
 from asbuilt.domain.presence import questions as presence
 from asbuilt.domain.presence.intervals import Interval, union
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.domain.states.reading import Kind, Reasoned, reading, resolved
 from asbuilt.domain.states.rows import Explained
-from asbuilt.domain.states.told import Spell
+from asbuilt.domain.states.spells import Spell
 from asbuilt.time import HOUR_US
 from asbuilt.views.shift.calendar import Plants, Span
 from asbuilt.views.shift.rows import Reported
@@ -171,8 +171,8 @@ class Station:
     @cached_property
     def reports(self) -> bool:
         """Whether people report what is done here, and no machine has ever told a state."""
-        known = told.before(self.reader, self.path, self.start_us // HOUR_US * HOUR_US)
-        if known is not None or told.before(self.reader, self.path, self.now_us) is not None:
+        known = spells.before(self.reader, self.path, self.start_us // HOUR_US * HOUR_US)
+        if known is not None or spells.before(self.reader, self.path, self.now_us) is not None:
             return False
         return self._flow == "job_shop" or self.reader.exists(Reported, {"station": self.path})
 
@@ -180,7 +180,7 @@ class Station:
         """The station's states over the window, in order, without overlaps."""
         if self.reports:
             return self._reported()
-        return told.spells(self.reader, self.path, self.start_us, self.end_us, self.now_us)
+        return spells.spells(self.reader, self.path, self.start_us, self.end_us, self.now_us)
 
     def _reported(self) -> list[Spell]:
         """Time covered by reports: production before setup before breakdown where they are side by side."""
@@ -203,7 +203,7 @@ class Station:
 
     def explanations(self) -> list[Reasoned]:
         """Which explanation holds when."""
-        return resolved(told.explanations(self.reader, self.path, self.start_us, self.end_us))
+        return resolved(spells.explanations(self.reader, self.path, self.start_us, self.end_us))
 
     def gaps(self) -> list[Gap]:
         """When nobody observed the station; time for which nobody named a station is observed by who reports it."""

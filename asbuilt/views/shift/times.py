@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from asbuilt.domain.states.reading import Kind, Reasoned, fails
-from asbuilt.domain.states.told import Spell
+from asbuilt.domain.states.spells import Spell
 from asbuilt.views.shift.calendar import DAY_US, Calendar, Span
 from asbuilt.views.shift.hours import Hours
 from asbuilt.views.shift.plan import Plan

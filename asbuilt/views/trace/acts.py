@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from asbuilt.access import Reader
 from asbuilt.events import Event, HoldPlaced, HoldReleased
 from asbuilt.views.trace import queries
-from asbuilt.views.trace.finding import outermost, to_hold
+from asbuilt.views.trace.content import outermost, to_hold
 from asbuilt.views.unit.find import name_of, product_of
 from asbuilt.web.acting import Act, Action, Refused
 

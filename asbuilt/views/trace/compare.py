@@ -15,9 +15,9 @@ from asbuilt.domain.passages import questions as passages
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.views.trace.answers import Comparison
-from asbuilt.views.trace.where import resolved, walk_from
+from asbuilt.views.trace.carriers import resolved, walk_from
 from asbuilt.views.unit.fold import Run
-from asbuilt.views.unit.life import within
+from asbuilt.views.unit.history import within
 
 OUTCOMES = "above:CHARACTERISTIC:LIMIT, below:CHARACTERISTIC:LIMIT, out:CHARACTERISTIC, run (a run failed), case or case:REASON, scrapped"
 _EQUAL = 1 + 1e-7

@@ -14,8 +14,8 @@ from asbuilt.domain.passages import questions as passages
 from asbuilt.errors import UsageError
 from asbuilt.identity import scan
 from asbuilt.views.order import queries as orders
-from asbuilt.views.trace import acts, queries, where
-from asbuilt.views.trace.finding import Finding
+from asbuilt.views.trace import acts, carriers, queries
+from asbuilt.views.trace.content import Finding
 from asbuilt.views.unit import find
 from asbuilt.web.pages import Fragment, Menu, Page, Shown
 
@@ -44,7 +44,7 @@ def show(
 
 def _item(reader: Reader, q: str) -> str:
     """What is meant by what was typed or scanned: KIND:ID as it is, else whatever has that name."""
-    if q.partition(":")[0] in (*where.KINDS, "serial") and ":" in q:
+    if q.partition(":")[0] in (*carriers.KINDS, "serial") and ":" in q:
         return q
     found = things(reader, q)
     if not found:

@@ -13,8 +13,8 @@ from asbuilt.access import Reader
 from asbuilt.domain.genealogy import questions as genealogy
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
+from asbuilt.views.trace import carriers, lotbook, origins
 from asbuilt.views.trace import compare as compare_
-from asbuilt.views.trace import lotbook, made, where
 from asbuilt.views.trace.answers import Comparison, LotRow, Origin, Use, WhereUsed
 from asbuilt.views.unit import find
 
@@ -25,12 +25,12 @@ def where_used(
     reader: Reader, item: str, at: dt.datetime | None = None, known_at: dt.datetime | None = None
 ) -> WhereUsed:
     """Every serial in which something went, when it carried it, and where the serial is now."""
-    return where.where_used(reader, item, at, known_at)
+    return carriers.where_used(reader, item, at, known_at)
 
 
 def uses(reader: Reader, item: str, at: dt.datetime | None = None, known_at: dt.datetime | None = None) -> list[Use]:
     """The serials of `where_used` alone: the list to export."""
-    return list(where.where_used(reader, item, at, known_at).uses)
+    return list(carriers.where_used(reader, item, at, known_at).uses)
 
 
 def made_from(
@@ -41,7 +41,7 @@ def made_from(
     known_at: dt.datetime | None = None,
 ) -> list[Origin]:
     """Everything that went into a unit: serials, lots and what these were made of, suppliers' lots and heats."""
-    return made.made_from(reader, find.unit(reader, serial, product), at, known_at)
+    return origins.made_from(reader, find.unit(reader, serial, product), at, known_at)
 
 
 def lot(

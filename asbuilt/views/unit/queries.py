@@ -19,7 +19,7 @@ from asbuilt.domain.passages import questions as passages
 from asbuilt.domain.passages.rows import Passage, Status
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
-from asbuilt.views.unit import build, find, life, whole
+from asbuilt.views.unit import build, checklist, find, history
 from asbuilt.views.unit.answers import (
     AsBuilt,
     AtStation,
@@ -117,7 +117,7 @@ def completeness(
     known_at: dt.datetime | None = None,
 ) -> Completeness:
     """A unit against routing, parts list and limits: what is missing, doubled, unexpected, out of limits, held."""
-    return whole.completeness(reader, find.unit(reader, serial, product), at, known_at)
+    return checklist.completeness(reader, find.unit(reader, serial, product), at, known_at)
 
 
 def steps(
@@ -129,7 +129,7 @@ def steps(
 ) -> list[Step]:
     """A unit's passes through operations: station, person, program revision, touch and wait time, result."""
     unit = find.unit(reader, serial, product)
-    return list(life.steps(reader.plant(at), product_of(unit), _passages(reader, unit, at, known_at)))
+    return list(history.steps(reader.plant(at), product_of(unit), _passages(reader, unit, at, known_at)))
 
 
 def moments(
@@ -141,7 +141,7 @@ def moments(
 ) -> list[Moment]:
     """The milestones of a unit's life: begun, released, packed, shipped, fitted, returned, scrapped."""
     unit = find.unit(reader, serial, product)
-    return list(life.moments(reader.plant(at).zone, _passages(reader, unit, at, known_at)))
+    return list(history.moments(reader.plant(at).zone, _passages(reader, unit, at, known_at)))
 
 
 def measurements(
@@ -155,7 +155,7 @@ def measurements(
     unit = find.unit(reader, serial, product)
     at_us = microseconds(reader.instant(at))
     values = [row for row in rows_for(reader, known_at).values(unit) if row.time_us <= at_us]
-    return list(life.measurements(reader.plant(at), product_of(unit), values))
+    return list(history.measurements(reader.plant(at), product_of(unit), values))
 
 
 def runs(
@@ -169,7 +169,7 @@ def runs(
     unit = find.unit(reader, serial, product)
     at_us = microseconds(reader.instant(at))
     found = [row for row in rows_for(reader, known_at).runs(unit) if row.time_us <= at_us]
-    return list(life.runs(reader.plant(at).zone, found))
+    return list(history.runs(reader.plant(at).zone, found))
 
 
 def cases(
@@ -188,7 +188,7 @@ def cases(
         raised = reader.rows(Case, {"step": 0, "time_us": at_most(at_us)}, order="-time_us", limit=500)
         names = [case.nonconformance for case in raised]
     told = [case for case in rows.cases(names, items) if case.time_us <= at_us]
-    return life.cases(reader.plant(at).zone, told)
+    return history.cases(reader.plant(at).zone, told)
 
 
 def holds(
@@ -223,7 +223,7 @@ def balance(
         units = [s.unit for s in passages.in_state(reader, at_us, None, None, None, 1000)]
     counts: dict[str, Counter[str]] = {}
     for unit in units:
-        for one in life.passes([row for row in rows.passages(unit) if row.time_us <= at_us]):
+        for one in history.passes([row for row in rows.passages(unit) if row.time_us <= at_us]):
             if order is None or order in (one.told.order_no, one.start.order_no if one.start else ""):
                 counts.setdefault(one.told.operation, Counter())[one.result] += 1
     return [
@@ -236,7 +236,7 @@ def at_station(reader: Reader, station: str, at: dt.datetime | None = None) -> l
     rows, zone, at_us = rows_for(reader, None), reader.plant(at).zone, microseconds(reader.instant(at))
     found = []
     for status in passages.at_station(reader, station):
-        told = life.passes([row for row in rows.passages(status.unit) if row.time_us <= at_us])
+        told = history.passes([row for row in rows.passages(status.unit) if row.time_us <= at_us])
         mine = [one for one in told if one.told.station == station]
         if mine:
             last = mine[-1]

@@ -21,7 +21,7 @@ from asbuilt.plant import Part, Product
 from asbuilt.views.unit.answers import Completeness, Expected
 from asbuilt.views.unit.build import Tree, holds_of, time_at
 from asbuilt.views.unit.find import name_of, product_of
-from asbuilt.views.unit.life import cases, passes, within
+from asbuilt.views.unit.history import cases, passes, within
 from asbuilt.views.unit.rows import rows_for
 
 SCRAPPED = "it is scrapped"

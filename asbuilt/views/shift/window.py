@@ -15,7 +15,7 @@ from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.pieces.rows import Made, Pieces
 from asbuilt.domain.presence.intervals import common, length
 from asbuilt.domain.presence.words import know_words
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.errors import UsageError
 from asbuilt.events import microseconds
 from asbuilt.plant import Line, Plant
@@ -196,7 +196,7 @@ class Look:
         if len(stations) < 2:
             return
         paths = [station.path for station in stations]
-        told.know_explanations(self.reader, paths, self.start_us, self.end_us)
+        spells.know_explanations(self.reader, paths, self.start_us, self.end_us)
         know_words(self.reader, [path for path in paths if path], self.start_us, self.end_us)
         know_first_runs(stations)
         if self.end_us - self.start_us <= FEW_US:

@@ -10,7 +10,7 @@ from asbuilt.access.conditions import between, one_of
 from asbuilt.domain.passages.rows import Oddity
 from asbuilt.domain.pieces.questions import know_tellers
 from asbuilt.domain.presence.words import know_words
-from asbuilt.domain.states import told
+from asbuilt.domain.states import spells
 from asbuilt.plant import Line, Plant
 from asbuilt.views.line.alarms import alarms
 from asbuilt.views.line.answers import Board, Contradiction
@@ -101,7 +101,7 @@ def _know_together(look: Moment) -> None:
     know_tellers(look.reader, paths, look.start_us, look.at_us + 1)
     for start_us, end_us in ((look.at_us, look.at_us + 1), (look.start_us, look.at_us)):
         know_words(look.reader, paths, start_us, end_us)
-        told.know_explanations(look.reader, paths, start_us, end_us)
+        spells.know_explanations(look.reader, paths, start_us, end_us)
 
 
 def _product_title(look: Moment) -> str:

@@ -27,7 +27,8 @@ ALONE = (
     "tests/browser/", "tests/connect/test_cli.py", "tests/connect/test_connection_faults.py", "tests/connect/test_mqtt.py",
     "tests/connect/test_mtconnect.py", "tests/connect/test_opcua.py", "tests/connect/test_site.py",
     "tests/connect/test_sparkplug_peers.py", "tests/proof/test_seal_crash.py", "tests/proof/test_token.py", "tests/test_crash.py",
-    "tests/test_demo.py", "tests/test_documents.py::test_what", "tests/test_documents.py::test_facts", "tests/test_listening.py", "tests/web/test_live.py",
+    "tests/test_demo.py", "tests/test_documents.py::test_what_a_document_tells_to_type_works_and_prints_what_it_shows", "tests/test_documents.py::test_facts_over_http_as_the_page_of_the_adapter_tells",
+    "tests/test_documents.py::test_what_doors_and_rounds_post_as_the_page_of_the_adapter_tells", "tests/test_listening.py", "tests/web/test_live.py",
 )  # fmt: skip
 """What drives browsers, foreign programs and processes, or waits for real seconds: one at a time, or they disturb each other."""
 

@@ -16,7 +16,7 @@ from tests.documents import LONG, addresses, blocks, commands, newcomer
 from tests.test_documents import follow
 
 SHOP = ROOT / "examples/machine-shop"
-REAL = ROOT / "tests/vectors/machine-shop/real-log.md"
+REAL = ROOT / "tests/oracles/machine-shop.md"
 BOXER = ROOT / "examples/boxer/README.md"
 
 

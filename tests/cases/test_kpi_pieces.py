@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 
 import pytest
 
-from tests.cases.told import LINE, STATION, ask, at, case
+from asbuilt import events
+from asbuilt.app import AsBuilt
+from asbuilt.plant import load
+from tests.cases.told import KPI, LINE, NOW, STATION, ask, at, case
 
 DAY = dt.date(2025, 6, 3)
 A, B, BOTH = ("06-03 06:00", "06-03 14:00"), ("06-03 14:00", "06-03 22:00"), ("06-03 06:00", "06-03 22:00")
@@ -36,3 +40,12 @@ def test_50_counted_pieces_advance_the_order_they_name():
         by_order = ask(app, "shift.kpi", by="order", scope=LINE)
         assert {kpi.name: kpi.gq for kpi in by_order}.get("O1") == 60
         assert STATION in {row.station for row in app.query("order.reports", order="O1")}
+
+
+def test_a_piece_at_the_full_hour_is_in_one_hour_of_the_board():
+    """Found by the laws: on the board of 12:00 a piece of 12:00 stood in the hour that had ended as well."""
+    fact = events.Counted(id=UUID(int=1), event_time=at("06-03 12:00"), source="gw", station=STATION, good=5)
+    with AsBuilt(memory=True, strict=True, plant=load(KPI / "mini.toml"), now=lambda: NOW) as app:
+        app.take_in([fact])
+        board = app.query("line.board", line="1", at=at("06-03 12:00"))
+        assert [(hour.start.hour, hour.made) for hour in board.hours if hour.made] == [(12, 5)]

@@ -134,18 +134,14 @@ class Asking:
         said = [fact for fact in self.tale.facts if type(fact).__name__ in ("HoldPlaced", "HoldReleased")]
         said.sort(key=lambda fact: (fact.event_time, type(fact).__name__ == "HoldPlaced", fact.id))
         for moment in {at(self.tale.now), *map(at, self.tale.moments)}:
-            standing: set[tuple[str, str | None, str | None]] = set()
+            standing: set[tuple[str, str | None, str | None, str | None]] = set()
             for fact in said:
                 if fact.event_time > moment:
                     break
                 if type(fact).__name__ == "HoldPlaced":
-                    standing.add((fact.hold, fact.product, fact.serial))
+                    standing.add((fact.hold, fact.product, fact.serial, fact.station))
                 else:
-                    named = fact.product is not None
-                    standing = {
-                        one for one in standing
-                        if one[0] != fact.hold or (named and one[1:] != (fact.product, fact.serial))
-                    }  # fmt: skip
+                    standing = {one for one in standing if one[0] != fact.hold or not _is_meant(fact, one)}
             for product, serial in self.units:
                 held = any(one[1] == product and one[2] in (None, serial) for one in standing)
                 key = Key("held", (product, serial), None, moment + TICK)
@@ -429,6 +425,14 @@ class Asking:
             for key, claims in self.claims.items()
             for pair in itertools.combinations(sorted({claim.by for claim in claims}), 2)
         }
+
+
+def _is_meant(release: Any, held: tuple[str, str | None, str | None, str | None]) -> bool:
+    """Whether a release is of a hold on a thing: the narrowest it names decides, and one that names nothing is of all."""
+    _, product, serial, station = held
+    if release.product is not None:
+        return release.product == product and release.serial in (None, serial)
+    return release.station is None or release.station == station
 
 
 def _together(keys: Sequence[Key], claims: Sequence[Claim]) -> Iterator[tuple[Key, Sequence[Claim]]]:

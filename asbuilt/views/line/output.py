@@ -104,15 +104,20 @@ def hours(look: Moment, made: Sequence[dt.datetime], ribbons: Sequence[Ribbon], 
             start=start.astimezone(zone),
             end=end.astimezone(zone),
             planned=(planned(look, end) or 0) - (planned(look, start) or 0),
-            made=_made_between(look, made, start, min(end, now)) if begun and pieces_told else None,
+            made=_made_between(look, made, start, min(end, now), now < end) if begun and pieces_told else None,
             reason=_costliest(ribbons, start, min(end, now)) if begun else "",
         )
         start = end
 
 
-def _made_between(look: Moment, made: Sequence[dt.datetime], start: dt.datetime, end: dt.datetime) -> int | None:
-    """Pieces between two instants (UTC), the end included; None where none were told and nobody observed."""
-    count = sum(1 for time in made if start <= utc(time) <= end and (utc(time) < end or end == utc(look.at)))
+def _made_between(
+    look: Moment, made: Sequence[dt.datetime], start: dt.datetime, end: dt.datetime, is_under_way: bool
+) -> int | None:
+    """Pieces between two instants (UTC); None where none were told and nobody observed.
+
+    Of an hour under way what was made at this very instant is in it; at its end an hour is over, and the next one has that.
+    """
+    count = sum(1 for time in made if start <= utc(time) < end or (is_under_way and utc(time) == end))
     first, last = microseconds(start), microseconds(end)
     if count or first >= last:
         return count

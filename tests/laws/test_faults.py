@@ -135,6 +135,26 @@ def seldom(fault: Any, tale: Tale) -> Tale:
             events.AlarmRaised(id=UUID(int=9001), event_time=when, priority=2, text="Too hot", response="Look.", latching=True, **about),
             events.AlarmCleared(id=UUID(int=9002), event_time=at(BEGIN + 1), **about),
         ]  # fmt: skip
+    if fault is alarm_an_hour_late:
+        more = [
+            events.AlarmRaised(
+                id=UUID(int=9001 + number), event_time=at(moment - 30), alarm=f"fan {number}", station=tale.stations[0],
+                priority=2, text="Too slow", response="Look.", **source,
+            )
+            for number, moment in enumerate({*tale.moments, tale.now})
+        ]  # fmt: skip
+    if fault is teller_by_window:
+        more = [
+            fact
+            for number, station in enumerate(tale.stations)
+            for fact in (
+                events.Counted(id=UUID(int=9100 + number), event_time=at(BEGIN), good=5, station=station, **source),
+                events.OperationCompleted(
+                    id=UUID(int=9200 + number), event_time=at(tale.now - 1), operation="mill", product="P",
+                    serial=f"7{number}", good=1, station=station, **source,
+                ),
+            )
+        ]  # fmt: skip
     return tale._replace(facts=(*tale.facts, *more))
 
 

@@ -18,6 +18,7 @@ from asbuilt.proof.checkpoint import Checkpoint
 from asbuilt.record.sqlite import Log
 from asbuilt.seal import audit, logfiles
 from asbuilt.seal.sealer import Sealer
+from asbuilt.seal.store import SealStore
 from tests.seal_child import START
 from tests.test_crash import killed_after, start
 
@@ -64,6 +65,12 @@ def _seconds_until_sealing(folder: Path) -> float:
 def _check(data: Path, roots: dict[int, str], recorded: int, seconds: float) -> None:
     folder = DataFolder(data)
     if not folder.seals.exists():
+        return
+    store = SealStore(folder.seals, read_only=True)
+    has_begun = store.setting("founding") is not None
+    store.close()
+    if not has_begun:
+        # Killed between the file and what the log begins with: the next start begins it.
         return
     now = START + dt.timedelta(seconds=seconds)
     record = Log(folder.record, lambda: now)

@@ -101,10 +101,12 @@ class AsBuilt:
                 undo.callback(self.folder.unlock)
             self.record: Record = self._open_record(progress)
             undo.callback(self.record.close)
-            apart = self._fold_apart(strict, fold_beside, progress, rebuild) if processes else None
+            if self.folder and rebuild:
+                self._fold_anew(self.folder, strict, progress)
+            apart = self._fold_apart(strict, fold_beside, progress) if processes else None
             if apart is not None:
                 undo.callback(apart.stop)
-            self.store = self._open_store(rebuild, strict, fold_beside, progress, is_folded_here=apart is None)
+            self.store = self._open_store(strict, fold_beside, progress, is_folded_here=apart is None)
             undo.callback(self.store.close)
             self._plants = _Plants(self.record, self.effective, plant)
             self.pipeline = Pipeline(self.record, apart or FoldThread(self.record, self.store, self._announce), now)
@@ -123,7 +125,6 @@ class AsBuilt:
 
     def _open_store(
         self,
-        rebuild: bool,
         strict: bool,
         fold_beside: bool,
         progress: Callable[[int, int], None],
@@ -132,22 +133,16 @@ class AsBuilt:
         path = self.folder.views if self.folder else None
         if not is_folded_here:
             return Store(path, self.views, strict=strict, read_only=True)
-        if self.folder and rebuild:
-            self._fold_anew(self.folder, strict, progress)
         store = Store(path, self.views, strict=strict, read_only=self.read_only)
         if not self.read_only:
             catch_up(self.record, store, fold_beside, progress)
         return store
 
-    def _fold_apart(
-        self, strict: bool, fold_beside: bool, progress: Callable[[int, int], None], rebuild: bool
-    ) -> FoldProcess:
+    def _fold_apart(self, strict: bool, fold_beside: bool, progress: Callable[[int, int], None]) -> FoldProcess:
         """A process of its own for the rows, which has folded what there is when this returns."""
         assert self.folder is not None and not self.read_only, "rows in memory, or of another process, are folded there"
         from asbuilt.folding.process import FoldProcess
 
-        if rebuild:
-            self.folder.forget_views()
         apart = FoldProcess(self.folder.path, self._announce, beside=fold_beside, strict=strict)
         apart.begin(progress)
         return apart
